@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from .spec import ArchSpec, Block, Unit, block_units
+from .spec import ArchSpec, BlockLayout, Unit, block_units
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -73,17 +73,19 @@ def chain(spec: ArchSpec) -> Chain:
 
 
 @lru_cache(maxsize=65_536)
-def block_chain(block: Block, in_width: int, in_side: int) -> Chain:
+def block_chain(block: BlockLayout, in_width: int, in_side: int) -> Chain:
     """The layers of one block on a square input of `in_width` channels and side `in_side`."""
     layers: list[ConvLayer] = []
     for unit in block_units(block, in_width):
-        for layer in _unit_layers(unit, in_side):
+        for layer in unit_chain(unit, in_side):
             layers.append(layer)
             in_side = layer.out_size[0]
     return tuple(layers)
 
 
-def _unit_layers(unit: Unit, side: int) -> Chain:
+def unit_chain(unit: Unit, side: int) -> Chain:
+    """The layers of one unit on a square input of this side."""
+
     def layer(width: int, out: int, kernel: int, side: int, stride: int = 1, groups: int = 1) -> ConvLayer:
         half = kernel // 2
         return ConvLayer(width, out, (kernel, kernel), (side, side), (stride, stride), (half, half), groups=groups)

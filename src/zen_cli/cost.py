@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from .spec import ArchSpec, Block, Unit, block_units, shrink
+from .spec import ArchSpec, BlockLayout, Unit, block_units, shrink
 
 
 class Cost(NamedTuple):
@@ -38,7 +38,7 @@ def cost(spec: ArchSpec) -> Cost:
 
 
 @lru_cache(maxsize=65_536)
-def block_cost(block: Block, in_width: int, side: int) -> tuple[Cost, int]:
+def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]:
     """The cost of a block on `in_width` channels of `side` x `side`, and the side that it leaves."""
     total = Cost(sublayers=block.sublayers)
     for unit in block_units(block, in_width):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .chain import Chain, ConvLayer, Pair, block_chain
 from .errors import ScoreError, SpecError
-from .spec import ArchSpec, Block
+from .spec import ArchSpec, BlockLayout
 
 RELU_MEAN_SQUARED = 1 / (2 * math.pi)
 RELU_VARIANCE = 1 / 2 - 1 / (2 * math.pi)
@@ -167,7 +167,7 @@ def log_delta(norm: str, alpha: float, relus: int, width: int, area: int) -> flo
 
 
 @lru_cache(maxsize=262_144)
-def _block_terms(block: Block, in_width: int, side: int, first: bool, convention: str) -> tuple[float, int, int]:
+def _block_terms(block: BlockLayout, in_width: int, side: int, first: bool, convention: str) -> tuple[float, int, int]:
     """(sum of log gains, layers, side out) of a block."""
     layers = block_chain(block, in_width, side)
     total = sum(

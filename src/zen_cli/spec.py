@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +19,8 @@ from .explain import explain, kind, show
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
 MAX_WIDTH = 65_536
 MAX_UNITS = 10_000
+
+UNITS_PER_SUBLAYER = {"conv": 1, "basic": 1, "bottleneck": 2, "mbconv": 2}
 
 Width: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 
@@ -41,12 +43,50 @@ class Unit(NamedTuple):
     projection: bool
 
 
+class BlockLayout(Protocol):
+    """What counting and scoring need to know of a block: a validated one of a spec, or the bare gene of a search."""
+
+    @property
+    def op(self) -> str:
+        """The kind of its units."""
+
+    @property
+    def kernel(self) -> int:
+        """Side of the convolution kernel."""
+
+    @property
+    def width(self) -> int:
+        """Channels out."""
+
+    @property
+    def stride(self) -> int:
+        """Stride of the first unit."""
+
+    @property
+    def depth(self) -> int:
+        """Number of units."""
+
+    @property
+    def se(self) -> float | None:
+        """Squeeze-and-excitation ratio."""
+
+    @property
+    def sublayers(self) -> int:
+        """Sub-layers as published searches count them."""
+
+    def widths(self, index: int) -> tuple[int, int, int]:
+        """(mid_width, width, groups) of unit `index`."""
+
+    def __hash__(self) -> int:
+        """Blocks are keys of caches."""
+
+
 class _Block(BaseModel):
     """What every block has: `depth` units of `kernel` x `kernel`; the first unit has the stride."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    units_per_sublayer: ClassVar[int] = 1
 
+    op: str
     kernel: int = Field(default=3, ge=1, le=31, description="side of the convolution kernel, odd")
     width: Width = Field(description="channels out")
     stride: int = Field(default=1, ge=1, le=16, description="stride of the first unit")
@@ -72,7 +112,7 @@ class _Block(BaseModel):
     @property
     def sublayers(self) -> int:
         """Sub-layers as the published searches count them: one per convolution, basic unit, or pair of other units."""
-        return -(-self.depth // self.units_per_sublayer)
+        return -(-self.depth // UNITS_PER_SUBLAYER[self.op])
 
 
 class ConvBlock(_Block):
@@ -98,7 +138,6 @@ class BottleneckBlock(_Block):
     """`depth` residual units 1x1, k x k (grouped or not), 1x1; two of them are one published sub-layer."""
 
     op: Literal["bottleneck"]
-    units_per_sublayer: ClassVar[int] = 2
     mid_width: Width = Field(description="channels of the k x k convolution")
     groups: Width | None = Field(default=None, description="groups of the k x k convolution (default 1)")
     group_width: Width | None = Field(default=None, description="channels a group, instead of `groups`")
@@ -125,7 +164,6 @@ class MBConvBlock(_Block):
     """
 
     op: Literal["mbconv"]
-    units_per_sublayer: ClassVar[int] = 2
     expansion: int | None = Field(default=None, ge=1, le=64, description="width inside over width, rounded to 8s")
     mid_width: Width | None = Field(default=None, description="width inside, instead of `expansion`")
     pair_width: Width | None = Field(default=None, description="width of the 1st, 3rd, ... unit (default: width)")
@@ -143,7 +181,7 @@ class MBConvBlock(_Block):
 
 
 Block: TypeAlias = ConvBlock | BasicBlock | BottleneckBlock | MBConvBlock
-_BLOCKS: dict[str, type[BaseModel]] = {
+BLOCKS: dict[str, type[BaseModel]] = {
     "conv": ConvBlock,
     "basic": BasicBlock,
     "bottleneck": BottleneckBlock,
@@ -235,7 +273,7 @@ def round_to_8(expansion: int, width: int) -> int:
 
 
 @lru_cache(maxsize=65_536)
-def block_units(block: Block, in_width: int) -> tuple[Unit, ...]:
+def block_units(block: BlockLayout, in_width: int) -> tuple[Unit, ...]:
     """The units of one block on `in_width` channels.
 
     The shortcut of the first unit is always a projection; a later one only where its channels differ.
@@ -275,7 +313,7 @@ def parse_spec(data: object, where: str = "") -> ArchSpec:
     try:
         return ArchSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecError(prefix + explain(error, _BLOCKS, ArchSpec)) from None
+        raise SpecError(prefix + explain(error, BLOCKS, ArchSpec)) from None
 
 
 def json_schema() -> dict[str, Any]:

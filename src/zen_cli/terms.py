@@ -1,0 +1,99 @@
+"""Additive terms of a network, block by block: what closed-form scores and budgets are made of.
+
+A search proposes networks a hundred thousand times a second; what it knows of one is the sum of its blocks' terms, each
+laid out once and looked up afterwards. Every closed-form score is a function of that sum and of the last feature map.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+from .chain import unit_chain
+from .cost import linear_cost, unit_cost
+from .meanfield import LINEAR, RELU, log_gain
+from .spec import UNITS_PER_SUBLAYER, ArchSpec, BlockLayout, Unit, block_units, shrink
+
+
+class Terms(NamedTuple):
+    """Sums over the layers i of the vanilla chain (logarithms in nats), and the exact cost of the training form.
+
+    log_gain: sum of log sigma_i.
+    log_maps: sum of log A_i, with A_i the output elements of layer i.
+    log_fan_in: sum of log(fan_in_i k_i^2), the weights that one output element reads.
+    """
+
+    log_gain: float = 0.0
+    log_maps: float = 0.0
+    log_fan_in: float = 0.0
+    params: int = 0
+    macs: int = 0
+    activations: int = 0
+    layers: int = 0
+    sublayers: int = 0
+
+
+class NetworkTerms(NamedTuple):
+    """The sum over a network, classifier included, and its last feature map: `width` x `side` x `side`."""
+
+    total: Terms
+    width: int
+    side: int
+
+
+def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
+    """The terms of a network."""
+    rows, width, side = [], spec.in_channels, spec.resolution
+    for index, block in enumerate(spec.blocks):
+        part, side = block_terms(block, width, side, convention, first=index == 0)
+        rows.append(part)
+        width = block.width
+    head = linear_cost(width, spec.num_classes)
+    rows.append(Terms(params=head.params, macs=head.macs))
+    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side)
+
+
+def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
+    """The terms of a block on `in_width` channels of `side` x `side`, and the side that it leaves.
+
+    Args:
+        block: of a spec, or the bare gene of a search.
+        in_width: channels in.
+        side: side of the input map.
+        convention: `paper` or `zennas`, see `meanfield.log_gain`.
+        first: whether the block's input is the image.
+    """
+    # Behind the first sub-layer all are alike: one more is laid out and counted as often as it stands there.
+    period = UNITS_PER_SUBLAYER[block.op]
+    units = block_units(block, in_width)
+    distinct = units[: 2 * period]
+    log_gains = log_maps = log_fan_in = 0.0
+    params = macs = activations = layers = 0
+    for index, unit in enumerate(distinct):
+        repeats = 1 if index < period else -(-(len(units) - index) // period)
+        terms = _unit_terms(unit, side, convention, first and index == 0)
+        log_gains += repeats * terms.log_gain
+        log_maps += repeats * terms.log_maps
+        log_fan_in += repeats * terms.log_fan_in
+        params += repeats * terms.params
+        macs += repeats * terms.macs
+        activations += repeats * terms.activations
+        layers += repeats * terms.layers
+        side = shrink(side, unit.stride)
+    return Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers), side
+
+
+@lru_cache(maxsize=65_536)
+def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
+    layers, cost = unit_chain(unit, side), unit_cost(unit, side)
+    moments = [LINEAR if first and index == 0 else RELU for index in range(len(layers))]
+    return Terms(
+        sum(log_gain(layer, moment, convention) for layer, moment in zip(layers, moments, strict=True)),
+        sum(math.log(layer.out_width * math.prod(layer.out_size)) for layer in layers),
+        sum(math.log(layer.fan_in * math.prod(layer.kernel)) for layer in layers),
+        cost.params,
+        cost.macs,
+        cost.activations,
+        cost.layers,
+    )
