@@ -16,6 +16,7 @@ from .errors import SourceError
 MAX_DOCUMENT_BYTES = 64 * 2**20
 MAX_NESTING = 64
 _TOKENS = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[{}\[\]]', re.DOTALL)  # a string that never ends is one token too
+_ARCH_KEY = re.compile(rb'"arch"\s*:\Z')
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _BOM = b"\xef\xbb\xbf"
 
@@ -59,7 +60,7 @@ class _Document:
         self._lines: list[bytes] = []
         self._depth = 0
         self._bytes = 0
-        self._last = b""
+        self._tail = b""
 
     @property
     def text(self) -> bytes:
@@ -79,7 +80,7 @@ class _Document:
         """
         self._lines.append(line)
         self._bytes += len(line)
-        self._last = line.rstrip()[-1:] or self._last
+        self._tail = line.rstrip() or self._tail
         if self._bytes > MAX_DOCUMENT_BYTES:
             raise SourceError(
                 f"{self._label}:{self.line}: a document of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it"
@@ -92,13 +93,14 @@ class _Document:
     def is_cut_before(self, line: bytes) -> bool:
         """Whether a line must be the start of another document, so that this one was cut off.
 
-        A value stands behind `[`, `,` or `:` or it starts a document, and no architecture holds another one.
+        A value stands behind `[`, `,` or `:` or it starts a document, and none but a record holds an architecture.
         """
         if line.lstrip()[:1] not in (b"{", b"["):
             return False
-        if self._last not in (b"[", b",", b":"):
+        if self._tail[-1:] not in (b"[", b",", b":"):
             return True
-        return self._last != b":" and self._lines[0].startswith(b"{") and _is_architecture(line)
+        inside = self._lines[0].startswith(b"[") or _ARCH_KEY.search(self._tail)
+        return not inside and _is_architecture(line)
 
 
 def _is_architecture(line: bytes) -> bool:
