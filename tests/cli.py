@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "NO_COLOR": "1",
     "TERM": "dumb",
     "COLUMNS": "100",
+    "OMP_NUM_THREADS": "1",
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 from cli import Zen
 from hypothesis import settings
 
-os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
+# One thread: the networks here are tiny, and many processes may share the cores.
+os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)
 

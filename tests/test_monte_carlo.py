@@ -68,7 +68,7 @@ TINY: dict[str, Any] = {
 @pytest.mark.parametrize("convention", ["paper", "zennas"])
 @pytest.mark.parametrize("norm", ["frobenius", "l1"])
 def test_both_norms_and_conventions_agree_with_the_definition_written_a_second_time(convention: str, norm: str) -> None:
-    draws = 200
+    draws = 100
     generator = torch.Generator().manual_seed(7)
     layers = layers_of(TINY)
     values = [

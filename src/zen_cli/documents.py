@@ -200,8 +200,11 @@ def _not_json(text: bytes, label: str, line: int, error: orjson.JSONDecodeError)
     except UnicodeDecodeError as fault:
         return _not_utf8(label, line + text.count(b"\n", 0, fault.start), fault)
     reason = error.msg[:1].lower() + error.msg[1:].partition(": line")[0]
-    hint = "it ends too early" if "unexpected end" in reason else f"column {error.colno}: {reason}"
-    return SourceError(f"{label}:{line + error.lineno - 1}: not valid JSON, {hint}; check it with jq")
+    if "unexpected end" in reason:
+        last = line + text.rstrip().count(b"\n")
+        return SourceError(f"{label}:{last}: not valid JSON, it ends too early; check it with jq")
+    place = f"{label}:{line + error.lineno - 1}"
+    return SourceError(f"{place}: not valid JSON, column {error.colno}: {reason}; check it with jq")
 
 
 def _not_utf8(label: str, line: int, error: UnicodeDecodeError) -> SourceError:

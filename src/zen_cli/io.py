@@ -116,6 +116,8 @@ def _open(source: str) -> Iterator[BinaryIO]:
     if source == "-":
         yield sys.stdin.buffer
         return
+    if not source:
+        raise SourceError("an empty file name; name a file, or - for stdin")
     try:
         if Path(source).is_dir():
             raise SourceError(f"{source}: is a directory; name files, such as {source.rstrip('/')}/*.json")

@@ -71,11 +71,11 @@ def check_settings(
         ("--batch-size", batch_size, 1, 65_536),
         ("--draws", DEFAULT_DRAWS if draws is None else draws, 1, 1_000_000),
         ("--seed", seed, 0, 2**63 - 1),
-        ("--alpha", alpha, 1e-12, 1e3),
-        ("--precision", 1 if precision is None else precision, 1e-6, 1e6),
+        ("--alpha", alpha, 1e-12, 1000),
+        ("--precision", 1 if precision is None else precision, 1e-6, 1_000_000),
     ):
         if not low <= value <= high:
-            raise UsageError(f"{name}: {value} is out of range; use {low:g} to {high:g}")
+            raise UsageError(f"{name}: {value} is out of range; use {low} to {high}")
     return ScoreSettings.model_validate(
         {
             "estimator": estimator,

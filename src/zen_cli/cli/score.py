@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from . import options as opt
 
 if TYPE_CHECKING:
     from ..io import Item
+    from ..records import ScoreRecord
     from ..spec import ArchSpec
 
 
@@ -68,7 +70,11 @@ def score(
     failures = Failures(fail_fast)
     with opt.records(opt.check_format(style)) as writer, Progress("scoring", quiet=quiet) as progress:
         specs = failures.pass_specs(read(_sources(sources), overrides))
-        for result in score_all(specs, settings, breakdown=breakdown, on_draw=progress.drew):
+        first = next(specs, None)
+        results: Iterable[ScoreRecord | ZenError] = ()
+        if first is not None:  # torch is waited for only where there is something to score
+            results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=progress.drew)
+        for result in results:
             if isinstance(result, ZenError):
                 failures.add(result)
                 continue
@@ -113,4 +119,4 @@ def _print_schema() -> None:
 
     from ..spec import json_schema
 
-    sys.stdout.buffer.write(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")
+    opt.emit(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")
