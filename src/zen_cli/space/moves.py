@@ -1,4 +1,4 @@
-"""Moves between members of a space of free blocks: one block changed, or two so that the cost stays about where it is."""
+"""Moves between members of a space of free blocks: one block changed, or two so that the cost stays about equal."""
 
 from __future__ import annotations
 
