@@ -158,6 +158,26 @@ class Breakdown(_Row):
     layers: tuple[LayerRow, ...]
 
 
+class SearchRow(_Row):
+    """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
+
+    `score` is what the search maximised, by `proxy` or else the Zen-score of `estimator`; `bound` is what no network of
+    the space exceeds under the budgets, and `gap` how far below it `score` is, as a share of the bound.
+    """
+
+    space: str
+    algorithm: str
+    estimator: str
+    proxy: str | None
+    budgets: dict[str, int | float]
+    seed: int
+    evaluations: int
+    stopped: str
+    score: Finite
+    bound: Finite | None = None
+    gap: Finite | None = None
+
+
 class ScoreRecord(_Row):
     """One scored architecture."""
 
@@ -169,7 +189,7 @@ class ScoreRecord(_Row):
     cost: CostRow
     breakdown: Breakdown | None = None
     arch: ArchSpec
-    search: dict[str, Any] | None = None
+    search: SearchRow | None = None
 
 
 _OPTIONAL = ("proxies", "breakdown", "search")
@@ -183,7 +203,9 @@ def to_dict(record: ScoreRecord) -> dict[str, Any]:
             del row[key]
     row["arch"] = record.arch.to_dict()
     search = row.pop("search", None)
-    return row if search is None else {**row, "search": search}
+    if search is not None:
+        row["search"] = {key: value for key, value in search.items() if value is not None}
+    return row
 
 
 def to_bytes(record: ScoreRecord, *, indent: bool = False) -> bytes:

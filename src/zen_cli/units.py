@@ -108,3 +108,18 @@ def format_bytes(value: float) -> str:
         if abs(value) >= scale:
             return f"{value / scale:.1f} {suffix}"
     return f"{value:.0f} B"
+
+
+def parse_share(text: str, where: str) -> float:
+    """`1%` or `0.01` as a share in 0 to 1.
+
+    Raises:
+        UsageError: not a number, another unit, or outside of 0 to 1.
+    """
+    value, unit = split_number(text, where)
+    if unit not in ("", "%"):
+        raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; write 1% or 0.01")
+    share = value / 100 if unit == "%" else value
+    if not 0 <= share <= 1:
+        raise UsageError(f"{where}: {text!r} is not between 0% and 100%; write 1% or 0.01")
+    return share

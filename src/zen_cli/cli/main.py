@@ -12,6 +12,7 @@ import typer
 from ..errors import ZenError
 from .options import report
 from .score import score
+from .search import search
 
 app = typer.Typer(
     name="zen",
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="Find convolutional networks without training and without data.",
 )
 app.command()(score)
+app.command()(search)
 
 
 def _version(wanted: bool) -> None:

@@ -69,6 +69,38 @@ Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", rich_help
 Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute.", rich_help_panel=SCORE_PANEL)
 ]
+# The same for a search, where what is not written may come from a preset or from a stored run.
+SearchEstimator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="mean-field|monte-carlo",
+        autocompletion=_choices("mean-field", "monte-carlo"),
+        help="Search by the closed form (default), or by random networks.",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
+SearchConvention = Annotated[
+    str | None,
+    typer.Option(
+        metavar="paper|zennas",
+        autocompletion=_choices("paper", "zennas"),
+        help="The definition of the paper (default), or what its published code computes.",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
+SearchAlpha = Annotated[
+    float | None, typer.Option(help="Size of the perturbation (default: 0.01).", rich_help_panel=SCORE_PANEL)
+]
+SearchBatchSize = Annotated[
+    int | None, typer.Option(help="Images in a draw (default: 16).", rich_help_panel=SCORE_PANEL)
+]
+SearchSeed = Annotated[
+    int | None, typer.Option(help="Seed of all random numbers (default: 0).", rich_help_panel=SCORE_PANEL)
+]
+SearchDevice = Annotated[
+    str | None,
+    typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute (default: auto).", rich_help_panel=SCORE_PANEL),
+]
 Resolution = Annotated[
     int | None, typer.Option(help="Side of the input image, instead of the spec's.", show_default=False)
 ]

@@ -1,4 +1,4 @@
-"""The loop of a search: proposals to ratings to the next proposals, until a budget ends, with checkpoints on the way."""
+"""The loop of a search: proposals, ratings, next proposals, until a budget ends; with checkpoints on the way."""
 
 from __future__ import annotations
 

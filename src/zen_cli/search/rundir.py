@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -87,7 +88,8 @@ class RunDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._history is not None:
-            self._history.close()
+            with suppress(OSError):  # what could not be written is behind the checkpoint
+                self._history.close()
         self._lock.close()
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:

@@ -1,0 +1,276 @@
+"""`zen search`: the best architectures under a budget, best first."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError, ZenError
+from . import options as opt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..search.settings import SearchSettings
+
+BUDGET_PANEL = "Budgets"
+HOW_PANEL = "How to search"
+
+
+def search(
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="resnet|mobile|regnet|FILE", help="Where to search: a built-in space or a JSON file (default: resnet)."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A published problem: space, input and budgets in one word.")
+    ] = None,
+    resolution: Annotated[int | None, typer.Option(help="Side of the input image (default: 224).")] = None,
+    num_classes: Annotated[int | None, typer.Option(help="Classes (default: 1000).")] = None,
+    max_params: Annotated[
+        str | None, typer.Option(metavar="N", help="Parameters, such as 1M or 1.05e6.", rich_help_panel=BUDGET_PANEL)
+    ] = None,
+    max_macs: Annotated[
+        str | None,
+        typer.Option(
+            "--max-macs",
+            "--max-flops",
+            metavar="N",
+            help="Multiply-adds for one image, which the field calls FLOPs.",
+            rich_help_panel=BUDGET_PANEL,
+        ),
+    ] = None,
+    max_layers: Annotated[
+        str | None, typer.Option(metavar="N", help="Convolutions in a row.", rich_help_panel=BUDGET_PANEL)
+    ] = None,
+    max_sublayers: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Sub-layers, as published searches count.", rich_help_panel=BUDGET_PANEL),
+    ] = None,
+    max_depth_width_ratio: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="DeepMAD's effectiveness: layers over mean width.", rich_help_panel=BUDGET_PANEL),
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N",
+            help="When to end: 480000evals, 30s, 2h, 0.5gpu-day; the first of several (default: 480000evals).",
+            rich_help_panel=BUDGET_PANEL,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="End after so many rounds without a better network.", rich_help_panel=BUDGET_PANEL),
+    ] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(metavar="evolution|exact", help="(default: evolution)", rich_help_panel=HOW_PANEL)
+    ] = None,
+    population: Annotated[
+        int | None, typer.Option(help="Networks remembered (default: 512).", rich_help_panel=HOW_PANEL)
+    ] = None,
+    lineages: Annotated[
+        int | None,
+        typer.Option(
+            help="Networks that change side by side, one batch (default: 4, or 32 where scores are measured).",
+            rich_help_panel=HOW_PANEL,
+        ),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another score to search by, such as balanced.", rich_help_panel=HOW_PANEL),
+    ] = None,
+    gap: Annotated[
+        str | None,
+        typer.Option(metavar="X%", help="Exact search: stop at this gap, such as 1%.", rich_help_panel=HOW_PANEL),
+    ] = None,
+    bound: Annotated[
+        bool,
+        typer.Option("--bound", help="Add what no network of the space exceeds, and the gap.", rich_help_panel=HOW_PANEL),
+    ] = False,
+    verify: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", help="Give the K best a Monte-Carlo score, and rank by it (default: 8).", rich_help_panel=HOW_PANEL
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(metavar="K", help="Networks in the answer (default: 5).", rich_help_panel=opt.OUTPUT_PANEL)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep checkpoints, history and results here.", rich_help_panel=opt.OUTPUT_PANEL),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.", rich_help_panel=opt.OUTPUT_PANEL)
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the space, show random members, and exit.")
+    ] = False,
+    list_presets: Annotated[bool, typer.Option("--list-presets", help="Print the presets and exit.")] = False,
+    estimator: opt.SearchEstimator = None,
+    convention: opt.SearchConvention = None,
+    norm: opt.NormOption = None,
+    alpha: opt.SearchAlpha = None,
+    batch_size: opt.SearchBatchSize = None,
+    draws: opt.Draws = None,
+    precision: opt.Precision = None,
+    seed: opt.SearchSeed = None,
+    device: opt.SearchDevice = None,
+    style: opt.OutputFormat = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """The best architectures under a budget, best first, as score records.
+
+    By default the evolution runs on the closed form, 480,000 proposals in seconds, and the best get a Monte-Carlo score.
+    """
+    if list_presets:
+        _print_presets(style)
+        return
+    from ..search.request import Request, check_request
+
+    request = Request(
+        space=space,
+        preset=preset,
+        resolution=resolution,
+        num_classes=num_classes,
+        max_params=max_params,
+        max_macs=max_macs,
+        max_layers=max_layers,
+        max_sublayers=max_sublayers,
+        max_depth_width_ratio=max_depth_width_ratio,
+        budget=tuple(budget or ()),
+        patience=patience,
+        algorithm=algorithm,
+        population=population,
+        lineages=lineages,
+        proxy=proxy,
+        gap=gap,
+        verify=verify,
+        top=top,
+        estimator=estimator,
+        convention=convention,
+        norm=norm,
+        alpha=alpha,
+        batch_size=batch_size,
+        draws=draws,
+        precision=precision,
+        seed=seed,
+        device=device,
+    )
+    format_ = opt.check_format(style)
+    if out is not None and resume is not None:
+        raise UsageError("--out: given together with --resume; keep one of the two")
+    with ExitStack() as stack:
+        if resume is not None:
+            from ..search.rundir import RunDirectory
+
+            run = stack.enter_context(RunDirectory.open(resume))
+            settings = check_request(request, run.settings)
+            run.settings = settings
+        else:
+            settings = check_request(request)
+            run = None
+        if check:
+            _check_space(settings)
+            return
+        if out is not None:
+            from ..search.rundir import RunDirectory
+
+            run = stack.enter_context(RunDirectory.create(out, settings))
+        code = _search(settings, run, bound=bound, style=format_, quiet=quiet, preset=preset)
+    if code:
+        raise typer.Exit(code)
+
+
+def _search(
+    settings: SearchSettings, run: Any, *, bound: bool, style: opt.Format, quiet: bool, preset: str | None
+) -> int:
+    from ..live import Screen
+    from ..records import ScoreRecord, to_bytes
+    from ..render import Progress
+    from ..searching import Watch, finish, search_by
+
+    def warn(message: str) -> None:
+        opt.report(f"warning: {message}", 0)
+
+    if not settings.limits.bounds_depth and not quiet:
+        warn(
+            "no limit on depth: the Zen-score grows with depth without end; "
+            "add --max-sublayers, --max-layers or --max-depth-width-ratio"
+        )
+    with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
+        outcome = search_by(settings, run, Watch(screen.show, lambda: bool(stop), warn))
+    screen.report(outcome, preset)
+    if outcome.stopped == "interrupted":
+        settings = settings.model_copy(update={"verify": 0})
+    code = 130 if outcome.stopped == "interrupted" else 0
+    with opt.records(style) as writer, Progress("verifying", quiet=quiet) as progress:
+        rows = []
+        for row in finish(settings, outcome, on_draw=progress.drew):
+            if isinstance(row, ScoreRecord):
+                rows.append(row)
+            elif isinstance(row, ZenError):
+                code = code or opt.report(str(row), row.exit_code)
+        if run is not None:
+            run.write_results(b"".join(to_bytes(row) + b"\n" for row in rows))
+        for row in rows:
+            writer.write(row)
+    return code
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[list[int]]:
+    """The first Ctrl-C (or SIGTERM) is noted, so that the generation can end; the second interrupts at once."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    try:
+        before = [(number, signal.signal(number, note)) for number in (signal.SIGINT, signal.SIGTERM)]
+    except ValueError:  # not in the main thread, as when a test calls the command
+        before = []
+    try:
+        yield seen
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _print_presets(style: str | None) -> None:
+    from ..live import presets_table
+    from ..render import console
+    from ..search.presets import presets
+
+    if opt.check_format(style) == "table":
+        console().print(presets_table(list(presets().values())))
+        return
+    import orjson
+
+    for row in presets().values():
+        limits = {name: value for name, value in row.limits._asdict().items() if value is not None}
+        body = {"preset": row.name, "space": row.space, "resolution": row.resolution, "num_classes": row.num_classes}
+        opt.emit(orjson.dumps({**body, "limits": limits}) + b"\n")
+
+
+def _check_space(settings: SearchSettings) -> None:
+    from ..live import members_table
+    from ..render import console
+    from ..search.members import random_members
+
+    console().print(members_table(settings, random_members(settings, 5)))
+    if sys.stderr is not None:
+        print(f"zen: the space {settings.space.name} is sound", file=sys.stderr)
+
+
