@@ -257,3 +257,23 @@ def test_ctrl_c_ends_with_130() -> None:
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
+
+
+def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "sys.argv = ['zen', 'score', *sys.argv[1:], '-']\n"
+        "from zen_cli.cli import main; main()\n"
+    )
+
+    def run(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", script, *words]
+        done = subprocess.run(command, input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        return done.returncode, done.stderr
+
+    assert run("--estimator", "mean-field") == (0, "")
+    code, message = run()
+    assert code == 1
+    assert (
+        message == "zen: torch is not installed; pip install torch, or use --estimator mean-field, which needs none\n"
+    )
