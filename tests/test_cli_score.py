@@ -98,6 +98,16 @@ def test_a_bad_file_does_not_stop_the_next_one(zen: Zen, write: Write) -> None:
     assert len(done.rows) == 1
 
 
+def test_a_file_of_something_else_does_not_fill_the_screen(zen: Zen) -> None:
+    done = zen.score("-", stdin="some prose\n" * 1000 + LINE)
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 11
+    assert "stdin: none of the first 10 items is an architecture; reading stops here" in done.err
+    done = zen.score("-", stdin=f"{LINE}\n" + "some prose\n" * 20 + LINE)
+    assert len(done.rows) == 2
+    assert len(done.err.splitlines()) == 20
+
+
 def test_fail_fast_stops_at_the_first(zen: Zen) -> None:
     done = zen.score("--fail-fast", "-", stdin=f"{LINE}\n{{}}\n{LINE}\n{{}}\n")
     done.warns("stdin:2: blocks: missing; add it")
