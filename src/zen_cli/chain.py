@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from .spec import ArchSpec, BlockLayout, Unit, block_units
+from .spec import ArchSpec, BlockLayout, Conv, Unit, block_units, unit_convs
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -84,19 +84,21 @@ def block_chain(block: BlockLayout, in_width: int, in_side: int) -> Chain:
 
 def unit_chain(unit: Unit, side: int) -> Chain:
     """The layers of one unit on a square input of this side."""
+    return tuple(conv_layer(conv) for conv in unit_convs(unit, side))
 
-    def layer(width: int, out: int, kernel: int, side: int, stride: int = 1, groups: int = 1) -> ConvLayer:
-        half = kernel // 2
-        return ConvLayer(width, out, (kernel, kernel), (side, side), (stride, stride), (half, half), groups=groups)
 
-    if unit.op == "conv":
-        return (layer(unit.in_width, unit.width, unit.kernel, side, unit.stride),)
-    if unit.op == "basic":
-        first = layer(unit.in_width, unit.mid_width, unit.kernel, side, unit.stride)
-        return first, layer(unit.mid_width, unit.width, unit.kernel, first.out_size[0])
-    up = layer(unit.in_width, unit.mid_width, 1, side)
-    inner = layer(unit.mid_width, unit.mid_width, unit.kernel, side, unit.stride, unit.groups)
-    return up, inner, layer(unit.mid_width, unit.width, 1, inner.out_size[0])
+def conv_layer(conv: Conv) -> ConvLayer:
+    """The layer of one convolution of a unit."""
+    half = conv.kernel // 2
+    return ConvLayer(
+        conv.in_width,
+        conv.width,
+        (conv.kernel, conv.kernel),
+        (conv.side, conv.side),
+        (conv.stride, conv.stride),
+        (half, half),
+        groups=conv.groups,
+    )
 
 
 def _out_side(layer: ConvLayer, axis: int) -> int:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import SpecError
-from .spec import ArchSpec, BlockLayout, Unit, repeated_units, shrink
+from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 
 
 class Cost(NamedTuple):
@@ -67,19 +67,23 @@ def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]
 @lru_cache(maxsize=8192)
 def unit_cost(unit: Unit, side: int) -> Cost:
     """The cost of one unit on a map of `side` x `side`."""
-    out = shrink(side, unit.stride)
-    width, mid, kernel = unit.in_width, unit.mid_width, unit.kernel
-    if unit.op == "conv":
-        total = conv_bn_cost(width, unit.width, kernel, out)
-    elif unit.op == "basic":
-        total = conv_bn_cost(width, mid, kernel, out).plus(conv_bn_cost(mid, unit.width, kernel, out))
-    else:
-        total = conv_bn_cost(width, mid, 1, side).plus(conv_bn_cost(mid, mid, kernel, out, unit.groups))
-        total = total.plus(conv_bn_cost(mid, unit.width, 1, out))
-    if unit.squeeze:
-        total = total.plus(se_cost(mid, unit.squeeze))
+    total = shortcut_cost(unit, side)
+    for conv in unit_convs(unit, side):
+        total = total.plus(conv_cost(conv))
+    return total
+
+
+def conv_cost(conv: Conv) -> Cost:
+    """One convolution of a unit with its BN."""
+    return conv_bn_cost(conv.in_width, conv.width, conv.kernel, shrink(conv.side, conv.stride), conv.groups)
+
+
+def shortcut_cost(unit: Unit, side: int) -> Cost:
+    """What a unit has beside its convolutions: the projection of its shortcut, and squeeze-and-excitation."""
+    total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
     if unit.projection:
-        total = total.plus(conv_bn_cost(width, unit.width, 1, out)._replace(layers=0))
+        projection = conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))
+        total = total.plus(projection._replace(layers=0))
     return total
 
 

@@ -44,6 +44,17 @@ class Unit(NamedTuple):
     projection: bool
 
 
+class Conv(NamedTuple):
+    """One convolution of a unit on a map of `side` x `side`, with zero padding kernel // 2."""
+
+    in_width: int
+    width: int
+    kernel: int
+    side: int
+    stride: int
+    groups: int
+
+
 class BlockLayout(Protocol):
     """What counting and scoring need to know of a block: a validated one of a spec, or the bare gene of a search."""
 
@@ -283,8 +294,13 @@ def block_units(block: BlockLayout, in_width: int) -> tuple[Unit, ...]:
 
     The shortcut of the first unit is always a projection; a later one only where its channels differ.
     """
+    return first_units(block, in_width, block.depth)
+
+
+def first_units(block: BlockLayout, in_width: int, count: int) -> tuple[Unit, ...]:
+    """The first units of one block, at most `count`."""
     rows = []
-    for index in range(block.depth):
+    for index in range(min(count, block.depth)):
         mid_width, width, groups = block.widths(index)
         squeeze = 0 if block.se is None else max(1, round(block.se * mid_width))
         projection = block.op != "conv" and (index == 0 or in_width != width)
@@ -302,6 +318,21 @@ def repeated_units(block: BlockLayout, in_width: int) -> list[tuple[Unit, int]]:
         (unit, 1 if index < period else -(-(len(units) - index) // period))
         for index, unit in enumerate(units[: 2 * period])
     ]
+
+
+def unit_convs(unit: Unit, side: int) -> tuple[Conv, ...]:
+    """The convolutions of one unit in order, without its shortcut and squeeze-and-excitation."""
+    _, kernel, stride, in_width, mid, width, groups, _, _ = unit
+    if unit.op == "conv":
+        return (Conv(in_width, width, kernel, side, stride, 1),)
+    out = shrink(side, stride)
+    if unit.op == "basic":
+        return Conv(in_width, mid, kernel, side, stride, 1), Conv(mid, width, kernel, out, 1, 1)
+    return (
+        Conv(in_width, mid, 1, side, 1, 1),
+        Conv(mid, mid, kernel, side, stride, groups),
+        Conv(mid, width, 1, out, 1, 1),
+    )
 
 
 @lru_cache(maxsize=65_536)

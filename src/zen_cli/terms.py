@@ -7,13 +7,14 @@ laid out once and looked up afterwards. Every closed-form score is a function of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from .chain import unit_chain
-from .cost import linear_cost, unit_cost
+from .chain import conv_layer
+from .cost import conv_cost, linear_cost, shortcut_cost
 from .meanfield import LINEAR, RELU, log_gain
-from .spec import UNITS_PER_SUBLAYER, ArchSpec, BlockLayout, Unit, block_units, shrink
+from .spec import UNITS_PER_SUBLAYER, ArchSpec, BlockLayout, Conv, Unit, first_units, shrink, unit_convs
 
 
 class Terms(NamedTuple):
@@ -34,24 +35,49 @@ class Terms(NamedTuple):
     sublayers: int = 0
 
 
-class NetworkTerms(NamedTuple):
-    """The sum over a network, classifier included, and its last feature map: `width` x `side` x `side`."""
+class Stage(NamedTuple):
+    """Blocks at one resolution: from one that down-samples, or the first, up to the next that does.
 
-    total: Terms
+    log_fan_in: the sum over the network's layers from the image to the end of this stage.
+    width, side: the stage's last feature map.
+    """
+
+    log_fan_in: float
     width: int
     side: int
 
 
+class NetworkTerms(NamedTuple):
+    """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages."""
+
+    total: Terms
+    width: int
+    side: int
+    stages: tuple[Stage, ...]
+
+
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
-    rows, width, side = [], spec.in_channels, spec.resolution
-    for index, block in enumerate(spec.blocks):
-        part, side = block_terms(block, width, side, convention, first=index == 0)
+    return network_terms(spec.blocks, spec.in_channels, spec.resolution, spec.num_classes, convention)
+
+
+def network_terms(
+    blocks: Iterable[BlockLayout], in_width: int, side: int, num_classes: int, convention: str = "paper"
+) -> NetworkTerms:
+    """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
+    rows: list[Terms] = []
+    stages: list[Stage] = []
+    width, log_fan_in = in_width, 0.0
+    for block in blocks:
+        if block.stride > 1 and rows:
+            stages.append(Stage(log_fan_in, width, side))
+        part, side = block_terms(block, width, side, convention, first=not rows)
         rows.append(part)
-        width = block.width
-    head = linear_cost(width, spec.num_classes)
+        width, log_fan_in = block.width, log_fan_in + part.log_fan_in
+    stages.append(Stage(log_fan_in, width, side))
+    head = linear_cost(width, num_classes)
     rows.append(Terms(params=head.params, macs=head.macs))
-    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side)
+    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side, tuple(stages))
 
 
 def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
@@ -66,34 +92,42 @@ def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *
     """
     # Behind the first sub-layer all are alike: one more is laid out and counted as often as it stands there.
     period = UNITS_PER_SUBLAYER[block.op]
-    units = block_units(block, in_width)
-    distinct = units[: 2 * period]
     log_gains = log_maps = log_fan_in = 0.0
     params = macs = activations = layers = 0
-    for index, unit in enumerate(distinct):
-        repeats = 1 if index < period else -(-(len(units) - index) // period)
-        terms = _unit_terms(unit, side, convention, first and index == 0)
-        log_gains += repeats * terms.log_gain
-        log_maps += repeats * terms.log_maps
-        log_fan_in += repeats * terms.log_fan_in
-        params += repeats * terms.params
-        macs += repeats * terms.macs
-        activations += repeats * terms.activations
-        layers += repeats * terms.layers
+    for index, unit in enumerate(first_units(block, in_width, 2 * period)):
+        repeats = 1 if index < period else -(-(block.depth - index) // period)
+        rows = [_conv_terms(conv, convention) for conv in unit_convs(unit, side)]
+        if first and index == 0:
+            rows[0] = _conv_terms(unit_convs(unit, side)[0], convention, image=True)
+        if unit.projection or unit.squeeze:
+            rows.append(_shortcut_terms(unit, side))
+        for row in rows:
+            log_gains += repeats * row[0]
+            log_maps += repeats * row[1]
+            log_fan_in += repeats * row[2]
+            params += repeats * row[3]
+            macs += repeats * row[4]
+            activations += repeats * row[5]
+            layers += repeats * row[6]
         side = shrink(side, unit.stride)
     return Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers), side
 
 
-@lru_cache(maxsize=65_536)
-def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
-    layers, cost = unit_chain(unit, side), unit_cost(unit, side)
-    moments = [LINEAR if first and index == 0 else RELU for index in range(len(layers))]
+@lru_cache(maxsize=262_144)
+def _conv_terms(conv: Conv, convention: str, *, image: bool = False) -> Terms:
+    layer, cost = conv_layer(conv), conv_cost(conv)
     return Terms(
-        sum(log_gain(layer, moment, convention) for layer, moment in zip(layers, moments, strict=True)),
-        sum(math.log(layer.out_width * math.prod(layer.out_size)) for layer in layers),
-        sum(math.log(layer.fan_in * math.prod(layer.kernel)) for layer in layers),
+        log_gain(layer, LINEAR if image else RELU, convention),
+        math.log(layer.out_width * math.prod(layer.out_size)),
+        math.log(layer.fan_in * math.prod(layer.kernel)),
         cost.params,
         cost.macs,
         cost.activations,
         cost.layers,
     )
+
+
+@lru_cache(maxsize=65_536)
+def _shortcut_terms(unit: Unit, side: int) -> Terms:
+    cost = shortcut_cost(unit, side)
+    return Terms(params=cost.params, macs=cost.macs, activations=cost.activations)

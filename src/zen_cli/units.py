@@ -1,9 +1,11 @@
-"""Numbers as people write them: `1.05M` parameters, `1%`, `0.5ms`, and back."""
+"""Numbers as people write them: `1.05M` parameters, `0.5gpu-day`, `480000evals`, `1%`, and back."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from .errors import UsageError
 
@@ -41,6 +43,55 @@ def parse_count(text: str, where: str = "number") -> int:
     if count != int(count):
         raise UsageError(f"{where}: {text!r} is not a whole number; write a number like 1M")
     return int(count)
+
+
+_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86_400, "day": 86_400}
+
+
+class Budget(NamedTuple):
+    """When a search ends, whichever comes first: proposals, seconds on the clock, seconds times devices."""
+
+    evaluations: int | None = None
+    seconds: float | None = None
+    device_seconds: float | None = None
+
+
+def parse_budget(texts: Iterable[str], where: str = "--budget") -> Budget:
+    """`0.5gpu-day`, `2h`, `480000evals` as one budget; of two of a kind the smaller counts.
+
+    A gpu-day is a day on the clock times the devices in use, of which a CPU counts as one.
+
+    Raises:
+        UsageError: not a number, an unknown unit, zero or negative.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        value, unit = split_number(text, where)
+        name, plain = unit.lower().removesuffix("s") if len(unit) > 1 else unit.lower(), unit.lower()
+        if name in ("eval", "keval", "meval"):
+            key, amount = "evaluations", value * {"eval": 1, "keval": 1e3, "meval": 1e6}[name]
+        elif name.startswith("gpu-") and name.removeprefix("gpu-") in _SECONDS:
+            key, amount = "device_seconds", value * _SECONDS[name.removeprefix("gpu-")]
+        elif plain in _SECONDS or name in _SECONDS:
+            key, amount = "seconds", value * _SECONDS[plain if plain in _SECONDS else name]
+        else:
+            raise UsageError(f"{where}: unknown unit in {text!r}; write 480000evals, 30s, 10min, 2h or 0.5gpu-day")
+        if amount <= 0 or (key == "evaluations" and amount < 1):
+            raise UsageError(f"{where}: {text!r} is not positive; write 480000evals, 30s, 10min, 2h or 0.5gpu-day")
+        found[key] = min(amount, found.get(key, math.inf))
+    evaluations = found.get("evaluations")
+    return Budget(
+        None if evaluations is None else round(evaluations), found.get("seconds"), found.get("device_seconds")
+    )
+
+
+def format_seconds(value: float) -> str:
+    """Seconds for people: `8.1 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value < 60:
+        return f"{value:.1f} s"
+    if value < 3600:
+        return f"{int(value // 60)} min {int(value % 60)} s"
+    return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
 
 
 def format_count(value: float) -> str:

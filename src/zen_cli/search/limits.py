@@ -21,6 +21,22 @@ class Limits(NamedTuple):
     sublayers: int | None = None
     depth_width_ratio: float | None = None
 
+    @staticmethod
+    def options() -> dict[str, str]:
+        """The command's option for each limit."""
+        return {name: "--max-" + name.replace("_", "-") for name in Limits._fields}
+
+    @property
+    def bounds_depth(self) -> bool:
+        """Whether something keeps the depth from growing without end."""
+        return self.layers is not None or self.sublayers is not None or self.depth_width_ratio is not None
+
+    def usage(self, total: Terms) -> list[tuple[str, float, float]]:
+        """(name, value, limit) of each limit that there is."""
+        values = (total.params, total.macs, total.layers, total.sublayers, depth_width_ratio(total))
+        rows = zip(self._fields, values, self, strict=True)
+        return [(name, value, limit) for name, value, limit in rows if limit is not None]
+
     def admits(self, total: Terms) -> bool:
         """Whether a network with these terms, classifier included, keeps every limit."""
         return (

@@ -1,0 +1,176 @@
+"""The evolution: a few lineages that cool down, and the population of the best networks they met. Ask and tell, no I/O.
+
+A step lets every lineage propose a neighbour (`ask`) and hear its rating (`tell`). A worse neighbour is accepted with
+probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals, and each round is
+twice as long as the one before, so that a short search has an answer and a long one a better answer, and a search of n
+proposals is always the beginning of one of 2n. A lineage may also continue from another one that stands higher.
+
+Why not keep the best 512 and mutate those, as published: at the edge of a budget four in five neighbours break it, and
+a population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
+
+Source: Kirkpatrick et al., *Optimization by simulated annealing* (1983).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from .scorers import Rating
+
+FIRST_ROUND = 32_000
+HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
+FOLLOW = 0.03
+
+
+class Member(NamedTuple):
+    """A network of the population; sorted from worst to best, ties broken by cost."""
+
+    score: float
+    params: int  # negative, so that of equal scores the cheaper network is the better one
+    macs: int  # negative
+    genome: Any
+
+    @classmethod
+    def of(cls, genome: Any, rating: Rating) -> Member:
+        """A genome with its rating."""
+        return cls(rating.score, -rating.params, -rating.macs, genome)
+
+
+class Evolution:
+    """The state of a search; everything random follows from its seed.
+
+    Args:
+        neighbour: a random move of the space, (genome, generator) -> genome.
+        start: a member within the limits, with its rating.
+        seed: of the generator.
+        population: how many networks are remembered.
+        lineages: how many change side by side: the proposals of one step.
+    """
+
+    def __init__(
+        self,
+        neighbour: Callable[[Any, Random], Any],
+        start: tuple[Any, Rating],
+        *,
+        seed: int,
+        population: int,
+        lineages: int,
+    ) -> None:
+        self._neighbour = neighbour
+        self._capacity = population
+        self._start = Member.of(*start)
+        self._random = Random(seed)
+        self._lineages = [self._start] * lineages
+        self._proposals: list[Any] = []
+        self._heap = [self._start]
+        self._known = {self._start.genome}
+        self.best = self._start
+        self.proposals = 0
+        self.round = 0
+        self.idle_rounds = 0
+        self._round_began = 0
+        self._best_before = -math.inf
+
+    @property
+    def population(self) -> list[Member]:
+        """The best networks so far, best first, no two alike."""
+        return sorted(self._heap, reverse=True)
+
+    @property
+    def step(self) -> int:
+        """Proposals of one step."""
+        return len(self._lineages)
+
+    @property
+    def round_size(self) -> int:
+        """Proposals of the present round."""
+        return FIRST_ROUND << self.round
+
+    @property
+    def temperature(self) -> float:
+        """How large a loss is accepted by about one in three."""
+        progress = (self.proposals - self._round_began) / self.round_size
+        hot = max(abs(self.best.score), 1e-9) * HOT
+        return hot * math.pow(COLD / HOT, progress)
+
+    def ask(self) -> list[Any]:
+        """A neighbour of each lineage."""
+        random, lineages = self._random, self._lineages
+        self._proposals = []
+        for member in lineages:
+            if random.random() < FOLLOW:
+                other = lineages[int(random.random() * len(lineages))]
+                member = other if other.score > member.score else member
+            self._proposals.append(self._neighbour(member.genome, random))
+        return self._proposals
+
+    def tell(self, ratings: Sequence[Rating | None]) -> None:
+        """The ratings of what `ask` gave, in order; None for what cannot be had."""
+        temperature = self.temperature
+        for index, rating in enumerate(ratings):
+            if rating is None:
+                continue
+            loss = self._lineages[index].score - rating.score
+            if loss > 0 and self._random.random() >= math.exp(-loss / temperature):
+                continue
+            member = Member.of(self._proposals[index], rating)
+            self._lineages[index] = member
+            self._remember(member)
+        self.proposals += len(ratings)
+        if self.proposals - self._round_began >= self.round_size:
+            self._next_round()
+
+    def _remember(self, member: Member) -> None:
+        if member.genome in self._known:
+            return
+        if len(self._heap) < self._capacity:
+            heapq.heappush(self._heap, member)
+        elif member > self._heap[0]:
+            self._known.remove(heapq.heappushpop(self._heap, member).genome)
+        else:
+            return
+        self._known.add(member.genome)
+        self.best = max(self.best, member)
+
+    def _next_round(self) -> None:
+        self.idle_rounds = 0 if self.best.score > self._best_before else self.idle_rounds + 1
+        self._best_before = self.best.score
+        self.round += 1
+        self._round_began = self.proposals
+        self._lineages = [self._start] * len(self._lineages)
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        version, numbers, gauss = self._random.getstate()
+        return {
+            "random": [version, list(numbers), gauss],
+            "lineages": [list(member) for member in self._lineages],
+            "population": [list(member) for member in self._heap],
+            "best": list(self.best),
+            "proposals": self.proposals,
+            "round": self.round,
+            "idle_rounds": self.idle_rounds,
+            "round_began": self._round_began,
+            "best_before": None if math.isinf(self._best_before) else self._best_before,
+        }
+
+    def restore(self, state: dict[str, Any], decode: Callable[[Any], Any]) -> None:
+        """Goes on from what `state` gave; `decode` makes a genome of its JSON form."""
+
+        def member(row: list[Any]) -> Member:
+            score, params, macs, genome = row
+            return Member(score, params, macs, decode(genome))
+
+        version, numbers, gauss = state["random"]
+        self._random.setstate((version, tuple(numbers), gauss))
+        self._lineages = [member(row) for row in state["lineages"]]
+        self._heap = [member(row) for row in state["population"]]
+        self._known = {row.genome for row in self._heap}
+        self.best = member(state["best"])
+        self.proposals, self.round = state["proposals"], state["round"]
+        self.idle_rounds, self._round_began = state["idle_rounds"], state["round_began"]
+        self._best_before = -math.inf if state["best_before"] is None else state["best_before"]
