@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
 
 from report import publish, random_spec, spearman, table
 
@@ -21,6 +22,7 @@ def main() -> None:
             zen = score(spec, draws=4, batch_size=16).zen
             drawn.append(zen.value)
             errors.append(zen.std_error or 0.0)
+            print(spec.id, f"{closed[-1]:.2f} {drawn[-1]:.2f}", file=sys.stderr)
         rows.append(_row(op, closed, drawn, errors))
         every_closed += closed
         every_drawn += drawn

@@ -69,11 +69,11 @@ def random_spec(rng: random.Random, op: str, resolution: int = 32) -> ArchSpec:
     """A network of published shape: a stem, blocks of one kind of unit, a 1x1 convolution as head."""
     blocks: list[dict[str, object]] = [{"op": "conv", "width": 8 * rng.randint(2, 8)}]
     for index in range(rng.randint(3, 6)):
-        width, pairs = 8 * rng.randint(4, 32), rng.randint(1, 3)
+        width, pairs = 8 * rng.randint(4, 16), rng.randint(1, 3)
         block: dict[str, object] = {"op": op, "kernel": rng.choice([3, 5, 7]), "width": width, "depth": 2 * pairs}
         block["stride"] = 2 if index in (1, 2, 4) else 1
         if op == "mbconv":
-            block["expansion"] = rng.choice([1, 2, 4, 6])
+            block["expansion"] = rng.choice([1, 2, 4])
         else:
             block["mid_width"] = 8 * rng.randint(2, 12)
         blocks.append(block)

@@ -98,6 +98,16 @@ def test_a_bad_file_does_not_stop_the_next_one(zen: Zen, write: Write) -> None:
     assert len(done.rows) == 1
 
 
+def test_a_file_of_something_else_does_not_fill_the_screen(zen: Zen) -> None:
+    done = zen.score("-", stdin="some prose\n" * 1000 + LINE)
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 11
+    assert "stdin: none of the first 10 items is an architecture; reading stops here" in done.err
+    done = zen.score("-", stdin=f"{LINE}\n" + "some prose\n" * 20 + LINE)
+    assert len(done.rows) == 2
+    assert len(done.err.splitlines()) == 20
+
+
 def test_fail_fast_stops_at_the_first(zen: Zen) -> None:
     done = zen.score("--fail-fast", "-", stdin=f"{LINE}\n{{}}\n{LINE}\n{{}}\n")
     done.warns("stdin:2: blocks: missing; add it")
@@ -257,3 +267,23 @@ def test_ctrl_c_ends_with_130() -> None:
     )
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
+
+
+def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install() -> None:
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "sys.argv = ['zen', 'score', *sys.argv[1:], '-']\n"
+        "from zen_cli.cli import main; main()\n"
+    )
+
+    def run(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", script, *words]
+        done = subprocess.run(command, input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        return done.returncode, done.stderr
+
+    assert run("--estimator", "mean-field") == (0, "")
+    code, message = run()
+    assert code == 1
+    assert (
+        message == "zen: torch is not installed; pip install torch, or use --estimator mean-field, which needs none\n"
+    )

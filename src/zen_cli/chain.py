@@ -49,8 +49,7 @@ class ConvLayer(NamedTuple):
     @property
     def out_size(self) -> Pair:
         """Height and width of the output."""
-        height, width = (_out_side(self, axis) for axis in (0, 1))
-        return height, width
+        return _out_side(self, 0), _out_side(self, 1)
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -72,7 +71,7 @@ def chain(spec: ArchSpec) -> Chain:
     return tuple(layers)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def block_chain(block: BlockLayout, in_width: int, in_side: int) -> Chain:
     """The layers of one block on a square input of `in_width` channels and side `in_side`."""
     layers: list[ConvLayer] = []

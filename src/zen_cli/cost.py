@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from .spec import ArchSpec, BlockLayout, Conv, Unit, block_units, shrink, unit_convs
+from .errors import SpecError
+from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 
 
 class Cost(NamedTuple):
@@ -22,31 +23,48 @@ class Cost(NamedTuple):
     layers: int = 0
     sublayers: int = 0
 
-    def plus(self, other: Cost) -> Cost:
-        """The cost of both."""
-        return Cost(*(mine + others for mine, others in zip(self, other, strict=True)))
+    def plus(self, other: Cost, times: int = 1) -> Cost:
+        """This cost and so many times the other."""
+        return Cost(
+            self.params + times * other.params,
+            self.macs + times * other.macs,
+            self.activations + times * other.activations,
+            self.layers + times * other.layers,
+            self.sublayers + times * other.sublayers,
+        )
 
 
 def cost(spec: ArchSpec) -> Cost:
-    """The cost of a network: its blocks and its classifier."""
+    """The cost of a network: its blocks and its classifier.
+
+    Raises:
+        SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
+    """
     total = Cost()
     width, side = spec.in_channels, spec.resolution
     for block in spec.blocks:
         part, side = block_cost(block, width, side)
         total, width = total.plus(part), block.width
-    return total.plus(linear_cost(width, spec.num_classes))
+    total = total.plus(linear_cost(width, spec.num_classes))
+    if max(total) >= 2**63:
+        name = Cost._fields[total.index(max(total))]
+        raise SpecError(
+            f"{spec.name or spec.id}: needs {max(total):.1e} {name}, more than can be written down; use smaller widths"
+        )
+    return total
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]:
     """The cost of a block on `in_width` channels of `side` x `side`, and the side that it leaves."""
     total = Cost(sublayers=block.sublayers)
-    for unit in block_units(block, in_width):
-        total = total.plus(unit_cost(unit, side))
+    for unit, times in repeated_units(block, in_width):
+        total = total.plus(unit_cost(unit, side), times)
         side = shrink(side, unit.stride)
     return total, side
 
 
+@lru_cache(maxsize=8192)
 def unit_cost(unit: Unit, side: int) -> Cost:
     """The cost of one unit on a map of `side` x `side`."""
     total = shortcut_cost(unit, side)

@@ -85,6 +85,8 @@ class _Document:
             raise SourceError(
                 f"{self._label}:{self.line}: a document of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it"
             )
+        if len(self._lines) == 1 and _is_whole(line):
+            return
         for match in _TOKENS.finditer(line):
             self._depth += _STEP.get(match[0], 0)
             if self._depth > MAX_NESTING:
@@ -101,6 +103,17 @@ class _Document:
             return True
         inside = self._lines[0].startswith(b"[") or _ARCH_KEY.search(self._tail)
         return not inside and _is_architecture(line)
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is valid JSON with few brackets; most lines are, and need no look at each token."""
+    if line.count(b"{") + line.count(b"[") > MAX_NESTING:
+        return False
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _is_architecture(line: bytes) -> bool:

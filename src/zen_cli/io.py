@@ -20,6 +20,7 @@ from .explain import kind, show
 from .plainnet import is_plainnet, parse_plainnet
 from .spec import ArchSpec, parse_spec
 
+MAX_STRANGE = 10
 _RECORD = "zen-score/"
 _SUFFIXES = (".json", ".jsonl", ".txt")
 
@@ -134,10 +135,16 @@ def _reason(error: OSError | ValueError) -> str:
 
 def _read_stream(stream: BinaryIO, source: str, overrides: Overrides) -> Iterator[Item]:
     label = "stdin" if source == "-" else source
+    strange: int | None = 0
     for line, index, value in read_values(stream, label):
         where = f"{label}:{line}" if index is None else f"{label}:{line}: [{index}]"
         name = None if source == "-" else _name(Path(source), line, index)
-        yield Item(where, None, value) if isinstance(value, SourceError) else _item(value, where, name, overrides)
+        item = Item(where, None, value) if isinstance(value, SourceError) else _item(value, where, name, overrides)
+        yield item
+        if strange is not None:
+            strange = None if item.spec is not None else strange + 1
+            if strange == MAX_STRANGE:
+                raise SourceError(f"{label}: none of the first {strange} items is an architecture; reading stops here")
 
 
 def _name(path: Path, line: int, index: int | None) -> str:

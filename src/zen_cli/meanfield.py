@@ -15,9 +15,9 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-from .chain import Chain, ConvLayer, Pair, block_chain
+from .chain import Chain, ConvLayer, Pair, unit_chain
 from .errors import ScoreError, SpecError
-from .spec import ArchSpec, BlockLayout
+from .spec import ArchSpec, BlockLayout, Unit, repeated_units
 
 RELU_MEAN_SQUARED = 1 / (2 * math.pi)
 RELU_VARIANCE = 1 / 2 - 1 / (2 * math.pi)
@@ -166,10 +166,21 @@ def log_delta(norm: str, alpha: float, relus: int, width: int, area: int) -> flo
     return math.log(width * area * decorrelation(alpha, relus) * (math.pi - 1) / math.pi) / 2
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=8192)
 def _block_terms(block: BlockLayout, in_width: int, side: int, first: bool, convention: str) -> tuple[float, int, int]:
     """(sum of log gains, layers, side out) of a block."""
-    layers = block_chain(block, in_width, side)
+    total, layers = 0.0, 0
+    for index, (unit, times) in enumerate(repeated_units(block, in_width)):
+        log_gains, count, side = _unit_terms(unit, side, first and index == 0, convention)
+        total += times * log_gains
+        layers += times * count
+    return total, layers, side
+
+
+@lru_cache(maxsize=8192)
+def _unit_terms(unit: Unit, side: int, first: bool, convention: str) -> tuple[float, int, int]:
+    """(sum of log gains, layers, side out) of a unit."""
+    layers = unit_chain(unit, side)
     total = sum(
         log_gain(layer, LINEAR if first and index == 0 else RELU, convention) for index, layer in enumerate(layers)
     )

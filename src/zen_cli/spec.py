@@ -288,7 +288,7 @@ def round_to_8(expansion: int, width: int) -> int:
     return max(8, (expansion * width + 4) // 8 * 8)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8192)
 def block_units(block: BlockLayout, in_width: int) -> tuple[Unit, ...]:
     """The units of one block on `in_width` channels.
 
@@ -308,6 +308,16 @@ def first_units(block: BlockLayout, in_width: int, count: int) -> tuple[Unit, ..
         rows.append(Unit(block.op, block.kernel, stride, in_width, mid_width, width, groups, squeeze, projection))
         in_width = width
     return tuple(rows)
+
+
+def repeated_units(block: BlockLayout, in_width: int) -> list[tuple[Unit, int]]:
+    """The different units of a block and how often each stands there: behind the first sub-layer all are alike."""
+    period = UNITS_PER_SUBLAYER[block.op]
+    units = block_units(block, in_width)
+    return [
+        (unit, 1 if index < period else -(-(len(units) - index) // period))
+        for index, unit in enumerate(units[: 2 * period])
+    ]
 
 
 def unit_convs(unit: Unit, side: int) -> tuple[Conv, ...]:

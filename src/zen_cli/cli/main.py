@@ -62,6 +62,10 @@ def main() -> None:
         code = 130
     except ZenError as error:
         code = report(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        code = report("torch is not installed; pip install torch, or use --estimator mean-field, which needs none", 1)
     except OSError as error:
         where = "stdout: cannot be written" if error.filename is None else f"{error.filename}: failed"
         code = report(f"{where}, {(error.strerror or str(error)).lower()}", 1)
