@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BAR = 24
+WIDE = 100
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -27,16 +28,18 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
 
 
-def score_table(records: Sequence[ScoreRecord]) -> Table:
-    """One row an architecture: score, standard error, cost."""
+def score_table(records: Sequence[ScoreRecord], width: int = 120) -> Table:
+    """One row an architecture: score, standard error, cost, and the id where `width` columns leave room for it."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, caption=_caption(records), caption_justify="left")
     table.add_column("network", overflow="fold")
-    for title in ("zen (nats)", "+- s.e.", "params", "MACs", "acts", "layers", "sub-layers"):
+    for title in ("zen (nats)", "± s.e.", "params", "MACs", "acts", "layers", "sublayers"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("id", style="dim", no_wrap=True)
+    wide = width >= WIDE
+    if wide:
+        table.add_column("id", style="dim", no_wrap=True)
     for record in records:
         error, cost = record.zen.std_error, record.cost
         table.add_row(
@@ -46,7 +49,7 @@ def score_table(records: Sequence[ScoreRecord]) -> Table:
             *(format_count(value) for value in (cost.params, cost.macs, cost.activations)),
             str(cost.layers),
             str(cost.sublayers),
-            record.id,
+            *([record.id] if wide else []),
         )
     return table
 
@@ -103,7 +106,7 @@ def print_records(records: Sequence[ScoreRecord]) -> None:
         if record.breakdown is not None:
             out.print(breakdown_table(record, record.breakdown))
     if records:
-        out.print(score_table(records))
+        out.print(score_table(records, out.width))
 
 
 class Progress:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from ..errors import ZenError
+from .options import report
 from .score import score
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app.command()(score)
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"zen {version('zen-cli')}")
         raise typer.Exit
 
@@ -58,12 +60,6 @@ def main() -> None:
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code or 0)
-
-
-def report(message: str, code: int) -> int:
-    """Prints an error as one line on stderr and passes the exit code through."""
-    print("zen: " + " ".join(message.split()), file=sys.stderr)
-    return code
 
 
 def _stdout_is_closed() -> bool:

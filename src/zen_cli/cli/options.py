@@ -1,16 +1,18 @@
-"""Options that several commands share."""
+"""Options that several commands share; records and tables are imported where they are written, help needs none."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from ..errors import UsageError, nearest
-from ..records import ScoreRecord, to_bytes
+
+if TYPE_CHECKING:
+    from ..records import ScoreRecord
 
 Format: TypeAlias = Literal["table", "json", "jsonl"]
 
@@ -93,6 +95,8 @@ class Writer:
 
     def write(self, record: ScoreRecord) -> None:
         """Takes one record."""
+        from ..records import to_bytes
+
         if self._style == "jsonl":
             sys.stdout.buffer.write(to_bytes(record) + b"\n")
             sys.stdout.buffer.flush()
@@ -106,6 +110,8 @@ class Writer:
 
             print_records(self._records)
         elif self._style == "json":
+            from ..records import to_bytes
+
             body = b",\n".join(to_bytes(record, indent=True) for record in self._records)
             sys.stdout.buffer.write(b"[\n" + body + b"\n]\n" if body else b"[]\n")
 
@@ -118,3 +124,9 @@ def records(style: Format) -> Iterator[Writer]:
         yield writer
     finally:
         writer.close()
+
+
+def report(message: str, code: int) -> int:
+    """Prints an error as one line on stderr and passes the exit code through."""
+    print("zen: " + " ".join(message.split()), file=sys.stderr)
+    return code

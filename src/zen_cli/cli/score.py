@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError, ZenError
-from ..io import Item, Overrides, read
-from ..records import check_settings
-from ..scoring import score_all
-from ..spec import ArchSpec, json_schema
 from . import options as opt
+
+if TYPE_CHECKING:
+    from ..io import Item
+    from ..spec import ArchSpec
 
 
 def score(
@@ -48,6 +48,11 @@ def score(
     if schema:
         _print_schema()
         return
+    from ..io import Overrides, read
+    from ..records import check_settings
+    from ..render import Progress
+    from ..scoring import score_all
+
     settings = check_settings(
         estimator=estimator,
         convention=convention,
@@ -60,8 +65,6 @@ def score(
         device=device,
     )
     overrides = Overrides(resolution, num_classes)
-    from ..render import Progress
-
     failures = Failures(fail_fast)
     with opt.records(opt.check_format(style)) as writer, Progress("scoring", quiet=quiet) as progress:
         specs = failures.pass_specs(read(_sources(sources), overrides))
@@ -86,8 +89,7 @@ class Failures:
         """Reports an error, or raises it under `--fail-fast`."""
         if self._fail_fast:
             raise error
-        print(f"zen: {error}", file=sys.stderr)
-        self.code = max(self.code, error.exit_code)
+        self.code = max(self.code, opt.report(str(error), error.exit_code))
 
     def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
         """The architectures among the items."""
@@ -108,5 +110,7 @@ def _sources(sources: list[str] | None) -> list[str]:
 
 def _print_schema() -> None:
     import orjson
+
+    from ..spec import json_schema
 
     sys.stdout.buffer.write(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")
