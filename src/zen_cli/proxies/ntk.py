@@ -2,7 +2,7 @@
 
     ntk = lambda_max / lambda_min of Theta = J J^T,    J_i = d/dtheta sum_c f_c(x_i)
 
-theta holds the weights of convolutions, BN and classifier (no biases, whose share of Theta is the same for all images),
+theta holds the weights of convolutions, BN and classifier (no biases, as published),
 f the logits of the training form in training mode, x ~ N(0, I), He-normal weights.
 
 Source: Chen et al., *TE-NAS* (arXiv 2102.11535), section 3.1.1.

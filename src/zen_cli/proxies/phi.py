@@ -3,7 +3,7 @@
     Phi = log || d f(x) / d x ||_F        (nats; mean over images, then log, then mean over random networks)
 
 f is the chain conv -> ReLU, all weights N(0, 1), up to its last feature map, x ~ N(0, I). Each layer is divided by the
-standard deviation of its output and the logarithms of the divisors are added up, which changes nothing as f is
+root mean square of its output and the logarithms of the divisors are added up, which changes nothing as f is
 homogeneous, and never overflows. The Frobenius norm comes from random projections:
 
     || J ||_F^2 = E_v || J^T v ||^2,    v ~ N(0, I)
@@ -65,7 +65,9 @@ def log_gradient_norm(layers: Chain, images: Tensor, generator: torch.Generator,
             x = build_pool(layer.pool)(x)
         weight = torch.randn(layer.weight_shape, generator=generator, device=x.device, dtype=x.dtype)
         x = functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
-        scale = float(x.detach().std())
+        scale = float(x.detach().square().mean().sqrt())
+        if scale == 0:
+            return -math.inf  # every ReLU before this layer is dead
         log_scale += math.log(scale)
         x = x / scale
         if layer.activation:

@@ -11,6 +11,7 @@ It is loaded when a name is asked for that is not built in, or when all are list
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from typing import NamedTuple
 from ..errors import RunError, UsageError, nearest
 from ..records import ScoreSettings
 from ..spec import ArchSpec
+from ..terms import NetworkTerms
 from .base import Direction, Measurement, Proxy
 
 GROUP = "zen_cli.proxies"
@@ -133,11 +135,17 @@ def _load(point: EntryPoint) -> Proxy:
         raise RunError(f"{where}: cannot be loaded, {_one_line(error)}") from None
     if not isinstance(proxy, Proxy):
         raise RunError(f"{where}: is {type(proxy).__name__}, not a zen_cli.proxies.Proxy")
-    if proxy.measure is None:
-        return proxy
-    measure = proxy.measure
+    closed_form, measure = proxy.closed_form, proxy.measure
 
-    def guarded(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
+    def guarded_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
+        assert closed_form is not None
+        try:
+            return float(closed_form(terms, settings))
+        except Exception as error:  # whatever a package does with a network
+            raise RunError(f"{where}: failed, {_one_line(error)}") from None
+
+    def guarded_measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
+        assert measure is not None
         try:
             result = measure(spec, settings)
         except RunError:
@@ -148,7 +156,12 @@ def _load(point: EntryPoint) -> Proxy:
             raise RunError(f"{where}: gave {type(result).__name__}, not a Measurement")
         return result
 
-    return Proxy(point.name, proxy.direction, proxy.summary, proxy.source, measure=guarded)
+    return replace(
+        proxy,
+        name=point.name,
+        closed_form=None if closed_form is None else guarded_form,
+        measure=None if measure is None else guarded_measure,
+    )
 
 
 def _entry_points() -> Iterable[EntryPoint]:

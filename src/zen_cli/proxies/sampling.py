@@ -17,7 +17,7 @@ from torch.nn import functional
 from ..chain import chain
 from ..cost import cost
 from ..devices import free_bytes, is_out_of_memory, resolve_device
-from ..errors import MemoryLimitError
+from ..errors import MemoryLimitError, ScoreError
 from ..nets import ZenNet, build
 from ..records import ScoreSettings
 from ..spec import ArchSpec
@@ -46,6 +46,7 @@ def measure_draws(
     Raises:
         UsageError: the device does not exist.
         MemoryLimitError: the network does not fit.
+        ScoreError: a BN would have a single value a channel.
     """
     device = resolve_device(settings.device)
     name = spec.name or spec.id
@@ -55,6 +56,8 @@ def measure_draws(
             f"{name}: {proxy} at batch size {settings.batch_size} needs about {format_bytes(need)} and {device} has "
             f"{format_bytes(free)}; {_SMALLER}"
         )
+    if definition.get("mode") == "train":
+        _check_statistics(proxy, spec, settings.batch_size)
     values = []
     for number in range(settings.draws):
         digest = hashlib.sha256(f"{proxy}/{settings.seed}/{spec.id}/{number}".encode()).digest()
@@ -75,6 +78,16 @@ def measure_draws(
             "device": str(device),
         },
     )
+
+
+def _check_statistics(proxy: str, spec: ArchSpec, batch_size: int) -> None:
+    """Refuses what a BN in training mode cannot normalise: one value a channel."""
+    smallest = min(min(layer.out_size) for layer in chain(spec))
+    if batch_size == 1 and (smallest == 1 or any(unit.squeeze for unit in spec.units)):
+        raise ScoreError(
+            f"{spec.name or spec.id}: {proxy} needs batch statistics, and one image on a 1 x 1 map has none; "
+            "use a --batch-size of 2 or more"
+        )
 
 
 _SMALLER = "use a smaller --batch-size or leave it out of --proxies"
