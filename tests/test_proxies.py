@@ -15,8 +15,9 @@ from cli import ENVIRONMENT, Zen
 from hypothesis import given, settings
 from strategies import specs
 
-from zen_cli import ArchSpec, cost, parse_spec, score
+from zen_cli import ArchSpec, parse_spec, score
 from zen_cli.chain import chain
+from zen_cli.cost import cost
 from zen_cli.errors import RunError, ScoreError, UsageError
 from zen_cli.meanfield import score_chain, score_spec
 from zen_cli.proxies import Measurement, Proxy, find, find_all, installed, names

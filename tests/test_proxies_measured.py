@@ -34,6 +34,7 @@ from zen_cli.records import check_settings
 
 MEASURED = ("phi", "grad_norm", "snip", "synflow", "naswot", "ntk")
 CPU = torch.device("cpu")
+torch.set_num_threads(1)  # the networks are tiny, and threads that wait for each other cost more than they give
 MIXED: dict[str, Any] = {
     "resolution": 6,
     "num_classes": 3,
@@ -94,7 +95,7 @@ def test_draws_are_averaged_with_their_standard_error(name: str) -> None:
 
 
 @given(specs(max_width=8, max_resolution=8, max_blocks=3))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_any_network_has_a_finite_value_or_a_reason(spec: ArchSpec) -> None:
     for name in MEASURED:
         for batch in (1, 3):
@@ -158,9 +159,9 @@ def test_phi_is_the_norm_of_the_explicit_jacobian() -> None:
     jacobian = torch.autograd.functional.jacobian
     norms = [float(jacobian(lambda x: network(x[None])[0], image).square().sum().sqrt()) for image in images]  # type: ignore[no-untyped-call]  # torch leaves it untyped
     expected = math.log(sum(norms) / len(norms))
-    # 4000 projections leave a relative error of about 1/sqrt(4000 x rank).
-    found = log_gradient_norm(layers, images, torch.Generator().manual_seed(2), 4000)
-    assert found == pytest.approx(expected, abs=0.02)
+    # The relative error of each image is at most sqrt(1/2/projections).
+    found = log_gradient_norm(layers, images, torch.Generator().manual_seed(2), 600)
+    assert found == pytest.approx(expected, abs=0.05)
 
 
 def test_phi_does_not_overflow_where_its_definition_does() -> None:
@@ -169,8 +170,8 @@ def test_phi_does_not_overflow_where_its_definition_does() -> None:
 
 
 def test_zen_without_log_alpha_is_phi_while_alpha_is_small() -> None:
-    spec, alpha = conv_chain(6, 64, 6), 1e-4
-    wishes = check_settings(draws=24, batch_size=8, alpha=alpha, device="cpu")
+    spec, alpha = conv_chain(4, 48, 6), 1e-4
+    wishes = check_settings(draws=12, batch_size=8, alpha=alpha, device="cpu")
     (zen,) = estimate([Network(spec.id, chain(spec), "chain")], wishes)
     assert not isinstance(zen, RunError) and zen.std_error is not None
     phi = find("phi").evaluate(spec, wishes).measurement
@@ -276,7 +277,7 @@ def test_synflow_adds_up_all_paths_times_their_length() -> None:
 
 
 @given(specs(max_width=10, max_resolution=8), st.integers(0, 2**32))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_synflow_is_its_definition_by_autograd(spec: ArchSpec, seed: int) -> None:
     net = random_network(spec, torch.Generator().manual_seed(seed)).double()
     for module in net.modules():
@@ -290,21 +291,19 @@ def test_synflow_is_its_definition_by_autograd(spec: ArchSpec, seed: int) -> Non
     kept = iter([layer.weight.detach().clone() for layer in layers])
     ones = torch.ones(1, spec.in_channels, spec.resolution, spec.resolution, dtype=torch.float64)
     net(ones).sum().backward()
-    flow = sum(float((layer.weight * layer.weight.grad).sum()) for layer in layers if layer.weight.grad is not None)
+    flow = sum(float((layer.weight.detach() * layer.weight.grad).sum()) for layer in layers)
     assert log_flow(spec, lambda *shape: next(kept).view(shape), CPU) == pytest.approx(
         math.log(flow), rel=1e-9, abs=1e-9
     )
 
 
 def test_synflow_does_not_overflow_where_its_definition_does() -> None:
-    generator = torch.Generator().manual_seed(0)
-    values = [
-        log_flow(conv_chain(200, 8, 4), lambda *shape: scale * torch.ones(shape, dtype=torch.float64), CPU)
-        for scale in (1.0, 1e3)
-    ]
+    def flow(weight: float) -> float:
+        return log_flow(conv_chain(200, 8, 4), lambda *shape: torch.full(shape, weight, dtype=torch.float64), CPU)
+
+    values = [flow(1.0), flow(1e3)]
     assert values[1] > 709  # the limit of float64
     assert values[1] - values[0] == pytest.approx(201 * math.log(1e3), rel=1e-12)
-    assert generator.initial_seed() == 0
 
 
 # naswot: codes by hand, determinant in exact arithmetic
@@ -361,7 +360,7 @@ def determinant(rows: list[list[int]]) -> Fraction:
 
 
 @given(specs(max_width=8, max_resolution=6, max_blocks=3), st.integers(0, 2**32))
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_naswot_is_the_determinant_of_exhaustive_agreements(spec: ArchSpec, seed: int) -> None:
     net, images, _ = sample(spec, 4, seed)
     words = codes(net, images)
@@ -382,20 +381,15 @@ def test_naswot_is_the_determinant_of_exhaustive_agreements(spec: ArchSpec, seed
 def test_ntk_is_the_gram_matrix_of_the_explicit_jacobian(spec: ArchSpec, seed: int) -> None:
     net, images, _ = sample(spec, 3, seed)
     weights = {name: value.detach() for name, value in net.named_parameters() if name.endswith("weight")}
-    rest = {name: value for name, value in net.named_buffers()}
-
-    def summed(changed: dict[str, Tensor]) -> Tensor:
-        # Running statistics are buffers that training mode writes to; a copy keeps them out of the derivative.
-        return functional_call(
-            net, ({**changed, **{name: value.clone() for name, value in rest.items()}},), images
-        ).sum(1)
-
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d):  # running statistics, which training mode writes to, have no derivative
             module.track_running_stats = False
             module.running_mean = module.running_var = module.num_batches_tracked = None
-    rest = {}
-    jacobian = torch.cat([part.flatten(1) for part in jacrev(summed)(weights).values()], 1)
+
+    def summed(changed: dict[str, Tensor]) -> Tensor:
+        return functional_call(net, (changed,), images).sum(1)
+
+    jacobian = torch.cat([part.flatten(1) for part in jacrev(summed)(weights).values()], 1).detach()
     theta = kernel(net, images)
     assert torch.allclose(theta, jacobian @ jacobian.T, rtol=1e-9, atol=1e-9 * float(theta.diagonal().max()))
     condition = condition_number(theta)
