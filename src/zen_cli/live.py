@@ -193,7 +193,9 @@ def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Table:
     table.add_column("score", justify="right", no_wrap=True)
     for name, limit in zip(Limits._fields, settings.limits, strict=True):
         if limit is not None:
-            table.add_column(f"{name.replace('_', ' ')} of {format_count(limit) if limit >= 1 else limit}", justify="right")
+            table.add_column(
+                f"{name.replace('_', ' ')} of {format_count(limit) if limit >= 1 else limit}", justify="right"
+            )
     table.add_column("structure", overflow="fold")
     for member in snapshot.population[:TOP]:
         spec = ledger.spec(member.genome)

@@ -110,6 +110,20 @@ class Zen(_Row):
     device: str | None = None
 
 
+class ProxyRow(_Row):
+    """Another zero-shot score: its value, its standard error (null where there is none), and which way is better.
+
+    Beside these stand the settings that define it, as flat values.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str | int | Finite | bool | None]
+
+    value: Finite
+    std_error: Finite | None
+    direction: Literal["higher", "lower"]
+
+
 class CostRow(_Row):
     """Exact cost of the training form for one image."""
 
@@ -178,7 +192,7 @@ class ScoreRecord(_Row):
     id: str
     name: str | None
     zen: Zen
-    proxies: dict[str, Any] | None = None
+    proxies: dict[str, ProxyRow] | None = None
     cost: CostRow
     breakdown: Breakdown | None = None
     arch: ArchSpec

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from .proxies import Proxy
+
 BAR = 24
 WIDE = 100
 
@@ -53,6 +55,43 @@ def score_table(records: Sequence[ScoreRecord], width: int = 120) -> Table:
         if wide:
             cells += [str(cost.sublayers), record.id]
         table.add_row(*cells)
+    return table
+
+
+def proxy_table(records: Sequence[ScoreRecord]) -> Table:
+    """One row an architecture, one column a proxy with an arrow to where it is better."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("network", overflow="fold")
+    directions = {name: row.direction for record in records for name, row in (record.proxies or {}).items()}
+    for name, direction in directions.items():
+        table.add_column(f"{_plain(name)} {'↑' if direction == 'higher' else '↓'}", justify="right", no_wrap=True)
+    for record in records:
+        cells = []
+        for name in directions:
+            row = (record.proxies or {}).get(name)
+            error = "" if row is None or row.std_error is None else f" ± {row.std_error:.2g}"
+            cells.append("-" if row is None else f"{row.value:.6g}{error}")
+        table.add_row(_plain(record.name or record.id), *cells)
+    return table
+
+
+def proxies_table(proxies: Sequence[Proxy]) -> Table:
+    """One row a proxy: which way is better, whether a search can run on its closed form, what it is, and whence."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("proxy", no_wrap=True)
+    table.add_column("better", no_wrap=True)
+    table.add_column("closed form", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("source")
+    for proxy in proxies:
+        closed = "yes" if proxy.closed_form is not None else ""
+        table.add_row(*map(_plain, (proxy.name, proxy.direction, closed, proxy.summary, proxy.source)))
     return table
 
 
@@ -109,6 +148,8 @@ def print_records(records: Sequence[ScoreRecord]) -> None:
             out.print(breakdown_table(record, record.breakdown, out.width))
     if records:
         out.print(score_table(records, out.width))
+    if any(record.proxies for record in records):
+        out.print(proxy_table(records))
 
 
 class Progress:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .chain import chain
 from .cost import cost
-from .errors import ZenError
+from .errors import RunError, ZenError
 from .meanfield import score_chain, score_spec
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, ScoreSettings, Zen, check_settings
 from .spec import ArchSpec
 
+if TYPE_CHECKING:
+    from .proxies import Proxy
 
-def score(spec: ArchSpec, *, breakdown: bool = False, **settings: Any) -> ScoreRecord:
+
+def score(spec: ArchSpec, *, proxies: Sequence[str] = (), breakdown: bool = False, **settings: Any) -> ScoreRecord:
     """The Zen-score of one architecture with its cost, as the record that `zen score` writes.
 
     Args:
         spec: the architecture.
+        proxies: names of other zero-shot scores to add, such as `phi`.
         breakdown: whether to add the layer-by-layer shares of the closed form.
         settings: `estimator`, `convention`, `norm`, `alpha`, `batch_size`, `draws`, `precision`, `seed`, `device`, as
             the options of the command.
@@ -26,7 +30,10 @@ def score(spec: ArchSpec, *, breakdown: bool = False, **settings: Any) -> ScoreR
         UsageError: a setting that cannot be.
         RunError: the network does not fit into memory, or its score is not finite.
     """
-    for result in score_all([spec], check_settings(**settings), breakdown=breakdown):
+    from .proxies import find
+
+    checked, others = check_settings(**settings), [find(name) for name in proxies]
+    for result in add_proxies(score_all([spec], checked, breakdown=breakdown), others, checked):
         if isinstance(result, ZenError):
             raise result
         return result
@@ -64,6 +71,30 @@ def score_all(
                 arch=spec,
             )
         except ZenError as error:
+            yield error
+
+
+def add_proxies(
+    results: Iterable[ScoreRecord | ZenError], proxies: Sequence[Proxy], settings: ScoreSettings
+) -> Iterator[ScoreRecord | ZenError]:
+    """The records with other zero-shot scores added; where one fails its error takes the place of the record.
+
+    Args:
+        results: records, or errors, which pass through.
+        proxies: what to add, see `proxies.find`.
+        settings: `batch_size`, `draws`, `seed` and `device` are those of the proxies too.
+
+    Raises:
+        UsageError: the device does not exist.
+    """
+    for result in results:
+        if isinstance(result, ZenError) or not proxies:
+            yield result
+            continue
+        try:
+            rows = {proxy.name: proxy.evaluate(result.arch, settings).row for proxy in proxies}
+            yield result.model_copy(update={"proxies": rows})
+        except RunError as error:
             yield error
 
 

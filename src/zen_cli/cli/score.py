@@ -14,6 +14,7 @@ from . import options as opt
 
 if TYPE_CHECKING:
     from ..io import Item
+    from ..proxies import Proxy
     from ..records import ScoreRecord
     from ..spec import ArchSpec
 
@@ -38,6 +39,13 @@ def score(
     device: opt.Device = "auto",
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
+    proxies: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Other zero-shot scores beside it, such as phi,synflow.", show_default=False),
+    ] = None,
+    list_proxies: Annotated[
+        bool, typer.Option("--list-proxies", help="List all zero-shot scores with direction and source, and exit.")
+    ] = False,
     breakdown: Annotated[
         bool, typer.Option("--breakdown", help="Add each layer's share and where Delta saturates.")
     ] = False,
@@ -50,10 +58,14 @@ def score(
     if schema:
         _print_schema()
         return
+    if list_proxies:
+        from .proxies import list_proxies as print_proxies
+
+        raise typer.Exit(print_proxies(style))
     from ..io import Overrides, read
     from ..records import check_settings
     from ..render import Progress
-    from ..scoring import score_all
+    from ..scoring import add_proxies, score_all
 
     settings = check_settings(
         estimator=estimator,
@@ -67,6 +79,7 @@ def score(
         device=device,
     )
     overrides = Overrides(resolution, num_classes)
+    others = _find_proxies(proxies)
     failures = Failures(fail_fast)
     with opt.records(opt.check_format(style)) as writer, Progress("scoring", quiet=quiet) as progress:
         specs = failures.pass_specs(read(_sources(sources), overrides))
@@ -74,7 +87,7 @@ def score(
         results: Iterable[ScoreRecord | ZenError] = ()
         if first is not None:  # torch is waited for only where there is something to score
             results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=progress.drew)
-        for result in results:
+        for result in add_proxies(results, others, settings):
             if isinstance(result, ZenError):
                 failures.add(result)
                 continue
@@ -104,6 +117,14 @@ class Failures:
                 self.add(item.error)
             elif item.spec is not None:
                 yield item.spec
+
+
+def _find_proxies(text: str | None) -> tuple[Proxy, ...]:
+    if text is None:
+        return ()
+    from ..proxies import find_all
+
+    return find_all(text)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -27,7 +27,8 @@ def search(
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="resnet|mobile|regnet|FILE", help="Where to search: a built-in space or a JSON file (default: resnet)."
+            metavar="resnet|mobile|regnet|FILE",
+            help="Where to search: a built-in space or a JSON file (default: resnet).",
         ),
     ] = None,
     preset: Annotated[
@@ -57,7 +58,9 @@ def search(
     ] = None,
     max_depth_width_ratio: Annotated[
         float | None,
-        typer.Option(metavar="X", help="DeepMAD's effectiveness: layers over mean width.", rich_help_panel=BUDGET_PANEL),
+        typer.Option(
+            metavar="X", help="DeepMAD's effectiveness: layers over mean width.", rich_help_panel=BUDGET_PANEL
+        ),
     ] = None,
     budget: Annotated[
         list[str] | None,
@@ -94,27 +97,32 @@ def search(
     ] = None,
     bound: Annotated[
         bool,
-        typer.Option("--bound", help="Add what no network of the space exceeds, and the gap.", rich_help_panel=HOW_PANEL),
+        typer.Option(
+            "--bound", help="Add what no network of the space exceeds, and the gap.", rich_help_panel=HOW_PANEL
+        ),
     ] = False,
     verify: Annotated[
         int | None,
         typer.Option(
-            metavar="K", help="Give the K best a Monte-Carlo score, and rank by it (default: 8).", rich_help_panel=HOW_PANEL
+            metavar="K",
+            help="Give the K best a Monte-Carlo score, and rank by it (default: 8).",
+            rich_help_panel=HOW_PANEL,
         ),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(metavar="K", help="Networks in the answer (default: 5).", rich_help_panel=opt.OUTPUT_PANEL)
+        int | None,
+        typer.Option(metavar="K", help="Networks in the answer (default: 5).", rich_help_panel=opt.OUTPUT_PANEL),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep checkpoints, history and results here.", rich_help_panel=opt.OUTPUT_PANEL),
+        typer.Option(
+            metavar="DIR", help="Keep checkpoints, history and results here.", rich_help_panel=opt.OUTPUT_PANEL
+        ),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.", rich_help_panel=opt.OUTPUT_PANEL)
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Check the space, show random members, and exit.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Check the space, show random members, and exit.")] = False,
     list_presets: Annotated[bool, typer.Option("--list-presets", help="Print the presets and exit.")] = False,
     estimator: opt.SearchEstimator = None,
     convention: opt.SearchConvention = None,
@@ -272,5 +280,3 @@ def _check_space(settings: SearchSettings) -> None:
     console().print(members_table(settings, random_members(settings, 5)))
     if sys.stderr is not None:
         print(f"zen: the space {settings.space.name} is sound", file=sys.stderr)
-
-
