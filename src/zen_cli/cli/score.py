@@ -32,6 +32,7 @@ def score(
     batch_size: opt.BatchSize = 16,
     draws: opt.Draws = None,
     precision: opt.Precision = None,
+    precision_mode: opt.PrecisionMode = "auto",
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
     resolution: opt.Resolution = None,
@@ -56,6 +57,7 @@ def score(
         batch_size=batch_size,
         draws=draws,
         precision=precision,
+        precision_mode=precision_mode,
         seed=seed,
         device=device,
     )
