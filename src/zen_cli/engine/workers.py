@@ -215,9 +215,19 @@ def _single_threads(count: int) -> ThreadPoolExecutor:
     """A pool whose threads each let torch use one thread, while the caller's own setting stays what it was."""
     before = torch.get_num_threads()
     ready = threading.Barrier(count + 1)
-    pool = ThreadPoolExecutor(count, thread_name_prefix="zen-draw", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(count, thread_name_prefix="zen-draw", initializer=_one_thread)
     for _ in range(count):
         pool.submit(ready.wait)
     ready.wait()
-    torch.set_num_threads(before)  # the setting is kept by thread, but a new thread starts with what was set last
+    torch.set_num_threads(before)
     return pool
+
+
+def _one_thread() -> None:
+    """Gives this thread of ours one of torch's.
+
+    torch keeps the number by thread, but a thread takes over what was last set anywhere when it first computes or asks;
+    asking here settles it.
+    """
+    torch.set_num_threads(1)
+    torch.get_num_threads()
