@@ -71,7 +71,7 @@ def test_more_draws_begin_with_the_same_draws() -> None:
 def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = some_networks()
     many = scores(networks, settings(draws=3))
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(workers_module, "cores", lambda: 5)
     assert scores(networks, settings(draws=3)) == many
 
 
@@ -271,7 +271,7 @@ def test_cores_that_run_out_of_memory_try_again_alone(monkeypatch: pytest.Monkey
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:115] DefaultCPUAllocator: can't allocate memory")
         return score_draw(draw, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(workers_module, "cores", lambda: 4)
     monkeypatch.setattr(workers_module, "score_draw", once_short)
     results = dict(zip((one.key for one in networks), estimate(networks, settings(draws=3)), strict=True))
     retried = [result for result in results.values() if isinstance(result, Estimate)]

@@ -69,7 +69,7 @@ class Job:
 
     def next_draw(self) -> Draw | None:
         """The draw to make next, or None where there is none to make now."""
-        if self._next == self._wanted or self._failed is not None:
+        if self._next >= self._wanted or self._failed is not None:
             return None
         return Draw(self._network, self._next)
 

@@ -73,7 +73,7 @@ class Cores:
     def __init__(self, settings: ScoreSettings, mode: PrecisionMode) -> None:
         self._settings, self._dtype = settings, dtype_of(mode)
         self._memory = Memory(torch.device("cpu"), settings, mode)
-        self._slots = torch.get_num_threads()
+        self._slots = cores()
         self.look_ahead = 2 * self._slots
         self._pool = _single_threads(self._slots)
         self._stop = threading.Event()
@@ -209,6 +209,11 @@ class Together:
         self._memory.halve()
         middle = len(draws) // 2
         return self._run(draws[:middle]) + self._run(draws[middle:])
+
+
+def cores() -> int:
+    """Cores that torch may use: what the machine has, or OMP_NUM_THREADS."""
+    return torch.get_num_threads()
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:
