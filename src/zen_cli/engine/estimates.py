@@ -38,7 +38,7 @@ def estimate(
     """
     device = resolve_device(settings.device)
     with start_workers(device, settings, resolve_mode(settings, device)) as workers:
-        yield from _schedule(iter(networks), workers, settings, on_draw)
+        yield from run(iter(networks), workers, settings, on_draw)
 
 
 class Job:
@@ -97,9 +97,13 @@ class Job:
             self._wanted = len(self._values) + more if more else 0
 
 
-def _schedule(
-    networks: Iterator[Network], workers: Workers, settings: ScoreSettings, on_draw: Callable[[int], None] | None
+def run(
+    networks: Iterator[Network],
+    workers: Workers,
+    settings: ScoreSettings,
+    on_draw: Callable[[int], None] | None = None,
 ) -> Iterator[Estimate | RunError]:
+    """`estimate` with given workers."""
     jobs: deque[Job] = deque()
     by_network: dict[int, Job] = {}
     while True:
