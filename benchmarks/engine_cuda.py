@@ -39,9 +39,7 @@ from zen_cli.records import MIN_ALPHA, PrecisionMode, ScoreSettings, check_setti
 MODES: tuple[PrecisionMode, ...] = ("float32", "tf32", "float16", "bfloat16")
 
 
-def score_population(
-    networks: list[Network], settings: ScoreSettings, device: torch.device, mode: PrecisionMode
-) -> None:
+def score_all(networks: list[Network], settings: ScoreSettings, device: torch.device, mode: PrecisionMode) -> None:
     """Every network's estimate, by the workers of a GPU wherever they run."""
     with Together(device, settings, mode) as workers:
         for result in run(iter(networks), workers, settings):
@@ -67,7 +65,7 @@ def against_the_loop(
             times = []
             for _ in range(options.rounds + 1):
                 loop = sum(wall(lambda: obvious_loop(one.chain, batch, device), device) for one in some) / len(some)  # noqa: B023  # called at once
-                engine = wall(lambda: score_population(networks, settings, device, "float32"), device)  # noqa: B023
+                engine = wall(lambda: score_all(networks, settings, device, "float32"), device)  # noqa: B023
                 times.append((draws * loop, engine / len(networks)))
             loop, engine = (statistics.median(column) for column in zip(*times[1:], strict=True))
             gain = statistics.median(a / b for a, b in times[1:])
@@ -84,7 +82,7 @@ def growth(networks: list[Network], batch: int, device: torch.device) -> list[li
     rows, size = [], 1
     while size <= len(networks):
         some = networks[:size]
-        seconds = min(wall(lambda: score_population(some, settings, device, "float32"), device) for _ in range(3))  # noqa: B023
+        seconds = min(wall(lambda: score_all(some, settings, device, "float32"), device) for _ in range(3))  # noqa: B023
         rows.append([str(size), f"{size / seconds:.1f}"])
         size *= 4
     return rows
@@ -96,7 +94,7 @@ def modes(networks: list[Network], batch: int, device: torch.device) -> list[lis
     for mode in MODES:
         alpha = max(0.01, MIN_ALPHA[mode])
         settings = check_settings(batch_size=batch, draws=1, alpha=alpha, precision_mode=mode, device=str(device))
-        seconds = min(wall(lambda: score_population(networks, settings, device, mode), device) for _ in range(3))  # noqa: B023
+        seconds = min(wall(lambda: score_all(networks, settings, device, mode), device) for _ in range(3))  # noqa: B023
         errors, references = [], []
         for one in networks[:4]:
             found, wanted = against_float64(one, settings, device, mode)
@@ -139,8 +137,9 @@ def main(words: list[str] | None = None) -> None:
     device = resolve_device(options.device)
     small, mobile = (tiny() if options.tiny else published()).values()
     rates = measure_rates(device, *((256, 4) if options.tiny else (8192, 1024)))
-    crowd = [network(spec) for spec in population(small, options.cifar, "params")]
-    mobiles = [network(spec) for spec in population(mobile, options.mobile, "macs")]
+    slack = 3.0 if options.tiny else 0.1
+    crowd = [network(spec) for spec in population(small, options.cifar, "params", slack)]
+    mobiles = [network(spec) for spec in population(mobile, options.mobile, "macs", slack)]
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU, to try the script"
     rows = against_the_loop("near 1M parameters, 32 x 32", crowd, options.batches, options, device, rates)
     rows += against_the_loop("near 400M, 224 x 224", mobiles, options.batches, options, device, rates)

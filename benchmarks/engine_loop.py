@@ -82,7 +82,9 @@ def population(parent: ArchSpec, count: int, by: str, slack: float = 0.1, seed: 
     """
     rng, budget = random.Random(seed), getattr(cost(parent), by)
     found = {parent.id: parent}
-    while len(found) < count:
+    for _ in range(1000 * count):
+        if len(found) == count:
+            break
         row = rng.choice(list(found.values())[-64:]).to_dict()
         row.pop("name", None)
         block = rng.choice(row["blocks"])
@@ -99,7 +101,9 @@ def population(parent: ArchSpec, count: int, by: str, slack: float = 0.1, seed: 
             continue
         if abs(getattr(cost(child), by) / budget - 1) <= slack:
             found[child.id] = child
-    return list(found.values())[:count]
+    if len(found) < count:
+        raise SystemExit(f"only {len(found)} networks found within {slack:.0%} of the budget; allow more slack")
+    return list(found.values())
 
 
 class Rates(NamedTuple):

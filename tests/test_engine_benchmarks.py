@@ -31,23 +31,8 @@ def test_cpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
     script = importlib.import_module("engine_cuda")
-    script.main(
-        [
-            "--tiny",
-            "--device",
-            "cpu",
-            "--rounds",
-            "1",
-            "--loop-networks",
-            "1",
-            "--cifar",
-            "4",
-            "--mobile",
-            "2",
-            "--batches",
-            "2",
-        ]
-    )
+    words = "--tiny --device cpu --rounds 1 --loop-networks 1 --cifar 4 --mobile 2 --batches 2"
+    script.main(words.split())
     output = capsys.readouterr().out
     for mode in ("float32", "tf32", "float16", "bfloat16"):
         assert f"| {mode} |" in output
