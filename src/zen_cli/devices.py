@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import torch
 
@@ -41,10 +42,57 @@ def free_bytes(device: torch.device) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch ran out of memory; on a CPU it says so only in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        words in str(error) for words in ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    )
 
 
 def _free_host_bytes() -> int:
+    """What the machine has, or what the control group of this process leaves if that is less."""
+    return min([_machine_bytes(), *_group_bytes()])
+
+
+def _group_bytes(root: str = "/sys/fs/cgroup", processes: str = "/proc/self/cgroup") -> list[int]:
+    """What each limit on memory leaves, of this process's control group and those above it; none, no limit.
+
+    Files: `memory.max` and `memory.current` (version 2), `memory.limit_in_bytes` and `memory.usage_in_bytes`
+    (version 1). Caches count as used although they could be dropped, so the file that says how many are is read too.
+    """
+    left = []
+    for folder in _group_folders(root, processes):
+        for limit_file, used_file, cache in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            try:
+                limit = int((folder / limit_file).read_text(encoding="ascii"))  # "max" is no number: no limit
+                used = int((folder / used_file).read_text(encoding="ascii"))
+                rows = (folder / "memory.stat").read_text(encoding="ascii").split("\n")
+            except (OSError, ValueError):
+                continue
+            cached = sum(int(row.split()[1]) for row in rows if row.startswith(f"{cache} "))
+            left.append(max(0, limit - used + cached))
+    return left
+
+
+def _group_folders(root: str, processes: str) -> list[Path]:
+    """The folders of this process's memory control groups, from its own up to the root."""
+    try:
+        lines = Path(processes).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    folders = []
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top = Path(root) / "memory" if controllers else Path(root)
+        own = top / name.lstrip("/")
+        folders += [own, *(parent for parent in own.parents if parent.is_relative_to(top))]
+    return folders
+
+
+def _machine_bytes() -> int:
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:

@@ -7,6 +7,7 @@ stream, on one line each or spread over many, so the output of every command, of
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -115,7 +116,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 @contextmanager
 def _open(source: str) -> Iterator[BinaryIO]:
     if source == "-":
-        yield sys.stdin.buffer
+        with _open_stdin() as stdin:
+            yield stdin
         return
     if not source:
         raise SourceError("an empty file name; name a file, or - for stdin")
@@ -126,6 +128,14 @@ def _open(source: str) -> Iterator[BinaryIO]:
             yield stream
     except (OSError, ValueError) as error:
         raise SourceError(f"{source}: cannot be read, {_reason(error)}") from None
+
+
+def _open_stdin() -> BinaryIO:
+    """stdin through a buffer of our own: a thread may be waiting in it when the interpreter ends, which closes its."""
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError, AttributeError):  # not a file, as in a test
+        return io.BytesIO(sys.stdin.buffer.read())
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,9 +17,12 @@ SCHEMA: Literal["zen-score/1"] = "zen-score/1"
 Estimator: TypeAlias = Literal["monte-carlo", "mean-field"]
 Convention: TypeAlias = Literal["paper", "zennas"]
 Norm: TypeAlias = Literal["frobenius", "l1"]
+PrecisionMode: TypeAlias = Literal["auto", "float64", "float32", "tf32", "float16", "bfloat16"]
 
 DEFAULT_NORM: dict[Convention, Norm] = {"paper": "frobenius", "zennas": "l1"}
 DEFAULT_DRAWS = 4
+DOUBLE_BELOW_ALPHA = 1e-3
+MIN_ALPHA: dict[PrecisionMode, float] = {"float32": 1e-5, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 5e-2}
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -38,6 +41,7 @@ class ScoreSettings(_Row):
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 16
     draws: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_DRAWS
     precision: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    precision_mode: PrecisionMode = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: str = "auto"
 
@@ -51,6 +55,7 @@ def check_settings(
     batch_size: int = 16,
     draws: int | None = None,
     precision: float | None = None,
+    precision_mode: str = "auto",
     seed: int = 0,
     device: str = "auto",
 ) -> ScoreSettings:
@@ -67,6 +72,7 @@ def check_settings(
         raise UsageError(f"--device: unknown {device!r}; use auto, cpu, cuda or cuda:0")
     if draws is not None and precision is not None:
         raise UsageError("--draws: given together with --precision; keep one of the two")
+    _among("--precision-mode", precision_mode, get_args(PrecisionMode))
     for name, value, low, high in (
         ("--batch-size", batch_size, 1, 65_536),
         ("--draws", DEFAULT_DRAWS if draws is None else draws, 1, 1_000_000),
@@ -76,6 +82,12 @@ def check_settings(
     ):
         if not low <= value <= high:
             raise UsageError(f"{name}: {value} is out of range; use {low} to {high}")
+    least = MIN_ALPHA.get(precision_mode, 0.0)  # type: ignore[call-overload]  # checked above
+    if alpha < least:
+        raise UsageError(
+            f"--precision-mode: {precision_mode} rounds away a perturbation of {alpha:g}; "
+            f"use --alpha {least:g} or more, or --precision-mode auto"
+        )
     return ScoreSettings.model_validate(
         {
             "estimator": estimator,
@@ -85,6 +97,7 @@ def check_settings(
             "batch_size": batch_size,
             "draws": draws or DEFAULT_DRAWS,
             "precision": precision,
+            "precision_mode": precision_mode,
             "seed": seed,
             "device": device,
         }
@@ -95,7 +108,7 @@ class Zen(_Row):
     """A Zen-score in nats and all that defines it.
 
     `std_error` is the standard error of the mean over draws: null for a single draw, and for the closed form, whose
-    `batch_size`, `draws`, `seed` and `device` are null as well because nothing is drawn.
+    `batch_size`, `draws`, `seed`, `device` and `precision_mode` are null as well because nothing is drawn.
     """
 
     value: Finite
@@ -108,6 +121,7 @@ class Zen(_Row):
     draws: int | None = None
     seed: int | None = None
     device: str | None = None
+    precision_mode: PrecisionMode | None = None
 
 
 class ProxyRow(_Row):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .ahead import groups
 from .chain import chain
 from .cost import cost
 from .errors import RunError, ZenError
@@ -14,6 +15,7 @@ from .spec import ArchSpec
 
 if TYPE_CHECKING:
     from .proxies import Proxy
+GROUP = 1024  # networks that the engine gets at once, if so many are at hand
 
 
 def score(spec: ArchSpec, *, proxies: Sequence[str] = (), breakdown: bool = False, **settings: Any) -> ScoreRecord:
@@ -23,8 +25,8 @@ def score(spec: ArchSpec, *, proxies: Sequence[str] = (), breakdown: bool = Fals
         spec: the architecture.
         proxies: names of other zero-shot scores to add, such as `phi`.
         breakdown: whether to add the layer-by-layer shares of the closed form.
-        settings: `estimator`, `convention`, `norm`, `alpha`, `batch_size`, `draws`, `precision`, `seed`, `device`, as
-            the options of the command.
+        settings: `estimator`, `convention`, `norm`, `alpha`, `batch_size`, `draws`, `precision`, `precision_mode`,
+            `seed`, `device`, as the options of the command.
 
     Raises:
         UsageError: a setting that cannot be.
@@ -50,7 +52,8 @@ def score_all(
     """Records of many architectures, in order; an error takes the place of a record that could not be made.
 
     Args:
-        specs: read as results are asked for, so a stream of any length takes constant memory.
+        specs: a stream of any length takes constant memory; Monte-Carlo reads up to `GROUP` of them ahead, in a thread,
+            and never waits for more while it has one.
         settings: what defines the score.
         breakdown: whether to add the layers' shares.
         on_draw: called with the number of Monte-Carlo draws finished.
@@ -58,18 +61,10 @@ def score_all(
     Raises:
         UsageError: the device does not exist.
     """
-    score_one = _mean_field if settings.estimator == "mean-field" else _monte_carlo(settings, on_draw)
-    for spec in specs:
+    closed = settings.estimator == "mean-field"
+    for spec, zen in _mean_field(specs, settings) if closed else _monte_carlo(specs, settings, on_draw):
         try:
-            zen = score_one(spec, settings)
-            yield ScoreRecord(
-                id=spec.id,
-                name=spec.name,
-                zen=zen,
-                cost=CostRow.of(cost(spec)),
-                breakdown=break_down(spec, settings) if breakdown else None,
-                arch=spec,
-            )
+            yield zen if isinstance(zen, ZenError) else _record(spec, zen, settings, breakdown)
         except ZenError as error:
             yield error
 
@@ -98,6 +93,17 @@ def add_proxies(
             yield error
 
 
+def _record(spec: ArchSpec, zen: Zen, settings: ScoreSettings, breakdown: bool) -> ScoreRecord:
+    return ScoreRecord(
+        id=spec.id,
+        name=spec.name,
+        zen=zen,
+        cost=CostRow.of(cost(spec)),
+        breakdown=break_down(spec, settings) if breakdown else None,
+        arch=spec,
+    )
+
+
 def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
     """The closed form layer by layer: log sigma, the running total, and how far the halves have drifted apart."""
     terms = score_chain(chain(spec), convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
@@ -122,42 +128,54 @@ def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
     return Breakdown(log_delta=terms.log_delta, saturation_layer=terms.saturation_layer, layers=tuple(rows))
 
 
-def _mean_field(spec: ArchSpec, settings: ScoreSettings) -> Zen:
-    value = score_spec(spec, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
-    return Zen(
-        value=value,
-        std_error=None,
-        estimator="mean-field",
-        convention=settings.convention,
-        norm=settings.norm,
-        alpha=settings.alpha,
-    )
+def _mean_field(specs: Iterable[ArchSpec], settings: ScoreSettings) -> Iterator[tuple[ArchSpec, Zen | ZenError]]:
+    for spec in specs:
+        try:
+            value = score_spec(spec, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
+        except ZenError as error:
+            yield spec, error
+            continue
+        yield (
+            spec,
+            Zen(
+                value=value,
+                std_error=None,
+                estimator="mean-field",
+                convention=settings.convention,
+                norm=settings.norm,
+                alpha=settings.alpha,
+            ),
+        )
 
 
 def _monte_carlo(
-    settings: ScoreSettings, on_draw: Callable[[int], None] | None
-) -> Callable[[ArchSpec, ScoreSettings], Zen]:
+    specs: Iterable[ArchSpec], settings: ScoreSettings, on_draw: Callable[[int], None] | None
+) -> Iterator[tuple[ArchSpec, Zen | ZenError]]:
+    """Scores what is at hand together and hands each result on as soon as it and those before it are there."""
     from .devices import resolve_device
-    from .engine import Network, estimate
+    from .engine import Network, estimate, resolve_mode
 
-    device = str(resolve_device(settings.device))
-
-    def score_one(spec: ArchSpec, settings: ScoreSettings) -> Zen:
-        network = Network(spec.id, chain(spec), spec.name or spec.id)
-        (result,) = estimate([network], settings, on_draw=on_draw)
-        if isinstance(result, ZenError):
-            raise result
-        return Zen(
-            value=result.value,
-            std_error=result.std_error,
-            estimator="monte-carlo",
-            convention=settings.convention,
-            norm=settings.norm,
-            alpha=settings.alpha,
-            batch_size=settings.batch_size,
-            draws=len(result.draws),
-            seed=settings.seed,
-            device=device,
-        )
-
-    return score_one
+    device = resolve_device(settings.device)
+    mode = resolve_mode(settings, device)
+    for group in groups(specs, GROUP):
+        networks = [Network(spec.id, chain(spec), spec.name or spec.id) for spec in group]
+        for spec, result in zip(group, estimate(networks, settings, on_draw=on_draw), strict=True):
+            if isinstance(result, ZenError):
+                yield spec, result
+                continue
+            yield (
+                spec,
+                Zen(
+                    value=result.value,
+                    std_error=result.std_error,
+                    estimator="monte-carlo",
+                    convention=settings.convention,
+                    norm=settings.norm,
+                    alpha=settings.alpha,
+                    batch_size=settings.batch_size,
+                    draws=len(result.draws),
+                    seed=settings.seed,
+                    device=str(device),
+                    precision_mode=mode,
+                ),
+            )

@@ -65,6 +65,14 @@ Precision = Annotated[
     float | None,
     typer.Option(metavar="NATS", help="Draw until the standard error is this small.", rich_help_panel=SCORE_PANEL),
 ]
+PrecisionMode = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|float64|float32|tf32|float16|bfloat16",
+        help="What a draw is computed in (auto: float32, or float64 for a tiny alpha); a GPU has the short ones.",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", rich_help_panel=SCORE_PANEL)]
 Device = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute.", rich_help_panel=SCORE_PANEL)

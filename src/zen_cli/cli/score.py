@@ -35,6 +35,7 @@ def score(
     batch_size: opt.BatchSize = 16,
     draws: opt.Draws = None,
     precision: opt.Precision = None,
+    precision_mode: opt.PrecisionMode = "auto",
     seed: opt.Seed = 0,
     device: opt.Device = "auto",
     resolution: opt.Resolution = None,
@@ -75,6 +76,7 @@ def score(
         batch_size=batch_size,
         draws=draws,
         precision=precision,
+        precision_mode=precision_mode,
         seed=seed,
         device=device,
     )

@@ -1,0 +1,63 @@
+"""The engine's benchmarks run, on tiny networks; what they measure here is nothing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zen_cli.cost import cost
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def test_cpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    script = importlib.import_module("engine_cpu")
+    words = "--tiny --rounds 1 --draws 3 --batches 1 2 --loop-batches 2 --out"
+    script.main([*words.split(), str(tmp_path / "table.md")])
+    output = capsys.readouterr().out
+    assert (tmp_path / "table.md").read_text().strip() == output.strip()
+    assert output.count("| tiny |") == 2
+    assert "### What to pick: tiny" in output
+
+
+def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    script = importlib.import_module("engine_cuda")
+    words = "--tiny --device cpu --rounds 1 --loop-networks 1 --cifar 4 --mobile 2 --batches 2"
+    script.main(words.split())
+    output = capsys.readouterr().out
+    for mode in ("float32", "tf32", "float16", "bfloat16"):
+        assert f"| {mode} |" in output
+    assert "nan" not in output
+
+
+def test_a_population_keeps_near_its_budget_and_has_no_twins() -> None:
+    loop = importlib.import_module("engine_loop")
+    parent = loop.published()["ZenNet-1M"]
+    found = loop.population(parent, 24, "params")
+    assert len({spec.id for spec in found}) == 24
+    assert all(abs(cost(spec).params / cost(parent).params - 1) <= 0.1 for spec in found)
+    assert loop.population(parent, 24, "params") == found
+
+
+def test_the_loop_and_the_engine_estimate_the_same() -> None:
+    loop = importlib.import_module("engine_loop")
+    from zen_cli.engine import estimate, summarise
+    from zen_cli.records import check_settings
+
+    one = loop.network(next(iter(loop.tiny().values())))
+    torch.manual_seed(0)
+    loops = summarise([loop.obvious_loop(one.chain, 4, torch.device("cpu")) for _ in range(64)])
+    (engine,) = estimate([one], check_settings(batch_size=4, draws=64, device="cpu"))
+    error = (loops.std_error**2 + engine.std_error**2) ** 0.5
+    rows = 2 * 4 * 8 * 8 / 2  # the loop's variances are the unbiased ones, which is less than this
+    assert abs(loops.value - engine.value) < 4 * error + len(one.chain) / rows
+    assert sys.modules["engine_loop"] is loop
