@@ -1,0 +1,18 @@
+"""The proven optimum: the best network of a space within budgets, and a bound that no network of it exceeds.
+
+    problem   what is asked, and what cannot be
+    cells     widths in intervals; the bound holds for all of an interval
+    tables    gains and costs of a sub-layer, for all cells of its widths
+    dynamic   the best path at given prices; what no good path passes is struck out
+    dual      the prices that make the bound lowest
+    branch    the space cut in two where the bound is not met
+    polish    local search from paths to networks within the budgets
+    search    all of this together
+
+docs/exact.md explains why the bound holds.
+"""
+
+from .problem import check_exact
+from .search import ExactResult, Progress, solve, upper_bound
+
+__all__ = ["ExactResult", "Progress", "check_exact", "solve", "upper_bound"]

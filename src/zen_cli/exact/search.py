@@ -1,0 +1,322 @@
+"""The exact search: prices, cells, branches, and a local search for networks; see docs/exact.md."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ..errors import UsageError
+from ..meanfield import score_spec
+from ..search.limits import Limits
+from ..space import BlockSpace, Genome, genome_of, to_spec
+from ..spec import ArchSpec
+from ..terms import spec_terms
+from .branch import cut
+from .dual import Descent, Plane
+from .dynamic import Graph, Prices, Program, Solution, make_graph
+from .polish import Polisher
+from .problem import Problem, read_problem
+
+_COARSE = 1.25
+_NEAR = 0.06
+_WORK = 60_000_000
+
+
+class Progress(NamedTuple):
+    """How far the search is: dynamic programs solved, the best value and the bound in nats, and their gap."""
+
+    iterations: int
+    value: float | None
+    bound: float
+    gap: float
+
+
+class ExactResult(NamedTuple):
+    """What the search found and proved.
+
+    Attributes:
+        networks: the best, distinct, best first.
+        values: their closed-form scores in nats.
+        bound: no network of the space within the limits exceeds it.
+        gap: bound over the best value, less one; infinite where no network was asked for or found.
+        iterations: dynamic programs solved.
+        stopped: why it ended: `optimal`, `gap`, `deadline`, or `branches` where nothing was left to divide.
+    """
+
+    networks: tuple[ArchSpec, ...]
+    values: tuple[float, ...]
+    bound: float
+    gap: float
+    iterations: int
+    stopped: str
+
+
+def solve(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    top: int = 1,
+    gap: float = 0.005,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> ExactResult:
+    """The best networks of a space within limits, with a bound that none exceeds.
+
+    Args:
+        space: a space of free blocks.
+        seed: its seed network: resolution, channels in, classes and strides.
+        limits: params and MACs as wished, and a depth.
+        convention: of the score, `paper` or `zennas`.
+        norm: of the score, `frobenius` or `l1`.
+        alpha: size of the perturbation.
+        top: number of networks.
+        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
+        known: networks within the limits that are known already.
+        deadline: asked between steps whether to stop.
+        on_progress: told of every step.
+
+    Raises:
+        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    with _one_thread():
+        return _Search(problem, gap, known, deadline, on_progress).run(top)
+
+
+def upper_bound(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+) -> float:
+    """A score in nats that no network of the space within the limits exceeds, in seconds; arguments as for `solve`.
+
+    The better the known networks are, the less is left to look at.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    with _one_thread():
+        search = _Search(problem, 0.0, known, deadline, None)
+        search.prepare()
+        return search.bound
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for torch: the tensors are small, and a second thread costs more than it brings."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass
+class _Part:
+    """A part of the space: what is left of its graph, prices to start from, and a bound."""
+
+    graph: Graph
+    prices: Prices
+    bound: float
+    radius: float
+
+
+class _Stop(Exception):  # noqa: N818  # no error: the search is over
+    """The search is over, for this reason."""
+
+
+class _Search:
+    def __init__(
+        self,
+        problem: Problem,
+        gap: float,
+        known: Sequence[ArchSpec],
+        deadline: Callable[[], bool] | None,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.problem = problem
+        self.target = gap
+        self.deadline = deadline
+        self.on_progress = on_progress
+        self.polisher = Polisher(problem)
+        self.iterations = 0
+        self.bound = math.inf
+        self.tried: set[Genome] = set()
+        for spec in known:
+            self.polisher.weigh(genome_of(spec))
+
+    @property
+    def floor(self) -> float:
+        """The best known value."""
+        return self.polisher.best
+
+    @property
+    def gap(self) -> float:
+        """How far the bound is above the best known value, relative to it."""
+        if not math.isfinite(self.floor):
+            return math.inf
+        return max(0.0, self.bound - self.floor) / abs(self.floor)
+
+    def run(self, top: int) -> ExactResult:
+        """The whole search."""
+        stopped = "branches"
+        try:
+            root = self.prepare()
+            if root is not None:
+                self._branch(root)
+        except _Stop as stop:
+            stopped = str(stop)
+        if self.bound <= self.floor + 1e-9:
+            stopped = "optimal"
+        return self._result(top, stopped)
+
+    def prepare(self) -> _Part | None:
+        """The whole space without what cannot matter, cell by cell down to single widths; None if nothing is left."""
+        layers = max(state.layers for state in self.problem.depths.states)
+        start = self._scaled(0.1 * layers)
+        rough = Program(self.problem, make_graph(self.problem, _COARSE, covering=False))
+        descent, genomes = self._descend(rough, start, 0.07 * layers, rounds=25)
+        self._polish(genomes, 3)
+        if not math.isfinite(self.floor):
+            self._polish(list(self.problem.space.smallest(self.problem.seed)), 3)
+        if not math.isfinite(self.floor):
+            raise UsageError(self._hopeless())
+        graph = make_graph(self.problem, _COARSE, covering=True)
+        while True:
+            solution = self._solve(Program(self.problem, graph), descent.best)
+            self.bound = min(self.bound, max(self.floor, solution.value + sum(descent.best)))
+            self._report()
+            pruned = solution.prune(self.floor - sum(descent.best))
+            if pruned is None:
+                return None
+            if pruned.exact:
+                break
+            graph = pruned.split()
+        part = _Part(pruned, descent.best, self.bound, 1.0)
+        self.bound = min(self.bound, self._tighten(part, rounds=12)[0])
+        self._report()
+        return part
+
+    def _branch(self, root: _Part) -> None:
+        """Best bound first: tighten, prune, polish, cut in two; until the gap is closed or nothing can be cut."""
+        rows, number, rest = [(-root.bound, 0, root)], 0, -math.inf
+        while rows:
+            self.bound = min(self.bound, max(self.floor, rest, -rows[0][0]))
+            self._report()
+            part = heapq.heappop(rows)[2]
+            if part.bound <= self.floor:
+                break
+            bound, genomes = self._tighten(part, rounds=10)
+            if bound <= self.floor:
+                continue
+            halves = cut(self.problem, part.graph, genomes)
+            if halves is None:
+                rest = max(rest, bound)
+                continue
+            for graph in halves:
+                number += 1
+                heapq.heappush(rows, (-bound, number, _Part(graph, part.prices, bound, 1.0)))
+        self.bound = min(self.bound, max(self.floor, rest))
+
+    def _tighten(self, part: _Part, rounds: int) -> tuple[float, list[Genome]]:
+        """Better prices for a part, its bound, and the paths that make it; what cannot matter is struck out."""
+        program = Program(self.problem, part.graph)
+        descent, genomes = self._descend(program, part.prices, part.radius, rounds)
+        part.bound, part.prices = min(part.bound, descent.value), descent.best
+        self._polish(genomes, 1)
+        if part.bound > self.floor:
+            pruned = self._solve(program, descent.best).prune(self.floor - sum(descent.best))
+            if pruned is None:
+                part.bound = self.floor
+            else:
+                part.graph = pruned
+        return part.bound, genomes
+
+    def _descend(self, program: Program, start: Prices, radius: float, rounds: int) -> tuple[Descent, list[Genome]]:
+        """The best prices for a graph of single widths, and the paths that meet there."""
+        limits = self.problem.limits
+        descent = Descent(start, (limits.params is not None, limits.macs is not None), radius)
+        genomes: dict[Plane, Genome] = {}
+        for _ in range(rounds):
+            prices = descent.ask()
+            if descent.settled:
+                break
+            solution = self._solve(program, prices)
+            value = solution.value + sum(prices)
+            if not math.isfinite(value):  # no path is left
+                descent.value = -math.inf
+                break
+            path = solution.path()
+            found = self.polisher.weigh(path.genome)
+            slope = tuple(
+                1 - used / limit if limit is not None else 0.0
+                for used, limit in ((found.params, limits.params), (found.macs, limits.macs))
+            )
+            plane = Plane(value - slope[0] * prices[0] - slope[1] * prices[1], slope)
+            genomes.setdefault(plane, path.genome)
+            descent.tell(prices, value, plane)
+            if descent.value <= self.floor:
+                break
+        slack = max(0.02, 2 * (descent.value - descent.model)) if math.isfinite(descent.model) else math.inf
+        near = [plane for plane in genomes if plane.at(descent.best) >= descent.value - slack]
+        near.sort(key=lambda plane: -plane.at(descent.best))
+        return descent, [genomes[plane] for plane in near]
+
+    def _solve(self, program: Program, prices: Prices) -> Solution:
+        limits = self.problem.limits
+        if self.deadline is not None and self.deadline():
+            raise _Stop("deadline")
+        self.iterations += 1
+        return program.solve((prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)))
+
+    def _polish(self, genomes: Sequence[Genome], count: int) -> None:
+        """Local search from the first of these that were not tried yet."""
+        for genome in [one for one in genomes if one not in self.tried][:count]:
+            self.tried.add(genome)
+            self.polisher.polish(genome)
+
+    def _scaled(self, price: float) -> Prices:
+        limits = self.problem.limits
+        return price * (limits.params is not None), price * (limits.macs is not None)
+
+    def _report(self) -> None:
+        """Tells of a step; ends the search where the gap is small enough."""
+        if self.on_progress is not None:
+            value = self.floor if math.isfinite(self.floor) else None
+            self.on_progress(Progress(self.iterations, value, self.bound, self.gap))
+        if self.gap <= self.target:
+            raise _Stop("gap")
+
+    def _hopeless(self) -> str:
+        return "hopeless"
+
+    def _result(self, top: int, stopped: str) -> ExactResult:
+        rows: dict[str, ArchSpec] = {}
+        for genome in self.polisher.ranking():
+            if len(rows) >= top:
+                break
+            spec = to_spec(genome, self.problem.seed)
+            if not self.problem.space.excludes(spec) and self.problem.limits.admits(spec_terms(spec).total):
+                rows.setdefault(spec.id, spec)
+        networks = tuple(rows.values())
+        problem = self.problem
+        values = tuple(
+            score_spec(spec, convention=problem.convention, norm=problem.norm, alpha=problem.alpha) for spec in networks
+        )
+        return ExactResult(networks, values, self.bound, self.gap, self.iterations, stopped)
