@@ -22,7 +22,8 @@ from .problem import LAYERS_PER_SUBLAYER, Problem
 
 
 class Traits(NamedTuple):
-    """What a path chooses at each stage's end but the last (depth, width), and as each stage's first block."""
+    """What a path chooses at each stage's end (depth, width), and as each stage's first block but in the one behind the
+    stem, which may have none."""
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -41,6 +42,8 @@ def traits(problem: Problem, genome: Genome) -> Traits:
             widths.append(genome[index - 1].width)
             entries.append(gene)
         depth += gene.sublayers * (LAYERS_PER_SUBLAYER[gene.op] if by_layers else 1)
+    depths.append(depth)
+    widths.append(genome[-2].width)
     return Traits(tuple(depths), tuple(widths), tuple(entries), genome[0].width, genome[-1].width)
 
 
@@ -64,7 +67,8 @@ def _cuts(problem: Problem, graph: Graph, rows: list[Traits]) -> Iterator[tuple[
         if low < high:
             below = (graph.ins(stage).lo <= _middle(low, high))[None, :]
             yield high / low, _exit(graph, stage, below), _exit(graph, stage, ~below)
-        yield from _entry_cuts(problem, graph, Place(stage + 1, True), [row.entries[stage] for row in rows])
+        if stage:
+            yield from _entry_cuts(problem, graph, Place(stage, True), [row.entries[stage - 1] for row in rows])
     for end in ("stem", "head"):
         low, high = _span([getattr(row, end) for row in rows])
         if low < high:
@@ -120,7 +124,7 @@ def _exit(graph: Graph, stage: int, mask: Tensor) -> Graph:
 def _keep_end(graph: Graph, end: str, mask: Tensor) -> Graph:
     cells: Cells = getattr(graph, end)
     exits = graph.exits
-    if end == "stem" and exits:
+    if end == "stem":
         others = torch.ones(exits[0].shape[1] - cells.count, dtype=torch.bool)
         exits = (exits[0][:, torch.cat([mask, others])], *exits[1:])
     return replace(graph, exits=exits, **{end: cells.keep(mask)})

@@ -52,7 +52,7 @@ class Choice(NamedTuple):
 class Graph:
     """What is left of a problem: cells of stem, widths (per stage) and head, the blocks' choices, and the exits.
 
-    `exits[i]`, bool [H, I], says at which depth and width a path may go from stage i to the next.
+    `exits[i]`, bool [H, I], says at which depth and width a path may go from stage i to the next, or to the head.
     """
 
     stem: Cells
@@ -84,7 +84,7 @@ class Graph:
             widths,
             head,
             {key: each._replace(mids=each.mids.split()[0]) for key, each in self.choices.items()},
-            tuple(mask[:, column] for mask, column in zip(self.exits, columns, strict=False)),
+            tuple(mask[:, column] for mask, column in zip(self.exits, columns, strict=True)),
         )
 
 
@@ -113,7 +113,9 @@ def make_graph(problem: Problem, ratio: float, *, covering: bool) -> Graph:
                 choices[place, index] = Choice(make(span, ratio), steps)
     graph = Graph(stem, tuple(make(space.width, ratio) for _ in problem.stages), head, choices, ())
     states = len(problem.depths.states)
-    exits = (torch.ones(states, graph.ins(stage).count, dtype=torch.bool) for stage in range(strided))
+    exits = [torch.ones(states, graph.ins(stage).count, dtype=torch.bool) for stage in range(strided + 1)]
+    if not strided:
+        exits[0][:, : stem.count] = False  # some block stands between stem and head
     return replace(graph, exits=tuple(exits))
 
 
@@ -192,9 +194,7 @@ class Solution:
             self._forwards(place)
         head = program.head.at(prices)  # [I, C]
         deltas = torch.tensor([problem.log_delta(state) for state in self.depths.states], dtype=torch.float64)
-        self.end = self.ahead[-1][:-1] + deltas[:, None]  # [H, I]
-        if len(problem.stages) == 1:
-            self.end[:, : self.first] = -math.inf  # some block stands between stem and head
+        self.end = (self.ahead[-1][:-1] + deltas[:, None]).masked_fill(~graph.exits[-1], -math.inf)  # [H, I]
         self.deltas, self.head = deltas, head
         self.value = float((self.end.amax(0)[:, None] + head).amax())
 
@@ -302,9 +302,11 @@ class Solution:
         for index in self._groups(place)[kind]:
             choice, block = self.program.graph.choices[place, index], self.blocks[place, index]
             if step in choice.steps:
-                sums = block.entry[ins] + block.body[choice.steps.index(step), :, out] + block.shortcut[
-                    min(ins, len(block.shortcut) - 1), min(out, block.shortcut.shape[1] - 1)
-                ]
+                sums = (
+                    block.entry[ins]
+                    + block.body[choice.steps.index(step), :, out]
+                    + block.shortcut[min(ins, len(block.shortcut) - 1), min(out, block.shortcut.shape[1] - 1)]
+                )
                 mid = int(sums.argmax())
                 if best is None or float(sums[mid]) > best[0]:
                     best = float(sums[mid]), index, mid
@@ -316,24 +318,27 @@ class Solution:
         graph, stage = self.program.graph, self.program.problem.stages[place.stage]
         width, mid_width = graph.widths[place.stage].inside(out), graph.choices[place, index].mids.inside(mid)
         return _make_gene(
-            variant, variant.kernels[int(worth.argmax())], width, mid_width, stage.stride if place.enter else 1, sublayers
+            variant,
+            variant.kernels[int(worth.argmax())],
+            width,
+            mid_width,
+            stage.stride if place.enter else 1,
+            sublayers,
         )
 
     def backwards(self) -> tuple[list[Tensor], list[Tensor]]:
         """`behind`, [H + 1, I] for each stage, and the same of paths that leave the stage at once, [H, I]."""
+        exits = self.program.graph.exits
         behind = [torch.full_like(values, -math.inf) for values in self.ahead]
-        behind[-1][:-1] = self.deltas[:, None] + self.head.amax(1)
-        if len(behind) == 1:
-            behind[0][:, : self.first] = -math.inf
-        leaving = []
+        leaving = [(self.deltas[:, None] + self.head.amax(1)).masked_fill(~exits[-1], -math.inf)]
+        behind[-1][:-1] = leaving[0]
         for place in reversed(list(places(self.program.problem))):
             source, target = behind[place.stage - place.enter], self._outs(behind, place.stage)
             for state, targets, values in reversed(list(self._moves(place))):
                 best = (values + target[targets][:, None, :]).amax(2).amax(0)
                 source[state] = torch.maximum(source[state], best)
             if place.enter:
-                exits = self.program.graph.exits[place.stage - 1]
-                source[:-1].masked_fill_(~exits, -math.inf)
+                source[:-1].masked_fill_(~exits[place.stage - 1], -math.inf)
                 leaving.append(source[:-1].clone())
         return behind, leaving[::-1]
 
@@ -357,7 +362,7 @@ class Solution:
                         choices[place, index] = choice
         exits = [
             exits & (ahead[:-1] + rest >= floor)
-            for exits, ahead, rest in zip(graph.exits, self.ahead, leaving, strict=False)
+            for exits, ahead, rest in zip(graph.exits, self.ahead, leaving, strict=True)
         ]
         columns = [torch.cat([stem, keep[0]]), *keep[1:]]
         ends = self.end.amax(0)[:, None] + self.head
@@ -366,7 +371,7 @@ class Solution:
             tuple(cells.keep(mask) for cells, mask in zip(graph.widths, keep, strict=True)),
             graph.head.keep(ends.amax(0) >= floor),
             choices,
-            tuple(mask[:, column] for mask, column in zip(exits, columns, strict=False)),
+            tuple(mask[:, column] for mask, column in zip(exits, columns, strict=True)),
         )
 
     def _rest(self, place: Place, kind: int, behind: list[Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 
 from ..cost import linear_cost
 from ..meanfield import log_delta
-from ..space import Gene, Genome, WidthRange
+from ..space import Gene, Genome, WidthRange, to_spec
 from ..spec import UNITS_PER_SUBLAYER, shrink
 from ..terms import Terms, block_terms
 from .problem import Problem
@@ -60,9 +60,12 @@ class Polisher:
         return sorted(self.pool, key=lambda genome: (-self.pool[genome], genome))
 
     def _remember(self, found: Found) -> Found:
-        if found.feasible:
+        if found.feasible and found.genome not in self.pool:
+            if found.value > self.best:
+                if self.problem.space.excludes(to_spec(found.genome, self.problem.seed)):
+                    return found
+                self.best = found.value
             self.pool[found.genome] = found.value
-            self.best = max(self.best, found.value)
             if len(self.pool) > 2 * self.keep:
                 self.pool = {genome: self.pool[genome] for genome in self.ranking()[: self.keep]}
         return found
@@ -118,7 +121,7 @@ class Polisher:
             near = range(index, min(index + 2, len(genome)))
             now = self._effects(changed, near, sides)
             rows.append([one - other for one, other in zip(now, alone[index], strict=True)])
-        effects = torch.tensor(rows, dtype=torch.float64) # [J + 1, effects]; row 0 changes nothing
+        effects = torch.tensor(rows, dtype=torch.float64)  # [J + 1, effects]; row 0 changes nothing
         at = torch.tensor([-1, *(index for index, _ in moves)])
         best: Found | None = None
         for one, other in self._shortlist(torch.tensor(base, dtype=torch.float64), effects, at):

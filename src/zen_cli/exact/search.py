@@ -304,7 +304,14 @@ class _Search:
             raise _Stop("gap")
 
     def _hopeless(self) -> str:
-        return "hopeless"
+        """Which limit nothing keeps, and the least that was found."""
+        problem = self.problem
+        least = [spec_terms(to_spec(genome, problem.seed)).total for genome in problem.space.smallest(problem.seed)]
+        for name in ("params", "macs", "layers", "sublayers"):
+            limit, found = getattr(problem.limits, name), min(getattr(total, name) for total in least)
+            if limit is not None and found > limit:
+                return f"--max-{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
+        return "the limits: no network was found that keeps all of them at once; raise --max-params or --max-macs"
 
     def _result(self, top: int, stopped: str) -> ExactResult:
         rows: dict[str, ArchSpec] = {}

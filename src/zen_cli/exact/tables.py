@@ -223,9 +223,7 @@ def stem_part(problem: Problem, widths: Cells) -> Part:
     again = _log_gains(tuple(widths.hi.tolist()), gene.kernel, out, 1, problem.convention)
     repeats = gene.depth - 1
     more = _conv(widths.lo, widths.lo, gene.kernel, out)
-    return Part(
-        first + repeats * again, work.params + repeats * more.params, work.macs + repeats * more.macs
-    )
+    return Part(first + repeats * again, work.params + repeats * more.params, work.macs + repeats * more.macs)
 
 
 def head_part(problem: Problem, ins: Cells, widths: Cells) -> Part:
