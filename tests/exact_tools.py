@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from zen_cli.meanfield import log_delta
 from zen_cli.space import BlockSpace, Gene, Genome, genome_of, to_spec
@@ -19,7 +19,9 @@ FIRST = {
 }
 
 
-def tiny_space(*ops: str, strides: tuple[int, ...] = (2,), block: dict[str, int] | None = None, **changes: object) -> BlockSpace:
+def tiny_space(
+    *ops: str, strides: tuple[int, ...] = (2,), block: dict[str, int] | None = None, **changes: object
+) -> BlockSpace:
     """A space of a few thousand networks on 8 x 8 images."""
     first = {**FIRST[ops[0]], **(block or {})}
     blocks = [STEM, *({**first, "stride": stride} for stride in strides), HEAD]
@@ -89,7 +91,7 @@ def _genes(space: BlockSpace, depth: int) -> tuple[Gene, ...]:
     return _genes_of(space.model_dump_json(by_alias=True), depth)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _terms(gene: Gene, width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
     return block_terms(gene, width, side, convention, first=first)
 

@@ -31,7 +31,7 @@ TINY = {
     "two strides": tiny_space("basic", strides=(2, 2), kernels=[3], depth={"min": 1, "max": 1}),
     "deep blocks": tiny_space("bottleneck", block={"depth": 4}, depth={"min": 2, "max": 3}, kernels=[3]),
 }
-SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "frobenius"), ("zennas", "l1")]
+SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]
 
 
 def built_in(name: str) -> BlockSpace:
@@ -47,9 +47,7 @@ def check_result(
     for spec, score in zip(result.networks, result.values, strict=True):
         assert space.excludes(spec) == ""
         total = cost(spec)
-        for used, limit in zip(
-            (total.params, total.macs, total.layers, total.sublayers), limits[:4], strict=True
-        ):
+        for used, limit in zip((total.params, total.macs, total.layers, total.sublayers), limits[:4], strict=True):
             assert limit is None or used <= limit
         assert score == score_spec(spec, convention=convention, norm=norm)
         assert score <= result.bound + slack
@@ -64,14 +62,16 @@ def test_the_optimum_is_found_and_the_bound_holds(name: str, convention: str, no
     check_measure(genomes[len(genomes) // 2], seed)
     values = [value(*row, norm) for row in rows]
     params, macs = (sorted(getattr(row[0], key) for row in rows) for key in ("params", "macs"))
-    for share, depth in ((0.15, {"sublayers": inner + 2}), (0.5, {"layers": max(row[0].layers for row in rows) - 1})):
+    layers = max(row[0].layers for row in rows) - 1
+    for share, depth in ((0.15, {"sublayers": inner + 2}), (0.5, {"sublayers": inner + 2, "layers": layers})):
         index = int(share * len(rows))
-        for budgets in ({"params": params[index], "macs": macs[index]}, {"params": params[index]}):
+        for budgets in ({"params": params[index], "macs": macs[index]}, {"macs": macs[index]}):
             limits = Limits(**budgets, **depth)
             best = max(score for score, row in zip(values, rows, strict=True) if limits.admits(row[0]))
             result = solve(space, seed, limits, convention=convention, norm=norm, gap=0.0, top=3)
             check_result(result, space, limits, convention, norm)
             assert result.bound >= best - 1e-9
+            assert result.stopped == "optimal"
             assert result.values[0] == pytest.approx(best, abs=1e-9)
             assert upper_bound(space, seed, limits, convention=convention, norm=norm) >= best - 1e-9
 
@@ -106,13 +106,13 @@ def test_no_random_member_exceeds_the_bound_of_its_own_budgets(name: str, conven
 @pytest.mark.parametrize("norm", ["frobenius", "l1"])
 def test_published_networks_keep_the_bound_of_their_own_budgets(norm: str) -> None:
     rows = json.loads(FACTS.read_text())
-    for row in [row for row in rows if "cifar" in row["name"] or "flops400M" in row["name"]]:
+    for row in [row for row in rows if "1M" in row["name"] or "flops400M" in row["name"]]:
         spec = parse_plainnet(row["structure"], resolution=row["resolution"], num_classes=row["num_classes"])
         space = built_in("resnet" if "cifar" in row["name"] else "mobile")
         assert space.excludes(spec) == ""
         total = cost(spec)
         limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
-        result = solve(space, space.seed(spec.resolution), limits, norm=norm, gap=0.005, top=2, known=[spec])
+        result = solve(space, space.seed(spec.resolution), limits, norm=norm, gap=0.005, top=2)
         check_result(result, space, limits, "paper", norm)
         assert score_spec(spec, norm=norm) < result.values[0]
         assert result.gap <= 0.005
@@ -132,7 +132,7 @@ def test_the_bound_does_not_fall_when_a_budget_grows(name: str) -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     space = built_in("resnet")
-    limits = Limits(params=300_000, macs=30_000_000, sublayers=9)
+    limits = Limits(params=100_000, macs=10_000_000, sublayers=7)
     first, second = (solve(space, space.seed(32), limits, top=4, gap=0.002) for _ in range(2))
     assert first == second
 
@@ -146,10 +146,10 @@ def test_known_networks_are_never_lost() -> None:
 
 
 def test_a_deadline_ends_the_search_with_a_valid_bound() -> None:
-    space, seed = built_in("resnet"), built_in("resnet").seed(32)
-    limits = Limits(params=300_000, macs=30_000_000, sublayers=9)
+    space, seed = built_in("mobile"), built_in("mobile").seed(32)
+    limits = Limits(params=300_000, macs=30_000_000, sublayers=8)
     asked: list[Progress] = []
-    final = solve(space, seed, limits, gap=0.0)
+    final = solve(space, seed, limits, gap=0.002)
     early = solve(space, seed, limits, gap=0.0, deadline=lambda: len(asked) > 3, on_progress=asked.append)
     assert early.stopped == "deadline"
     assert early.bound >= final.values[0]
@@ -159,13 +159,13 @@ def test_a_deadline_ends_the_search_with_a_valid_bound() -> None:
 
 def test_what_cannot_be_solved_is_refused_with_the_reason() -> None:
     space = TINY["basic"]
-    with pytest.raises(UsageError, match="depth-width-ratio.*--algorithm evolution"):
+    with pytest.raises(UsageError, match=r"depth-width-ratio.*--algorithm evolution"):
         check_exact(space, Limits(params=1, sublayers=9, depth_width_ratio=0.5))
-    with pytest.raises(UsageError, match="limit on the depth"):
+    with pytest.raises(UsageError, match=r"limit on the depth"):
         check_exact(space, Limits(params=1))
-    with pytest.raises(UsageError, match="free blocks.*--algorithm evolution"):
+    with pytest.raises(UsageError, match=r"free blocks.*--algorithm evolution"):
         check_exact(object(), Limits(params=1, sublayers=9))
-    with pytest.raises(UsageError, match="max-sublayers: 2 is less than the 3"):
+    with pytest.raises(UsageError, match=r"max-sublayers: 2 is less than the 3"):
         solve(space, space.seeds[0], Limits(params=10_000, sublayers=2))
-    with pytest.raises(UsageError, match="max-params: 100 is less than the smallest"):
+    with pytest.raises(UsageError, match=r"max-params: 100 is less than the smallest"):
         solve(space, space.seeds[0], Limits(params=100, sublayers=9))

@@ -1,14 +1,14 @@
 """Branching: a part of the space cut in two, between the paths whose mixture makes its bound.
 
-Where the bound of a part is not met by one network, the best prices are those at which several paths are worth the same:
-one has too many parameters, another too few, say. A cut that separates them makes the bound of both halves lower. Cuts
-are taken where every path makes exactly one choice, so that the halves share no path and miss none: the depth and
+Where the bound of a part is not met by one network, the best prices are those at which several paths are worth the
+same: one has too many parameters, another too few, say. A cut that separates them makes the bound of both halves lower.
+Cuts are taken where every path makes exactly one choice, so that the halves share no path and miss none: the depth and
 the width at which it leaves a stage, its first block in a stage, the width of its stem and of its head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from .problem import LAYERS_PER_SUBLAYER, Problem
 
 class Traits(NamedTuple):
     """What a path chooses at each stage's end (depth, width), and as each stage's first block but in the one behind the
-    stem, which may have none."""
+    stem, which may have none.
+    """
 
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -97,15 +98,15 @@ def _entry_cuts(
         return
     low, high = _span([gene.mid for gene in genes])
     if low < high:
-        middle = _middle(low, high)
+        split = _middle(low, high)
         yield (
             high / low,
-            _limit(graph, place, lambda one: one._replace(mids=one.mids.keep(one.mids.lo <= middle))),
-            _limit(graph, place, lambda one: one._replace(mids=one.mids.keep(one.mids.lo > middle))),
+            _limit(graph, place, lambda one: one._replace(mids=one.mids.keep(one.mids.lo <= split))),
+            _limit(graph, place, lambda one: one._replace(mids=one.mids.keep(one.mids.lo > split))),
         )
 
 
-def _limit(graph: Graph, place: Place, change) -> Graph:  # type: ignore[no-untyped-def]
+def _limit(graph: Graph, place: Place, change: Callable[[Choice], Choice]) -> Graph:
     """A graph whose choices at a place are changed; those with nothing left go."""
     rows: dict[tuple[Place, int], Choice] = {}
     for key, choice in graph.choices.items():
@@ -122,12 +123,11 @@ def _exit(graph: Graph, stage: int, mask: Tensor) -> Graph:
 
 
 def _keep_end(graph: Graph, end: str, mask: Tensor) -> Graph:
-    cells: Cells = getattr(graph, end)
-    exits = graph.exits
-    if end == "stem":
-        others = torch.ones(exits[0].shape[1] - cells.count, dtype=torch.bool)
-        exits = (exits[0][:, torch.cat([mask, others])], *exits[1:])
-    return replace(graph, exits=exits, **{end: cells.keep(mask)})
+    if end == "head":
+        return replace(graph, head=graph.head.keep(mask))
+    others = torch.ones(graph.widths[0].count, dtype=torch.bool)
+    columns = torch.cat([mask, others])
+    return replace(graph, stem=graph.stem.keep(mask), exits=(graph.exits[0][:, columns], *graph.exits[1:]))
 
 
 def _variant(problem: Problem, gene: Gene) -> int:

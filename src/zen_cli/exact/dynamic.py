@@ -27,7 +27,7 @@ from ..space import Gene, WidthRange
 from ..spec import UNITS_PER_SUBLAYER
 from .cells import Cells, cover, points, singles
 from .problem import Depths, Problem, Variant
-from .tables import Part, SubLayer, head_part, stem_part, sublayer_tables
+from .tables import Part, SubLayer, head_part, repeat, stem_part, sublayer_tables
 
 Prices: TypeAlias = tuple[float, float]
 
@@ -98,7 +98,8 @@ def make_graph(problem: Problem, ratio: float, *, covering: bool) -> Graph:
         cells = make(span, ratio)
         if own in span:
             return cells
-        return Cells(*(torch.cat([end, torch.tensor([own])]) for end in (cells.lo, cells.hi)), cells.step)
+        lo, hi = (torch.cat([end, torch.tensor([own])]) for end in (cells.lo, cells.hi))
+        return Cells(lo, hi, cells.step)
 
     stem, head = (ends(*pair) for pair in problem.conv_spans())
     strided = len(problem.stages) - 1
@@ -106,7 +107,7 @@ def make_graph(problem: Problem, ratio: float, *, covering: bool) -> Graph:
     for place in places(problem):
         others = strided - place.enter
         for index, variant in enumerate(problem.variants):
-            most = problem.depths.deepest - others * space.depth.min
+            most = problem.depths.most - others * space.depth.min
             steps = tuple(i for i, n in enumerate(problem.depths.steps) if n <= most)
             if steps:
                 span = space.width if variant.op == "mbconv" else space.mid_width
@@ -196,7 +197,9 @@ class Solution:
         deltas = torch.tensor([problem.log_delta(state) for state in self.depths.states], dtype=torch.float64)
         self.end = (self.ahead[-1][:-1] + deltas[:, None]).masked_fill(~graph.exits[-1], -math.inf)  # [H, I]
         self.deltas, self.head = deltas, head
-        self.value = float((self.end.amax(0)[:, None] + head).amax())
+        ends = self.end.amax(0)[:, None] + head
+        self.value = float(ends.amax()) if ends.numel() else -math.inf
+        assert not math.isnan(self.value)
 
     def _nothing(self, cells: int) -> Tensor:
         """Minus infinity for each depth and cell, [H + 1, C]; what is too deep goes to the last row."""
@@ -205,12 +208,12 @@ class Solution:
     def _block(self, key: tuple[Place, int]) -> _Block:
         tables, choice = self.program.tables[key], self.program.graph.choices[key]
         first, more = tables.first.at(self.prices), tables.more.at(self.prices)
-        rows = [(first + (self.depths.steps[step] - 1) * more).amax(0) for step in choice.steps]
+        rows = [repeat(first, more, self.depths.steps[step]).amax(0) for step in choice.steps]
         return _Block(tables.entry.at(self.prices), torch.stack(rows), tables.shortcut.at(self.prices))
 
     def _transitions(self, place: Place) -> dict[int, _Transition]:
         rows: dict[int, _Transition] = {}
-        for kind, indices in self._groups(place).items():
+        for kind, indices in self.groups(place).items():
             steps = sorted({step for index in indices for step in self.program.graph.choices[place, index].steps})
             shape = (len(steps), *self._shape(place))
             values = torch.full(shape, -math.inf, dtype=torch.float64)
@@ -222,7 +225,7 @@ class Solution:
             rows[kind] = _Transition(steps, values)
         return rows
 
-    def _groups(self, place: Place) -> dict[int, list[int]]:
+    def groups(self, place: Place) -> dict[int, list[int]]:
         """Variants at a place by their kind in `Depths.kinds`."""
         rows: dict[int, list[int]] = {}
         for index, variant in enumerate(self.program.problem.variants):
@@ -249,13 +252,13 @@ class Solution:
                 if fits:
                     yield state, targets[:fits], transition.values[:fits]
 
-    def _source(self, place: Place) -> Tensor:
+    def source(self, place: Place) -> Tensor:
         """The beginnings that a block can go on from, [H, I]; those of its own stage change with every block."""
         ahead = self.ahead[place.stage - place.enter][:-1]
         return ahead.masked_fill(~self.program.graph.exits[place.stage - 1], -math.inf) if place.enter else ahead
 
     def _forwards(self, place: Place) -> None:
-        source, target = self._source(place), self._outs(self.ahead, place.stage)
+        source, target = self.source(place), self._outs(self.ahead, place.stage)
         for state, targets, values in self._moves(place):
             row = source[state]
             if bool(torch.isfinite(row).any()):
@@ -283,7 +286,7 @@ class Solution:
             place = Place(stage, enter)
             if place not in self.transitions:
                 continue
-            source = self._source(place)
+            source = self.source(place)
             for kind, transition in self.transitions[place].items():
                 for row, step in enumerate(transition.steps):
                     for before in range(state):
@@ -299,7 +302,7 @@ class Solution:
     def _gene(self, place: Place, kind: int, step: int, ins: int, out: int) -> Gene:
         """The best block of this depth between two widths."""
         best: tuple[float, int, int] | None = None
-        for index in self._groups(place)[kind]:
+        for index in self.groups(place)[kind]:
             choice, block = self.program.graph.choices[place, index], self.blocks[place, index]
             if step in choice.steps:
                 sums = (
@@ -314,10 +317,11 @@ class Solution:
         _, index, mid = best
         variant, tables = self.program.problem.variants[index], self.program.tables[place, index]
         sublayers = self.depths.steps[step]
-        worth = tables.first.at(self.prices)[:, mid, out] + (sublayers - 1) * tables.more.at(self.prices)[:, mid, out]
+        first, more = (part.at(self.prices)[:, mid, out] for part in (tables.first, tables.more))
+        worth = repeat(first, more, sublayers)
         graph, stage = self.program.graph, self.program.problem.stages[place.stage]
         width, mid_width = graph.widths[place.stage].inside(out), graph.choices[place, index].mids.inside(mid)
-        return _make_gene(
+        return make_gene(
             variant,
             variant.kernels[int(worth.argmax())],
             width,
@@ -354,7 +358,7 @@ class Solution:
         keep[0], stem = keep[0][self.first :], keep[0][: self.first]
         choices: dict[tuple[Place, int], Choice] = {}
         for place in places(problem):
-            for kind, indices in self._groups(place).items():
+            for kind, indices in self.groups(place).items():
                 rest = self._rest(place, kind, behind)
                 for index in indices:
                     choice = self._prune_choice((place, index), kind, rest, floor)
@@ -377,7 +381,7 @@ class Solution:
     def _rest(self, place: Place, kind: int, behind: list[Tensor]) -> Tensor:
         """The best of all that stands around a block, by its depth and widths in and out, [N, I, W]."""
         transition = self.transitions[place][kind]
-        source, target = self._source(place), self._outs(behind, place.stage)
+        source, target = self.source(place), self._outs(behind, place.stage)
         rest = torch.full_like(transition.values, -math.inf)
         for state, row in enumerate(self.depths.next[kind]):
             if bool(torch.isfinite(source[state]).any()):
@@ -417,7 +421,8 @@ def _unravel(index: int, shape: torch.Size) -> tuple[int, int, int]:
     return *divmod(rest, shape[1]), third
 
 
-def _make_gene(variant: Variant, kernel: int, width: int, mid: int, stride: int, sublayers: int) -> Gene:
+def make_gene(variant: Variant, kernel: int, width: int, mid: int, stride: int, sublayers: int) -> Gene:
+    """A block; a mid width that stands for a cell becomes one that the variant can have."""
     if variant.group_width:
         mid = max(2, round(mid / variant.group_width)) * variant.group_width
     if variant.twins:

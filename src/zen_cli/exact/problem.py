@@ -1,4 +1,4 @@
-"""What the exact search is asked: a space, a seed network and limits, read once, and refused where it cannot be solved."""
+"""What the exact search is asked: a space, a seed network and limits, refused where they cannot be solved."""
 
 from __future__ import annotations
 
@@ -135,6 +135,7 @@ class Depths:
 
     Attributes:
         states: the depth of each state.
+        most: the most sub-layers that there can be.
         exact: whether a state knows both its sub-layers and its convolutions. Otherwise it counts what is limited, and
             log Delta is bounded from above by that of the most convolutions.
         steps: block depths in sub-layers.
@@ -144,15 +145,11 @@ class Depths:
     """
 
     states: tuple[Depth, ...]
+    most: int
     exact: bool
     steps: range
     kinds: dict[int, int]
     next: list[list[list[int]]]
-
-    @property
-    def deepest(self) -> int:
-        """The most sub-layers of one block."""
-        return self.steps.stop - 1
 
     @classmethod
     def within(cls, problem: Problem) -> Depths:
@@ -182,8 +179,8 @@ class Depths:
             for layer in kinds
         ]
         if not exact and limits.layers is None:  # all lead alike
-            return cls(tuple(rows), exact, steps, dict.fromkeys(kinds, 0), table[:1])
-        return cls(tuple(rows), exact, steps, {layer: kind for kind, layer in enumerate(kinds)}, table)
+            return cls(tuple(rows), most, exact, steps, dict.fromkeys(kinds, 0), table[:1])
+        return cls(tuple(rows), most, exact, steps, {layer: kind for kind, layer in enumerate(kinds)}, table)
 
 
 def _reachable(most: int, layers: float, kinds: list[int]) -> set[Depth]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,12 +20,13 @@ from ..terms import spec_terms
 from .branch import cut
 from .dual import Descent, Plane
 from .dynamic import Graph, Prices, Program, Solution, make_graph
+from .listing import TooManyError, list_paths
 from .polish import Polisher
 from .problem import Problem, read_problem
 
 _COARSE = 1.25
-_NEAR = 0.06
-_WORK = 60_000_000
+_FEW = 100
+_MANY = 20_000
 
 
 class Progress(NamedTuple):
@@ -112,7 +113,8 @@ def upper_bound(
     problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
     with _one_thread():
         search = _Search(problem, 0.0, known, deadline, None)
-        search.prepare()
+        with suppress(_Stop):
+            search.prepare()
         return search.bound
 
 
@@ -223,16 +225,27 @@ class _Search:
             if part.bound <= self.floor:
                 break
             bound, genomes = self._tighten(part, rounds=10)
-            if bound <= self.floor:
+            if bound <= self.floor or self._list(part, _FEW):
                 continue
             halves = cut(self.problem, part.graph, genomes)
             if halves is None:
-                rest = max(rest, bound)
+                if not self._list(part, _MANY):
+                    rest = max(rest, bound)
                 continue
             for graph in halves:
                 number += 1
                 heapq.heappush(rows, (-bound, number, _Part(graph, part.prices, bound, 1.0)))
         self.bound = min(self.bound, max(self.floor, rest))
+
+    def _list(self, part: _Part, most: int) -> bool:
+        """Looks at all that is left of a part; whether it was few enough."""
+        solution = self._solve(Program(self.problem, part.graph), part.prices)
+        try:
+            for genome in list_paths(solution, lambda: self.floor - sum(part.prices), most):
+                self.polisher.weigh(genome)
+        except TooManyError:
+            return False
+        return True
 
     def _tighten(self, part: _Part, rounds: int) -> tuple[float, list[Genome]]:
         """Better prices for a part, its bound, and the paths that make it; what cannot matter is struck out."""
@@ -264,10 +277,7 @@ class _Search:
                 break
             path = solution.path()
             found = self.polisher.weigh(path.genome)
-            slope = tuple(
-                1 - used / limit if limit is not None else 0.0
-                for used, limit in ((found.params, limits.params), (found.macs, limits.macs))
-            )
+            slope = _room(found.params, limits.params), _room(found.macs, limits.macs)
             plane = Plane(value - slope[0] * prices[0] - slope[1] * prices[1], slope)
             genomes.setdefault(plane, path.genome)
             descent.tell(prices, value, plane)
@@ -314,16 +324,26 @@ class _Search:
         return "the limits: no network was found that keeps all of them at once; raise --max-params or --max-macs"
 
     def _result(self, top: int, stopped: str) -> ExactResult:
-        rows: dict[str, ArchSpec] = {}
+        problem = self.problem
+        rows: dict[str, tuple[float, ArchSpec]] = {}
         for genome in self.polisher.ranking():
             if len(rows) >= top:
                 break
-            spec = to_spec(genome, self.problem.seed)
-            if not self.problem.space.excludes(spec) and self.problem.limits.admits(spec_terms(spec).total):
-                rows.setdefault(spec.id, spec)
-        networks = tuple(rows.values())
-        problem = self.problem
-        values = tuple(
-            score_spec(spec, convention=problem.convention, norm=problem.norm, alpha=problem.alpha) for spec in networks
+            spec = to_spec(genome, problem.seed)
+            if not problem.space.excludes(spec) and problem.limits.admits(spec_terms(spec).total):
+                score = score_spec(spec, convention=problem.convention, norm=problem.norm, alpha=problem.alpha)
+                rows.setdefault(spec.id, (score, spec))
+        ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
+        return ExactResult(
+            tuple(spec for _, spec in ranking),
+            tuple(score for score, _ in ranking),
+            self.bound,
+            self.gap,
+            self.iterations,
+            stopped,
         )
-        return ExactResult(networks, values, self.bound, self.gap, self.iterations, stopped)
+
+
+def _room(used: int, limit: int | None) -> float:
+    """The share of a budget that is left; negative where it is exceeded."""
+    return 0.0 if limit is None else 1 - used / limit

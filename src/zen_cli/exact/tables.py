@@ -47,6 +47,11 @@ class SubLayer(NamedTuple):
     shortcut: Part
 
 
+def repeat(first: Tensor, more: Tensor, sublayers: int) -> Tensor:
+    """first + (sublayers - 1) more, also where both are minus infinity."""
+    return first if sublayers == 1 else first + (sublayers - 1) * more
+
+
 def sublayer_tables(
     variant: Variant, stage: Stage, stride: int, ins: Cells, mids: Cells, outs: Cells, convention: str
 ) -> SubLayer:
@@ -179,7 +184,8 @@ def _shortcut(ins: Cells, outs: Cells, side: int) -> Part:
 
 def _fans(group_width: int, mids: Cells) -> tuple[Tensor, list[int]]:
     """Channels in of a k x k convolution: the least, int64 [M], and the most (0 where no mid width of the cell can
-    have such groups; one group of the whole width is `group_width` 0)."""
+    have such groups; one group of the whole width is `group_width` 0).
+    """
     if not group_width:
         return mids.lo, mids.hi.tolist()
     last = mids.hi // group_width * group_width
@@ -197,7 +203,8 @@ def _masked(work: _Work, mask: Tensor) -> _Work:
 
 def _stack(parts: list[Part]) -> Part:
     """Parts over kernels, [K, M, W]."""
-    return Part(*(torch.stack(torch.broadcast_tensors(*rows)) for rows in zip(*parts, strict=True)))
+    shape = torch.Size(max(one.shape[axis] for part in parts for one in part) for axis in (0, 1))
+    return Part(*(torch.stack([one.expand(shape) for one in rows]) for rows in zip(*parts, strict=True)))
 
 
 def _log_gains(fan_in: tuple[int, ...], kernel: int, side: int, stride: int, convention: str) -> Tensor:
