@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from zen_cli.exact.branch import cut, traits
 from zen_cli.exact.cells import cover, points, singles
 from zen_cli.exact.dual import Descent, Plane
-from zen_cli.exact.dynamic import Program, make_graph
+from zen_cli.exact.dynamic import Program
+from zen_cli.exact.graph import make_graph
 from zen_cli.exact.listing import TooManyError, list_paths
 from zen_cli.exact.polish import Polisher
 from zen_cli.exact.problem import LAYERS_PER_SUBLAYER, Problem, Stage, Variant, read_problem
+from zen_cli.exact.prune import prune
 from zen_cli.exact.tables import sublayer_tables
 from zen_cli.search.limits import Limits
 from zen_cli.space import Gene, WidthRange
@@ -131,12 +133,12 @@ def test_listing_finds_what_pruning_keeps() -> None:
     graph = make_graph(problem, 1.0, covering=True)
     solution = Program(problem, graph).solve(prices)
     assert set(list_paths(solution, lambda: floor, 100_000)) == expected
-    pruned = solution.prune(floor)
+    pruned = prune(solution, floor)
     assert pruned is not None
     assert set(list_paths(Program(problem, pruned).solve(prices), lambda: floor, 100_000)) == expected
     with pytest.raises(TooManyError):
         list(list_paths(solution, lambda: floor, 20))
-    assert solution.prune(solution.value + 1) is None
+    assert prune(solution, solution.value + 1) is None
 
 
 def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..space import Gene, Genome
 from .cells import Cells
-from .dynamic import Choice, Graph, Place
+from .graph import Choice, Graph, Place
 from .problem import LAYERS_PER_SUBLAYER, Problem
 
 

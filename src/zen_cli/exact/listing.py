@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..space import Gene, Genome
-from .dynamic import Place, Solution, make_gene
+from .dynamic import Solution
+from .graph import Place, make_gene
 from .tables import repeat
 
 _ROUNDING = 1e-9

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-
 from ..errors import UsageError
 from ..meanfield import score_spec
-from ..search.limits import Limits
-from ..space import BlockSpace, Genome, genome_of, to_spec
+from ..space import Genome, genome_of, to_spec
 from ..spec import ArchSpec
 from ..terms import spec_terms
 from .branch import cut
 from .dual import Descent, Plane
-from .dynamic import Graph, Prices, Program, Solution, make_graph
+from .dynamic import Prices, Program, Solution
+from .graph import Graph, make_graph
 from .listing import TooManyError, list_paths
 from .polish import Polisher
-from .problem import Problem, read_problem
+from .problem import Problem
+from .prune import prune
 
 _COARSE = 1.25
 _FEW = 100
@@ -58,77 +56,6 @@ class ExactResult(NamedTuple):
     stopped: str
 
 
-def solve(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    top: int = 1,
-    gap: float = 0.005,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> ExactResult:
-    """The best networks of a space within limits, with a bound that none exceeds.
-
-    Args:
-        space: a space of free blocks.
-        seed: its seed network: resolution, channels in, classes and strides.
-        limits: params and MACs as wished, and a depth.
-        convention: of the score, `paper` or `zennas`.
-        norm: of the score, `frobenius` or `l1`.
-        alpha: size of the perturbation.
-        top: number of networks.
-        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
-        known: networks within the limits that are known already.
-        deadline: asked between steps whether to stop.
-        on_progress: told of every step.
-
-    Raises:
-        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
-    """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
-    with _one_thread():
-        return _Search(problem, gap, known, deadline, on_progress).run(top)
-
-
-def upper_bound(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-) -> float:
-    """A score in nats that no network of the space within the limits exceeds, in seconds; arguments as for `solve`.
-
-    The better the known networks are, the less is left to look at.
-    """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
-    with _one_thread():
-        search = _Search(problem, 0.0, known, deadline, None)
-        with suppress(_Stop):
-            search.prepare()
-        return search.bound
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for torch: the tensors are small, and a second thread costs more than it brings."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 @dataclass
 class _Part:
     """A part of the space: what is left of its graph, prices to start from, and a bound."""
@@ -139,11 +66,13 @@ class _Part:
     radius: float
 
 
-class _Stop(Exception):  # noqa: N818  # no error: the search is over
+class Stop(Exception):  # noqa: N818  # no error: the search is over
     """The search is over, for this reason."""
 
 
-class _Search:
+class Search:
+    """One search: `run` goes to the end, `prepare` only as far as the bound of the whole space."""
+
     def __init__(
         self,
         problem: Problem,
@@ -182,7 +111,7 @@ class _Search:
             root = self.prepare()
             if root is not None:
                 self._branch(root)
-        except _Stop as stop:
+        except Stop as stop:
             stopped = str(stop)
         if self.bound <= self.floor + 1e-9:
             stopped = "optimal"
@@ -204,7 +133,7 @@ class _Search:
             solution = self._solve(Program(self.problem, graph), descent.best)
             self.bound = min(self.bound, max(self.floor, solution.value + sum(descent.best)))
             self._report()
-            pruned = solution.prune(self.floor - sum(descent.best))
+            pruned = prune(solution, self.floor - sum(descent.best))
             if pruned is None:
                 return None
             if pruned.exact:
@@ -254,7 +183,7 @@ class _Search:
         part.bound, part.prices = min(part.bound, descent.value), descent.best
         self._polish(genomes, 1)
         if part.bound > self.floor:
-            pruned = self._solve(program, descent.best).prune(self.floor - sum(descent.best))
+            pruned = prune(self._solve(program, descent.best), self.floor - sum(descent.best))
             if pruned is None:
                 part.bound = self.floor
             else:
@@ -291,7 +220,7 @@ class _Search:
     def _solve(self, program: Program, prices: Prices) -> Solution:
         limits = self.problem.limits
         if self.deadline is not None and self.deadline():
-            raise _Stop("deadline")
+            raise Stop("deadline")
         self.iterations += 1
         return program.solve((prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)))
 
@@ -311,7 +240,7 @@ class _Search:
             value = self.floor if math.isfinite(self.floor) else None
             self.on_progress(Progress(self.iterations, value, self.bound, self.gap))
         if self.gap <= self.target:
-            raise _Stop("gap")
+            raise Stop("gap")
 
     def _hopeless(self) -> str:
         """Which limit nothing keeps, and the least that was found."""
