@@ -1,0 +1,198 @@
+"""How good the exact search is on the published problems, and the figure of docs/exact.md.
+
+    python benchmarks/exact.py                        solve each published problem, print a table
+    python benchmarks/exact.py --write                ... and write it to benchmarks/results/exact.md
+    python benchmarks/exact.py --figure               solve the CIFAR problem for many budgets, draw the figure
+    python benchmarks/exact.py --figure --evolution FILE.jsonl
+                                                      ... with the networks of `zen search` records in it
+
+Times are CPU seconds of this process on one thread, the import of torch not counted. Every network is counted by
+`cost.py` and scored by `meanfield.py` again, whatever the solver says of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from svg import Series, draw_chart
+
+from zen_cli.cost import cost
+from zen_cli.exact import ExactResult, solve
+from zen_cli.meanfield import score_spec
+from zen_cli.plainnet import parse_plainnet
+from zen_cli.search.limits import Limits
+from zen_cli.space import BlockSpace
+from zen_cli.spec import ArchSpec, parse_spec
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "exact.md"
+FIGURE = HERE.parent / "docs" / "figures" / "exact.svg"
+
+# Published networks of Zen-NAS (arXiv 2102.01063), as structure strings.
+CIFAR_05M = (
+    "SuperConvK3BNRELU(3,64,1,1)SuperResK1K5K1(64,168,1,16,3)SuperResK1K3K1(168,80,2,32,4)"
+    "SuperResK1K5K1(80,112,2,16,3)SuperResK1K5K1(112,144,1,24,3)SuperResK1K3K1(144,32,2,40,1)"
+    "SuperConvK1BNRELU(32,512,1,1)"
+)
+CIFAR_1M = (
+    "SuperConvK3BNRELU(3,88,1,1)SuperResK1K7K1(88,120,1,16,1)SuperResK1K7K1(120,192,2,16,3)"
+    "SuperResK1K5K1(192,224,1,24,4)SuperResK1K5K1(224,96,2,24,2)SuperResK1K3K1(96,168,2,40,3)"
+    "SuperResK1K3K1(168,112,1,48,3)SuperConvK1BNRELU(112,512,1,1)"
+)
+IMAGENET_400M = (
+    "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K7(16,40,2,40,1)SuperResIDWE1K7(40,64,2,64,1)"
+    "SuperResIDWE4K7(64,96,2,96,5)SuperResIDWE2K7(96,224,2,224,5)SuperConvK1BNRELU(224,2048,1,1)"
+)
+IMAGENET_600M = (
+    "SuperConvK3BNRELU(3,24,2,1)SuperResIDWE1K7(24,48,2,48,1)SuperResIDWE2K7(48,72,2,72,1)"
+    "SuperResIDWE6K7(72,96,2,88,5)SuperResIDWE4K7(96,192,2,168,5)SuperConvK1BNRELU(192,2048,1,1)"
+)
+IMAGENET_900M = (
+    "SuperConvK3BNRELU(3,16,2,1)SuperResIDWE1K7(16,48,2,72,1)SuperResIDWE2K7(48,72,2,64,3)"
+    "SuperResIDWE2K7(72,152,2,144,3)SuperResIDWE2K7(152,360,2,352,4)SuperResIDWE4K7(360,288,1,264,3)"
+    "SuperConvK1BNRELU(288,2048,1,1)"
+)
+
+
+class Task(NamedTuple):
+    """A published problem: the space, the images, the budgets, and the published network (empty: none)."""
+
+    name: str
+    space: str
+    resolution: int
+    limits: Limits
+    published: str
+
+    def read_published(self) -> ArchSpec | None:
+        """The published network."""
+        classes = 100 if self.resolution == 32 else 1000
+        return (
+            parse_plainnet(self.published, resolution=self.resolution, num_classes=classes) if self.published else None
+        )
+
+
+TASKS = (
+    Task("CIFAR 0.5M", "resnet", 32, Limits(params=550_000, macs=140_000_000, sublayers=16), CIFAR_05M),
+    Task("CIFAR 1M", "resnet", 32, Limits(params=1_050_000, macs=160_000_000, sublayers=18), CIFAR_1M),
+    Task("CIFAR 2M", "resnet", 32, Limits(params=2_000_000, sublayers=18), ""),
+    Task("ImageNet 400M", "mobile", 224, Limits(params=5_700_000, macs=400_300_000, sublayers=14), IMAGENET_400M),
+    Task("ImageNet 600M", "mobile", 224, Limits(params=7_130_000, macs=600_000_000, sublayers=14), IMAGENET_600M),
+    Task("ImageNet 900M", "mobile", 224, Limits(params=13_300_000, macs=910_000_000, sublayers=16), IMAGENET_900M),
+)
+
+
+def built_in(name: str) -> BlockSpace:
+    return BlockSpace.model_validate_json((files("zen_cli") / f"space/builtin/{name}.json").read_text())
+
+
+def run(
+    space: BlockSpace, resolution: int, limits: Limits, norm: str, gap: float, seconds: float
+) -> tuple[ExactResult, float]:
+    """The result for a problem, checked by independent arithmetic, and its CPU seconds."""
+    start = time.process_time()
+    result = solve(
+        space,
+        space.seed(resolution),
+        limits,
+        norm=norm,
+        gap=gap,
+        top=1,
+        deadline=lambda: time.process_time() - start > seconds,
+    )
+    taken = time.process_time() - start
+    for spec, value in zip(result.networks, result.values, strict=True):
+        total = cost(spec)
+        used = (total.params, total.macs, total.layers, total.sublayers)
+        if space.excludes(spec) or any(limit is not None and u > limit for u, limit in zip(used, limits, strict=False)):
+            raise SystemExit(f"{spec.id} is outside the space or the limits")
+        if value != score_spec(spec, norm=norm) or value > result.bound + 1e-9:
+            raise SystemExit(f"{spec.id} has not the score that the solver says")
+    return result, taken
+
+
+def table(gaps: list[float], seconds: float) -> list[str]:
+    """A Markdown table of all published problems in both norms, one row for each gap at which to stop."""
+    rows = [
+        "| problem | norm | published | stop at gap | best found | nothing exceeds | gap | CPU s | programs | ended |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    print("\n".join(rows))
+    for task in TASKS:
+        published = task.read_published()
+        for norm in ("l1", "frobenius"):
+            for gap in gaps:
+                result, taken = run(built_in(task.space), task.resolution, task.limits, norm, gap, seconds)
+                score = f"{score_spec(published, norm=norm):.2f}" if published else "-"
+                rows.append(
+                    f"| {task.name} | {norm} | {score} | {gap:.1%} | {result.values[0]:.3f} | {result.bound:.3f} "
+                    f"| {result.gap:.3%} | {taken:.1f} | {result.iterations} | {result.stopped} |"
+                )
+                print(rows[-1], flush=True)
+    return rows
+
+
+def draw(norm: str, evolution: Path | None) -> None:
+    """The figure: bound, exact, evolution and published networks over parameters, on the CIFAR problem."""
+    space = built_in("resnet")
+    budgets = [round(200_000 * 2 ** (step / 3)) for step in range(13)]
+    bound, exact = [], []
+    for params in budgets:
+        result, taken = run(space, 32, Limits(params=params, macs=160_000_000, sublayers=18), norm, 0.001, 30)
+        print(f"{params:,} params: {result.values[0]:.2f} of {result.bound:.2f} in {taken:.1f} s", flush=True)
+        bound.append((params / 1e6, result.bound))
+        exact.append((cost(result.networks[0]).params / 1e6, result.values[0]))
+    published = [task.read_published() for task in TASKS if task.space == "resnet"]
+    series = [
+        Series("bound: nothing exceeds it", bound, "line"),
+        Series("exact search", exact, "dot"),
+        Series("published networks", [_point(spec, norm) for spec in published if spec], "square"),
+    ]
+    if evolution is not None:
+        records = [json.loads(line) for line in evolution.read_text().splitlines() if line.strip()]
+        points = [_point(parse_spec(record["arch"]), norm) for record in records]
+        series.append(Series("evolution", points, "cross"))
+    FIGURE.parent.mkdir(parents=True, exist_ok=True)
+    FIGURE.write_text(
+        draw_chart(
+            series,
+            title="CIFAR problem: 32x32, 100 classes, at most 18 sub-layers and 160M MACs",
+            x_label="parameters (millions)",
+            y_label=f"Zen-score, closed form, {norm} norm (nats)",
+        )
+    )
+    print(f"wrote {FIGURE}")
+
+
+def _point(spec: ArchSpec, norm: str) -> tuple[float, float]:
+    return cost(spec).params / 1e6, score_spec(spec, norm=norm)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gap", type=float, nargs="+", default=[0.005, 0.0], help="relative gaps at which to stop")
+    parser.add_argument("--seconds", type=float, default=60, help="CPU seconds for each problem")
+    parser.add_argument("--write", action="store_true", help="write the table to benchmarks/results/exact.md")
+    parser.add_argument("--figure", action="store_true", help="draw the figure instead")
+    parser.add_argument("--norm", choices=("l1", "frobenius"), default="l1", help="of the figure")
+    parser.add_argument("--evolution", type=Path, help="JSON lines of zen search, for the figure")
+    options = parser.parse_args()
+    if options.figure:
+        draw(options.norm, options.evolution)
+        return
+    machine = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, one thread"
+    print(machine)
+    rows = table(options.gap, options.seconds)
+    if options.write:
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        head = f"# The exact search on the published problems\n\n`python benchmarks/exact.py --write`, {machine}\n\n"
+        RESULTS.write_text(head + "\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The exact search against full lists of tiny spaces, random members and published networks."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+
+import pytest
+from exact_tools import check_measure, measure, members, tiny_space, value
+
+from zen_cli.cost import cost
+from zen_cli.errors import UsageError
+from zen_cli.exact import ExactResult, Progress, check_exact, solve, upper_bound
+from zen_cli.meanfield import score_spec
+from zen_cli.plainnet import parse_plainnet
+from zen_cli.search.limits import Limits
+from zen_cli.space import BlockSpace, Genome, to_spec
+from zen_cli.spec import ArchSpec
+
+FACTS = Path(__file__).parents[2] / "shared" / "facts" / "zennets.json"
+TINY = {
+    "basic": tiny_space("basic"),
+    "bottleneck": tiny_space("bottleneck", group_widths=[0, 8]),
+    "mbconv": tiny_space("mbconv", width={"min": 8, "max": 16}),
+    "twins": tiny_space("mbconv", pair_widths=False),
+    "mixed": tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3], head_width=None),
+    "no stride": tiny_space("basic", strides=(1,), stem_width=None),
+    "two strides": tiny_space("basic", strides=(2, 2), kernels=[3], depth={"min": 1, "max": 1}),
+    "deep blocks": tiny_space("bottleneck", block={"depth": 4}, depth={"min": 2, "max": 3}, kernels=[3]),
+}
+SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]
+
+
+def built_in(name: str) -> BlockSpace:
+    return BlockSpace.model_validate_json((files("zen_cli") / f"space/builtin/{name}.json").read_text())
+
+
+def check_result(
+    result: ExactResult, space: BlockSpace, limits: Limits, convention: str, norm: str, *, slack: float = 1e-9
+) -> None:
+    """Networks are members, keep the limits, are scored as they say, are distinct and ordered, and keep the bound."""
+    assert len({spec.id for spec in result.networks}) == len(result.networks)
+    assert list(result.values) == sorted(result.values, reverse=True)
+    for spec, score in zip(result.networks, result.values, strict=True):
+        assert space.excludes(spec) == ""
+        total = cost(spec)
+        for used, limit in zip((total.params, total.macs, total.layers, total.sublayers), limits[:4], strict=True):
+            assert limit is None or used <= limit
+        assert score == score_spec(spec, convention=convention, norm=norm)
+        assert score <= result.bound + slack
+
+
+@pytest.mark.parametrize(("convention", "norm"), SCORES)
+@pytest.mark.parametrize("name", TINY)
+def test_the_optimum_is_found_and_the_bound_holds(name: str, convention: str, norm: str) -> None:
+    space, seed, inner = TINY[name], TINY[name].seeds[0], 4 if name == "deep blocks" else 3
+    genomes = list(members(space, inner))
+    rows = [measure(genome, seed, convention) for genome in genomes]
+    check_measure(genomes[len(genomes) // 2], seed)
+    values = [value(*row, norm) for row in rows]
+    params, macs = (sorted(getattr(row[0], key) for row in rows) for key in ("params", "macs"))
+    layers = max(row[0].layers for row in rows) - 1
+    for share, depth in ((0.15, {"sublayers": inner + 2}), (0.5, {"sublayers": inner + 2, "layers": layers})):
+        index = int(share * len(rows))
+        for budgets in ({"params": params[index], "macs": macs[index]}, {"macs": macs[index]}):
+            limits = Limits(**budgets, **depth)
+            best = max(score for score, row in zip(values, rows, strict=True) if limits.admits(row[0]))
+            result = solve(space, seed, limits, convention=convention, norm=norm, gap=0.0, top=3)
+            check_result(result, space, limits, convention, norm)
+            assert result.bound >= best - 1e-9
+            assert result.stopped == "optimal"
+            assert result.values[0] == pytest.approx(best, abs=1e-9)
+            assert upper_bound(space, seed, limits, convention=convention, norm=norm) >= best - 1e-9
+
+
+def random_genome(space: BlockSpace, seed: ArchSpec, rng: Random, steps: int) -> Genome:
+    genome = rng.choice(space.smallest(seed))
+    for _ in range(steps):
+        genome = space.mutate(genome, rng)
+    return genome
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobile"])
+@pytest.mark.parametrize(("convention", "norm"), [("paper", "l1"), ("zennas", "frobenius")])
+def test_no_random_member_exceeds_the_bound_of_its_own_budgets(name: str, convention: str, norm: str) -> None:
+    space = built_in(name)
+    seed = space.seed(32)
+    rng = Random(7)
+    for _ in range(2):
+        spec = to_spec(random_genome(space, seed, rng, 60), seed)
+        total = cost(spec)
+        limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
+        bound = upper_bound(space, seed, limits, convention=convention, norm=norm)
+        assert score_spec(spec, convention=convention, norm=norm) <= bound
+        for _ in range(200):
+            other = to_spec(random_genome(space, seed, rng, 40), seed)
+            total = cost(other)
+            if total.params <= limits.params and total.macs <= limits.macs and total.sublayers <= limits.sublayers:
+                assert score_spec(other, convention=convention, norm=norm) <= bound
+
+
+@pytest.mark.skipif(not FACTS.exists(), reason="the table of published networks is not here")
+@pytest.mark.parametrize("norm", ["frobenius", "l1"])
+def test_published_networks_keep_the_bound_of_their_own_budgets(norm: str) -> None:
+    rows = json.loads(FACTS.read_text())
+    for row in [row for row in rows if "1M" in row["name"] or "flops400M" in row["name"]]:
+        spec = parse_plainnet(row["structure"], resolution=row["resolution"], num_classes=row["num_classes"])
+        space = built_in("resnet" if "cifar" in row["name"] else "mobile")
+        assert space.excludes(spec) == ""
+        total = cost(spec)
+        limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
+        result = solve(space, space.seed(spec.resolution), limits, norm=norm, gap=0.005, top=2)
+        check_result(result, space, limits, "paper", norm)
+        assert score_spec(spec, norm=norm) < result.values[0]
+        assert result.gap <= 0.005
+
+
+@pytest.mark.parametrize("name", ["bottleneck", "mbconv"])
+def test_the_bound_does_not_fall_when_a_budget_grows(name: str) -> None:
+    space, seed = TINY[name], TINY[name].seeds[0]
+    best = -math.inf
+    for params in (2_500, 3_000, 4_000, 6_000, 9_000):
+        limits = Limits(params=params, macs=40 * params, sublayers=5)
+        result = solve(space, seed, limits, gap=0.0)
+        assert result.bound >= best - 1e-9
+        best = result.values[0]
+    assert solve(space, seed, limits._replace(sublayers=6), gap=0.0).bound >= best
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    space = built_in("resnet")
+    limits = Limits(params=100_000, macs=10_000_000, sublayers=7)
+    first, second = (solve(space, space.seed(32), limits, top=4, gap=0.002) for _ in range(2))
+    assert first == second
+
+
+def test_known_networks_are_never_lost() -> None:
+    space, seed = TINY["basic"], TINY["basic"].seeds[0]
+    limits = Limits(params=4_000, sublayers=5)
+    best = solve(space, seed, limits, gap=0.0).networks[0]
+    again = solve(space, seed, limits, gap=0.5, known=[best])
+    assert again.networks[0].id == best.id
+
+
+def test_a_deadline_ends_the_search_with_a_valid_bound() -> None:
+    space, seed = built_in("mobile"), built_in("mobile").seed(32)
+    limits = Limits(params=300_000, macs=30_000_000, sublayers=8)
+    asked: list[Progress] = []
+    final = solve(space, seed, limits, gap=0.002)
+    early = solve(space, seed, limits, gap=0.0, deadline=lambda: len(asked) > 3, on_progress=asked.append)
+    assert early.stopped == "deadline"
+    assert early.bound >= final.values[0]
+    assert [one.bound for one in asked] == sorted((one.bound for one in asked), reverse=True)
+    assert all(one.value is None or one.value <= one.bound + 1e-9 for one in asked)
+
+
+def test_what_cannot_be_solved_is_refused_with_the_reason() -> None:
+    space = TINY["basic"]
+    with pytest.raises(UsageError, match=r"depth-width-ratio.*--algorithm evolution"):
+        check_exact(space, Limits(params=1, sublayers=9, depth_width_ratio=0.5))
+    with pytest.raises(UsageError, match=r"limit on the depth"):
+        check_exact(space, Limits(params=1))
+    with pytest.raises(UsageError, match=r"free blocks.*--algorithm evolution"):
+        check_exact(object(), Limits(params=1, sublayers=9))
+    with pytest.raises(UsageError, match=r"max-sublayers: 2 is less than the 3"):
+        solve(space, space.seeds[0], Limits(params=10_000, sublayers=2))
+    with pytest.raises(UsageError, match=r"max-params: 100 is less than the smallest"):
+        solve(space, space.seeds[0], Limits(params=100, sublayers=9))
