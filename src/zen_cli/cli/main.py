@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ZenError
+from .export import export
 from .score import score
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="Find convolutional networks without training and without data.",
 )
 app.command()(score)
+app.command()(export)
 
 
 def _version(wanted: bool) -> None:
