@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from ..cost import cost
 from ..spec import ArchSpec
 
-_LIMITS = 200
+_LONGEST = 200
+_TITLE = 60
 
 
 class Fact(NamedTuple):
@@ -72,7 +73,7 @@ def search_text(search: dict[str, Any]) -> str:
 
 def title(spec: ArchSpec) -> str:
     """What people call the network: its name, or its id."""
-    return safe(spec.name or "") or f"network {spec.id}"
+    return safe(spec.name or "")[:_TITLE].strip() or f"network {spec.id}"
 
 
 def safe(text: str) -> str:
@@ -81,7 +82,7 @@ def safe(text: str) -> str:
     A file must not run what a record says.
     """
     kept = "".join(char if char.isascii() and char.isprintable() and char not in "\\\"'`{}<>" else "_" for char in text)
-    return kept.strip()[:_LIMITS]
+    return kept.strip()[:_LONGEST]
 
 
 def _number(value: object) -> str:

@@ -126,16 +126,16 @@ def stage_lines(spec: ArchSpec, indent: int = 8) -> list[str]:
 
 
 def feature_lines(layout: Layout) -> list[str]:
-    """The body of a function that collects the maps of all scales in `features`, from `x`."""
+    """The body of a function that returns the maps of all scales, from `x`."""
+    if not layout.stages:
+        return ["        return [self.stem(x)]"]
     lines = []
     if layout.stem is not None:
         lines.append("        x = self.stem(x)")
     lines.append("        features = [x]" if layout.features[0] is layout.stem else "        features = []")
-    if layout.stages:
-        names = ", ".join(f"self.{part.name}" for part in layout.stages)
-        lines += loop(f"({names},)" if len(layout.stages) == 1 else f"({names})", layout)
-        lines += ["            x = stage(x)", "            features.append(x)"]
-    return lines
+    names = ", ".join(f"self.{part.name}" for part in layout.stages)
+    lines += loop(f"({names},)" if len(layout.stages) == 1 else f"({names})", layout)
+    return [*lines, "            x = stage(x)", "            features.append(x)", "        return features"]
 
 
 def loop(names: str, layout: Layout) -> list[str]:
@@ -346,7 +346,7 @@ _PAIRS_SE = '''def repeat_pairs(
     squeeze: int = 0,
     pair_squeeze: int = 0,
 ) -> Iterator[nn.Module]:
-    """`pairs` pairs of units, the first of each `pair_width` wide; their widths differ, so each shortcut is a projection."""
+    """`pairs` pairs of units of two widths, the first of each `pair_width` wide; all shortcuts are projections."""
     first, second = {"squeeze": pair_squeeze}, {"squeeze": squeeze}
     for _ in range(pairs):
         yield unit(in_width, pair_width, mid_width=pair_mid_width, kernel=kernel, stride=stride, project=True, **first)
@@ -366,7 +366,7 @@ _PAIRS = '''def repeat_pairs(
     kernel: int,
     stride: int = 1,
 ) -> Iterator[nn.Module]:
-    """`pairs` pairs of units, the first of each `pair_width` wide; their widths differ, so each shortcut is a projection."""
+    """`pairs` pairs of units of two widths, the first of each `pair_width` wide; all shortcuts are projections."""
     for _ in range(pairs):
         yield unit(in_width, pair_width, mid_width=pair_mid_width, kernel=kernel, stride=stride, project=True)
         yield unit(pair_width, width, mid_width=mid_width, kernel=kernel, project=True)

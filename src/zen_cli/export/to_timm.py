@@ -30,9 +30,10 @@ def timm_source(network: Network, name: str) -> str:
         imports.append("from collections.abc import Iterator")
     imports += ["from typing import Any", "", "import torch"]
     imports += ["from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD"]
-    imports += ["from timm.layers import ClassifierHead"]
+    imports += ["from timm.layers.classifier import ClassifierHead"]
     imports += ["from timm.models import build_model_with_cfg, generate_default_cfgs, register_model"]
     imports += ["from torch import Tensor, nn"]
+    imports += ["from torch.utils.checkpoint import checkpoint"] if layout.stages else []
     width = spec.units[-1].width
     first = (layout.parts[0].name, _first_conv(layout))
     infos = [
@@ -92,7 +93,6 @@ def timm_source(network: Network, name: str) -> str:
         "    def forward_features(self, x: Tensor) -> Tensor:",
         '        """The last feature map, head included."""',
         *_forward(layout),
-        "        return x",
         "",
         "    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:",
         '        """Logits, or pooled features, of the last feature map."""',
@@ -114,23 +114,24 @@ def timm_source(network: Network, name: str) -> str:
 
 
 def _forward(layout: Layout) -> list[str]:
+    if not layout.stages and layout.head is None:
+        return ["        features: Tensor = self.stem(x)", "        return features"]
     lines = [] if layout.stem is None else ["        x = self.stem(x)"]
     if layout.stages:
         names = ", ".join(f"self.{part.name}" for part in layout.stages)
         lines += loop(f"({names},)" if len(layout.stages) == 1 else f"({names})", layout)
-        lines += [
-            "            if self.grad_checkpointing and self.training:",
-            "                x = torch.utils.checkpoint.checkpoint(stage, x, use_reentrant=False)",
-            "            else:",
-            "                x = stage(x)",
-        ]
-    return lines if layout.head is None else [*lines, "        x = self.head(x)"]
+        lines += ["            x = checkpoint(stage, x, use_reentrant=False) if self.grad_checkpointing else stage(x)"]
+    if layout.head is None:
+        return [*lines, "        return x"]
+    return [*lines, "        features: Tensor = self.head(x)", "        return features"]
 
 
 def _matcher(layout: Layout) -> list[str]:
     stem = layout.parts[0].name
-    deep = r'[(r"^stage(\d+)\.(\d+)", None), (r"^head", (99999,))]'
-    return [rf'        return {{"stem": r"^{stem}\.", "blocks": r"^stage(\d+)" if coarse else {deep}}}']
+    return [
+        '        deep = [(r"^stage(\\d+)\\.(\\d+)", None), (r"^head", (99999,))]',
+        f'        return {{"stem": r"^{stem}\\.", "blocks": r"^stage(\\d+)" if coarse else deep}}',
+    ]
 
 
 def _first_conv(layout: Layout) -> str:

@@ -60,7 +60,6 @@ def torch_source(network: Network) -> str:
         "    def forward_features(self, x: Tensor) -> list[Tensor]:",
         '        """The last map at each of `feature_strides`, finest first, for detection and segmentation heads."""',
         *feature_lines(layout),
-        "        return features",
         "",
         "    def forward(self, x: Tensor) -> Tensor:",
         '        """Logits."""',
