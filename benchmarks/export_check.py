@@ -5,7 +5,7 @@
 
 Each file is loaded in a fresh process that cannot import zen, runs on batches of 1 and 8 (and, where the target takes
 any size, on another resolution), and is compared with the training-form module; parameters and MACs are counted again.
-A file that does not agree ends the run with an error, so a table stands for all of its networks. Every other network of a
+A file that does not agree ends the run with an error, so a table stands for all networks. Every other network of a
 space carries squeeze-and-excitation; published ones are exported both without and with it.
 """
 
