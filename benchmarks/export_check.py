@@ -17,15 +17,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from zen_cli.export import TARGETS, Export, Wish, export
 from zen_cli.export.check import TOLERANCE
 from zen_cli.plainnet import parse_plainnet
-from zen_cli.space import BlockSpace, to_spec
+from zen_cli.space import BUILTIN, load_space, to_spec
 from zen_cli.spec import ArchSpec, parse_spec
 
 SE = 0.25
@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the table there as Markdown too")
     options = parser.parse_args()
     groups = {
-        f"{space.name}, {options.count} random networks at {options.resolution}": members(space, options)
-        for space in spaces()
+        f"{name}, {options.count} random networks at {options.resolution}": members(load_space(name), options)
+        for name in BUILTIN
         if options.count
     }
     if options.published is not None:
@@ -67,22 +67,15 @@ def is_installed(name: str) -> bool:
     return all(find_spec(module) is not None for module in TARGETS[name].modules)
 
 
-def spaces() -> Iterator[BlockSpace]:
-    """The built-in spaces of free blocks."""
-    for path in sorted((files("zen_cli") / "space" / "builtin").iterdir(), key=lambda path: path.name):
-        if json.loads(path.read_bytes())["kind"] == "blocks":
-            yield BlockSpace.model_validate_json(path.read_bytes())
-
-
-def members(space: BlockSpace, options: argparse.Namespace) -> list[ArchSpec]:
+def members(space: Any, options: argparse.Namespace) -> list[ArchSpec]:
     """Random members: a walk of mutations from the seed; every other one with squeeze-and-excitation."""
     rows = []
     for index in range(options.count):
         rng, base = Random(index), space.seed(options.resolution)
-        genome = space.genome(base)
+        genome = space.start(base)
         for _ in range(MUTATIONS):
             genome = space.mutate(genome, rng)
-        spec = to_spec(genome, base, f"{space.name}-{index}").replace(resolution=options.resolution)
+        spec = to_spec(space.genes(genome, base), base, f"{space.name}-{index}").replace(resolution=options.resolution)
         rows.append(with_se(spec) if index % 2 else spec)
     return rows
 

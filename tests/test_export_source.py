@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @given(specs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20)
 def test_the_source_is_the_training_form(spec: ArchSpec) -> None:
     network = Network(spec)
     images = torch.randn(2, spec.in_channels, spec.resolution, spec.resolution)
@@ -37,7 +37,7 @@ def test_the_source_is_the_training_form(spec: ArchSpec) -> None:
 
 
 @given(specs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20)
 def test_names_map_one_to_one_onto_the_module(spec: ArchSpec) -> None:
     network = Network(spec)
     assert list(network.names) == list(build(spec).state_dict())
@@ -45,7 +45,7 @@ def test_names_map_one_to_one_onto_the_module(spec: ArchSpec) -> None:
 
 
 @given(specs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20)
 def test_features_are_one_map_a_scale(spec: ArchSpec) -> None:
     layout = lay_out(spec)
     assert [unit for part in layout.parts for unit in part.units] == list(spec.units)
@@ -60,8 +60,6 @@ def test_features_are_one_map_a_scale(spec: ArchSpec) -> None:
 
 
 def test_residual_units_start_as_their_shortcut_where_asked_for() -> None:
-    home: dict[str, object] = {}
-    exec(Network(EVERYTHING).source, {"__name__": "net"} | home, home)
     source: dict[str, object] = {"__name__": "net"}
     exec(Network(EVERYTHING).source, source)
     make = source["ZenNet"]
@@ -70,7 +68,7 @@ def test_residual_units_start_as_their_shortcut_where_asked_for() -> None:
         net = make(zero_init_residual=zero)
         last = [m.conv2 if hasattr(m, "conv2") and not hasattr(m, "conv3") else m.conv3 for m in net.stage1]
         last += [m.conv3 for m in net.stage2]
-        assert {float(conv.bn.weight.abs().max()) for conv in last} == {wanted}
+        assert {float(conv.bn.weight.detach().abs().max()) for conv in last} == {wanted}
 
 
 def test_initialisation_has_hes_variance() -> None:
@@ -80,7 +78,7 @@ def test_initialisation_has_hes_variance() -> None:
     assert callable(make)
     conv = make().head.conv
     assert isinstance(conv, nn.Conv2d)
-    assert float(conv.weight.std()) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.02)
+    assert float(conv.weight.detach().std()) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.02)
 
 
 def test_another_number_of_classes_and_channels() -> None:
@@ -92,7 +90,7 @@ def test_another_number_of_classes_and_channels() -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200)
 def test_a_name_cannot_leave_its_docstring(text: str) -> None:
     name = "".join(char for char in text if ord(char) >= 32 and ord(char) != 127)
     record = {"zen": {"value": 1.0, "estimator": text}, "search": {"space": text, "budgets": {text: text}}}
@@ -148,7 +146,9 @@ def test_the_source_passes_ruff_and_mypy(tmp_path: Path) -> None:
 def test_the_file_checks_itself_without_zen(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(Network(EVERYTHING).source)
-    barrier = "import sys; sys.modules['zen_cli'] = None; import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
+    barrier = (
+        "import sys; sys.modules['zen_cli'] = None; import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
+    )
     child = subprocess.run([sys.executable, "-c", barrier, str(path)], cwd=tmp_path, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
     assert "as it should be" in child.stdout

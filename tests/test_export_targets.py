@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -22,11 +21,10 @@ from zen_cli.export.check import TOLERANCE
 from zen_cli.export.network import Network
 from zen_cli.export.weights import read_tensors
 from zen_cli.plainnet import parse_plainnet
-from zen_cli.space import BlockSpace, to_spec
+from zen_cli.space import BUILTIN, load_space, to_spec
 from zen_cli.spec import ArchSpec, parse_spec
 
 INSTALLED = [name for name, row in TARGETS.items() if all(find_spec(module) for module in row.modules)]
-FACTS = Path(__file__).parents[2] / "shared" / "facts" / "zennets.json"
 
 
 def test_every_target_agrees_with_the_network(tmp_path: Path) -> None:
@@ -45,27 +43,26 @@ def test_every_target_agrees_with_the_network(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("space", ["mobile", "resnet"])
+@pytest.mark.parametrize("space", BUILTIN)
 def test_members_of_a_space_agree(space: str, tmp_path: Path) -> None:
-    text = (files("zen_cli") / "space" / "builtin" / f"{space}.json").read_bytes()
-    home = BlockSpace.model_validate_json(text)
+    home: Any = load_space(space)
     members = []
     for number in range(4):
         rng, base = Random(number), home.seed(32)
-        genome = home.genome(base)
+        genome = home.start(base)
         for _ in range(40):
             genome = home.mutate(genome, rng)
+        genes = home.genes(genome, base)
         if number % 2:
-            genome = tuple(gene if gene.op == "conv" else gene._replace(se=0.25) for gene in genome)
-        members.append(to_spec(genome, base).replace(resolution=32))
+            genes = tuple(gene if gene.op == "conv" else gene._replace(se=0.25) for gene in genes)
+        members.append(to_spec(genes, base).replace(resolution=32))
     targets = [name for name in ("torch", "onnx") if name in INSTALLED]
     assert len(export(members, targets, Wish(f"{tmp_path}/"))) == len(targets) * len(members)
 
 
-@pytest.mark.skipif(not FACTS.exists(), reason="the folder of published networks is not here")
-def test_published_networks_agree_with_and_without_se(tmp_path: Path) -> None:
+def test_published_networks_agree_with_and_without_se(published: list[dict[str, Any]], tmp_path: Path) -> None:
     rows = []
-    for fact in json.loads(FACTS.read_bytes()):
+    for fact in published:
         if fact["resolution"] > 32 and "flops400M" not in fact["name"]:
             continue
         spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
@@ -93,7 +90,7 @@ def test_a_wrong_export_does_not_pass(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @given(specs())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20)
 def test_onnx_computes_the_network(spec: ArchSpec) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     from zen_cli.export.to_onnx import write
@@ -163,7 +160,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
 
 
 @given(specs())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20)
 def test_drawings_are_well_formed_and_name_every_part(spec: ArchSpec) -> None:
     network = Network(spec.replace(name='<&"] --> x'))
     for name in ("svg", "mermaid"):

@@ -10,6 +10,7 @@ Names are imported where they are first used; torch only by a Monte-Carlo score 
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .records import ScoreRecord
     from .scoring import score
     from .spec import ArchSpec, parse_spec
+
+# torch works without numpy, which zen never asks for, but says this when it is imported.
+warnings.filterwarnings("ignore", message="Failed to initialize NumPy", category=UserWarning)
 
 __all__ = [
     "ArchSpec",

@@ -20,7 +20,7 @@ def explain(error: ValidationError, known_ops: dict[str, type[BaseModel]], model
         known_ops: the members of tagged unions by tag, which pydantic mixes into its locations.
         model: the model of the whole document.
     """
-    faults = error.errors(include_url=False)
+    faults = [fault for fault in error.errors(include_url=False) if not _is_echo(dict(fault))]
     text = _fault(dict(faults[0]), known_ops, model)
     more = len({fault["loc"] for fault in faults}) - 1
     return text + (f" (and {more} more)" if more else "")
@@ -36,6 +36,11 @@ def show(value: object, limit: int = 40) -> str:
     text = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
     text = "".join(char if char.isprintable() else "?" for char in text)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _is_echo(fault: dict[str, Any]) -> bool:
+    """Whether a tuple is only called too short because of the faulty items that pydantic left out."""
+    return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
 def _fault(fault: dict[str, Any], known_ops: dict[str, type[BaseModel]], model: type[BaseModel]) -> str:

@@ -8,25 +8,20 @@ stream, on one line each or spread over many, so the output of every command, of
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import orjson
-
+from .documents import read_values
 from .errors import InputError, OutputError, SourceError, SpecError
 from .explain import kind, show
 from .plainnet import is_plainnet, parse_plainnet
 from .spec import ArchSpec, parse_spec
 
-MAX_DOCUMENT_BYTES = 64 * 2**20
-MAX_NESTING = 64
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _RECORD = "zen-score/"
-_BOM = b"\xef\xbb\xbf"
+_SUFFIXES = (".json", ".jsonl", ".txt")
 
 
 class Item(NamedTuple):
@@ -56,7 +51,7 @@ def read(sources: Iterable[str], overrides: Overrides | None = None) -> Iterator
     """
     overrides = overrides or Overrides()
     for source in sources:
-        if is_plainnet(source) and not os.path.exists(source):
+        if is_plainnet(source) and Path(source).suffix not in _SUFFIXES and not os.path.exists(source):
             yield _item(source, "argument", None, overrides)
             continue
         try:
@@ -121,6 +116,8 @@ def _open(source: str) -> Iterator[BinaryIO]:
     if source == "-":
         yield sys.stdin.buffer
         return
+    if not source:
+        raise SourceError("an empty file name; name a file, or - for stdin")
     try:
         if Path(source).is_dir():
             raise SourceError(f"{source}: is a directory; name files, such as {source.rstrip('/')}/*.json")
@@ -137,119 +134,18 @@ def _reason(error: OSError | ValueError) -> str:
 
 def _read_stream(stream: BinaryIO, source: str, overrides: Overrides) -> Iterator[Item]:
     label = "stdin" if source == "-" else source
-    path = None if source == "-" else Path(source)
-    count = 0
-    for line, text in _documents(stream, label):
-        where = f"{label}:{line}"
-        for index, value in _values(text, where):
-            count += 1
-            place = where if index is None else f"{where}: [{index}]"
-            name = None if path is None else _name(path, line, index)
-            yield value if isinstance(value, Item) else _item(value, place, name, overrides)
-    if count == 0:
-        raise SourceError(f"{label}: is empty; give a spec, JSON lines or structure strings")
-
-
-def _documents(stream: BinaryIO, label: str) -> Iterator[tuple[int, bytes]]:
-    """(number of its first line, bytes) of each document: a line if it is complete, else as many lines as it takes."""
-    buffer, start, scan = b"", 0, _Nesting()
-    for number, line in enumerate(_lines(stream, label), start=1):
-        if not buffer:
-            stripped = line.removeprefix(_BOM).strip() if number == 1 else line.strip()
-            if not stripped or stripped.startswith(b"#"):
-                continue
-            if stripped[:1] not in b"{[":
-                yield number, stripped
-                continue
-            buffer, start, scan = stripped, number, _Nesting()
-        else:
-            buffer += line
-        if len(buffer) > MAX_DOCUMENT_BYTES:
-            raise SourceError(f"{label}:{start}: a document of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it")
-        if scan.is_open(buffer, f"{label}:{start}"):
-            continue
-        yield start, buffer
-        buffer = b""
-    if buffer:
-        yield start, buffer
-
-
-def _lines(stream: BinaryIO, label: str) -> Iterator[bytes]:
-    number = 0
-    while line := stream.readline(MAX_DOCUMENT_BYTES + 1):
-        number += 1
-        if len(line) > MAX_DOCUMENT_BYTES:
-            raise SourceError(f"{label}:{number}: a line of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it")
-        yield line
-
-
-class _Nesting:
-    """How deep a growing document is in its brackets; reads each byte once."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._position = 0
-
-    def is_open(self, text: bytes, where: str) -> bool:
-        """Whether the document goes on behind what there is of it."""
-        for match in _TOKENS.finditer(text, self._position):
-            self._position = match.end()
-            token = match[0]
-            if token in (b"{", b"["):
-                self._depth += 1
-                if self._depth > MAX_NESTING:
-                    raise SourceError(f"{where}: nested deeper than {MAX_NESTING} levels; a spec needs 3")
-            elif token in (b"}", b"]"):
-                self._depth -= 1
-        return self._depth > 0
-
-
-def _values(text: bytes, where: str) -> Iterator[tuple[int | None, Any]]:
-    """(index in the array or None, value or failed Item) of what a document holds."""
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        yield None, Item(where, None, SourceError(f"{where}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"))
-        return
-    if not decoded.startswith(("{", "[", '"')):
-        yield None, decoded
-        return
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        yield from _several(text, where, error)
-        return
-    if isinstance(value, list):
-        yield from enumerate(value)
-    else:
-        yield None, value
-
-
-def _several(text: bytes, where: str, error: orjson.JSONDecodeError) -> Iterator[tuple[int | None, Any]]:
-    """Values that stand behind each other on one line, or the error of a document that is not JSON."""
-    depth, start, parts = 0, 0, []
-    for match in _TOKENS.finditer(text):
-        depth += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(match[0], 0)
-        if depth == 0:
-            parts.append(text[start : match.end()])
-            start = match.end()
-    if len(parts) < 2 or text[start:].strip():
-        first, _, _ = where.rpartition(":")
-        line = int(where.rpartition(":")[2]) + error.lineno - 1
-        reason = error.msg[:1].lower() + error.msg[1:].partition(": line")[0]
-        hint = "it ends too early" if "unexpected end" in reason else f"column {error.colno}: {reason}"
-        message = f"{first}:{line}: not valid JSON, {hint}; check it with jq"
-        yield None, Item(where, None, SourceError(message))
-        return
-    for part in parts:
-        yield from _values(part, where)
+    for line, index, value in read_values(stream, label):
+        where = f"{label}:{line}" if index is None else f"{label}:{line}: [{index}]"
+        name = None if source == "-" else _name(Path(source), line, index)
+        yield Item(where, None, value) if isinstance(value, SourceError) else _item(value, where, name, overrides)
 
 
 def _name(path: Path, line: int, index: int | None) -> str:
     """What an architecture without a name is called: its file, and its place where the file holds several."""
+    stem = "".join(char if char.isprintable() else "?" for char in path.stem)[:150]
     if index is not None:
-        return f"{path.stem}[{index}]"
-    return path.stem if path.suffix == ".json" else f"{path.stem}:{line}"
+        return f"{stem}[{index}]"
+    return stem if path.suffix == ".json" else f"{stem}:{line}"
 
 
 def _item(value: Any, where: str, name: str | None, overrides: Overrides) -> Item:

@@ -14,14 +14,15 @@ import re
 from typing import Any
 
 from .errors import SpecError, nearest
+from .explain import show
 from .spec import ArchSpec, BasicBlock, Block, BottleneckBlock, ConvBlock, MBConvBlock, parse_spec
 
 _BLOCK = re.compile(r"\s*([A-Za-z]\w*)\s*\(\s*(?:[^|(),]*\|)?([^()]*)\)\s*")
 _NAMES = {
-    "conv": re.compile(r"SuperConvK(\d+)BNRELU"),
-    "bottleneck": re.compile(r"SuperResK1K(\d+)K1"),
-    "basic": re.compile(r"SuperResK(\d+)K(\d+)"),
-    "mbconv": re.compile(r"SuperResIDWE(\d+)K(\d+)"),
+    "conv": re.compile(r"SuperConvK(\d{1,4})BNRELU"),
+    "bottleneck": re.compile(r"SuperResK1K(\d{1,4})K1"),
+    "basic": re.compile(r"SuperResK(\d{1,4})K(\d{1,4})"),
+    "mbconv": re.compile(r"SuperResIDWE(\d{1,4})K(\d{1,4})"),
 }
 _EXAMPLES = ("SuperConvK3BNRELU", "SuperResK3K3", "SuperResK1K3K1", "SuperResIDWE4K7")
 
@@ -44,28 +45,36 @@ def parse_plainnet(text: str, where: str = "", **fields: Any) -> ArchSpec:
     """
     prefix = f"{where}: " if where else ""
     blocks: list[dict[str, Any]] = []
+    columns: list[int] = []
     in_channels, position, width = 3, 0, 0
-    while position < len(text.rstrip()):
+    end = len(text.rstrip())
+    while position < end:
         match = _BLOCK.match(text, position)
         if match is None:
             raise SpecError(
                 f"{prefix}column {position + 1}: not a block; write it like SuperResK3K3(64,128,2,64,2) "
                 f"and mind the brackets"
             )
-        column, names = match.start(1) + 1, match[1]
+        column, name = match.start(1) + 1, match[1]
         numbers = _numbers(match, prefix)
         if not blocks:
             in_channels = numbers[0]
         elif numbers[0] != width:
             raise SpecError(
-                f"{prefix}column {match.start(2) + 1}: {names} takes {numbers[0]} channels "
+                f"{prefix}column {match.start(2) + 1}: {_short(name)} takes {numbers[0]} channels "
                 f"but the block before gives {width}; make them equal"
             )
-        blocks.append(_block(names, numbers, f"{prefix}column {column}"))
+        columns.append(column)
+        blocks.append(_block(name, numbers, f"{prefix}column {column}"))
         width, position = numbers[1], match.end()
     if not blocks:
         raise SpecError(f"{prefix}an empty structure string; write it like SuperConvK3BNRELU(3,64,1,1)...")
-    return parse_spec({"in_channels": in_channels, "blocks": blocks, **fields}, where)
+    try:
+        return parse_spec({"in_channels": in_channels, "blocks": blocks, **fields})
+    except SpecError as error:
+        block = re.match(r"blocks\[(\d+)\]", str(error))
+        place = f"column {columns[int(block[1])]}: " if block else ""
+        raise SpecError(f"{prefix}{place}{error}") from None
 
 
 def to_plainnet(spec: ArchSpec) -> str:
@@ -87,13 +96,12 @@ def _numbers(match: re.Match[str], prefix: str) -> tuple[int, ...]:
     column = match.start(2) + 1
     for part in parts:
         if not re.fullmatch(r"\s*\d{1,12}\s*", part):
-            raise SpecError(f"{prefix}column {column}: {part.strip()!r} is not a whole number")
+            raise SpecError(f"{prefix}column {column}: {show(part.strip())} is not a whole number; write one")
         column += len(part) + 1
     if len(parts) != count:
         fields = "in,out,stride,depth" if count == 4 else "in,out,stride,mid,depth"
-        raise SpecError(
-            f"{prefix}column {match.start(2) + 1}: {match[1]} takes {count} numbers ({fields}), not {len(parts)}"
-        )
+        where = f"{prefix}column {match.start(2) + 1}"
+        raise SpecError(f"{where}: {_short(match[1])} takes {count} numbers ({fields}), not {len(parts)}")
     return tuple(int(part) for part in parts)
 
 
@@ -110,9 +118,13 @@ def _block(name: str, numbers: tuple[int, ...], where: str) -> dict[str, Any]:
             pair = {} if mid == numbers[1] else {"pair_width": mid}
             return {**common, "kernel": int(match[2]), "expansion": int(match[1]), "depth": 2 * depth, **pair}
         if op == "basic" and match[1] != match[2]:
-            raise SpecError(f"{where}: {name} has two kernels; use the same one twice, like SuperResK3K3")
+            raise SpecError(f"{where}: {_short(name)} has two kernels; use the same one twice, like SuperResK3K3")
         return {**common, "kernel": int(match[1]), "mid_width": mid, "depth": depth * (2 if op == "bottleneck" else 1)}
-    raise SpecError(f"{where}: unknown block {name}; {nearest(name, _EXAMPLES)}")
+    raise SpecError(f"{where}: unknown block {_short(name)}; {nearest(name[:80], _EXAMPLES)}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 40 else name[:37] + "..."
 
 
 def _write(block: Block, in_width: int, where: str) -> str:

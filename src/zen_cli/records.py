@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from .cost import Cost
-from .errors import UsageError, nearest
+from .errors import SpecError, UsageError, nearest
 from .spec import ArchSpec
 
 SCHEMA: Literal["zen-score/1"] = "zen-score/1"
@@ -62,17 +63,19 @@ def check_settings(
     _among("--convention", convention, tuple(DEFAULT_NORM))
     chosen = norm if norm is not None else DEFAULT_NORM[convention]  # type: ignore[index]  # checked above
     _among("--norm", chosen, ("frobenius", "l1"))
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device):
+        raise UsageError(f"--device: unknown {device!r}; use auto, cpu, cuda or cuda:0")
     if draws is not None and precision is not None:
         raise UsageError("--draws: given together with --precision; keep one of the two")
     for name, value, low, high in (
         ("--batch-size", batch_size, 1, 65_536),
         ("--draws", DEFAULT_DRAWS if draws is None else draws, 1, 1_000_000),
         ("--seed", seed, 0, 2**63 - 1),
-        ("--alpha", alpha, 1e-12, 1e3),
-        ("--precision", 1 if precision is None else precision, 1e-6, 1e6),
+        ("--alpha", alpha, 1e-12, 1000),
+        ("--precision", 1 if precision is None else precision, 1e-6, 1_000_000),
     ):
         if not low <= value <= high:
-            raise UsageError(f"{name}: {value} is out of range; use {low:g} to {high:g}")
+            raise UsageError(f"{name}: {value} is out of range; use {low} to {high}")
     return ScoreSettings.model_validate(
         {
             "estimator": estimator,
@@ -91,8 +94,8 @@ def check_settings(
 class Zen(_Row):
     """A Zen-score in nats and all that defines it.
 
-    `std_error` is the standard error of the mean over draws: null for a single draw, 0 for the closed form, whose
-    `batch_size`, `draws`, `seed` and `device` are null because nothing is drawn.
+    `std_error` is the standard error of the mean over draws: null for a single draw, and for the closed form, whose
+    `batch_size`, `draws`, `seed` and `device` are null as well because nothing is drawn.
     """
 
     value: Finite
@@ -118,7 +121,14 @@ class CostRow(_Row):
 
     @classmethod
     def of(cls, cost: Cost) -> CostRow:
-        """The row of a cost."""
+        """The row of a cost.
+
+        Raises:
+            SpecError: a number that JSON readers could not hold in 64 bits.
+        """
+        for name, value in cost._asdict().items():
+            if value >= 2**63:
+                raise SpecError(f"needs {value:.1e} {name}, more than can be written down; use smaller widths")
         return cls(**cost._asdict())
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 BAR = 24
+WIDE = 100
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -24,34 +25,38 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 120)
+    terminal = stream is not None and stream.isatty()
+    return Console(stderr=stderr, highlight=False, width=None if terminal else 120)
 
 
-def score_table(records: Sequence[ScoreRecord]) -> Table:
-    """One row an architecture: score, standard error, cost."""
+def score_table(records: Sequence[ScoreRecord], width: int = 120) -> Table:
+    """One row an architecture: score, standard error and cost; a narrow table leaves out sub-layers and the id."""
     from rich import box
     from rich.table import Table
 
+    drawn = any(record.zen.std_error is not None for record in records)
+    wide = width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, caption=_caption(records), caption_justify="left")
     table.add_column("network", overflow="fold")
-    for title in ("zen (nats)", "+- s.e.", "params", "MACs", "acts", "layers", "sub-layers"):
+    errors, rest = ["± s.e."] if drawn else [], ["sublayers"] if wide else []
+    for title in ("zen (nats)", *errors, "params", "MACs", "acts", "layers", *rest):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("id", style="dim", no_wrap=True)
+    if wide:
+        table.add_column("id", style="dim", no_wrap=True)
     for record in records:
         error, cost = record.zen.std_error, record.cost
-        table.add_row(
-            _plain(record.name or "-"),
-            f"{record.zen.value:.2f}",
-            "-" if error is None else f"{error:.2f}",
-            *(format_count(value) for value in (cost.params, cost.macs, cost.activations)),
-            str(cost.layers),
-            str(cost.sublayers),
-            record.id,
-        )
+        cells = [_plain(record.name or "-"), f"{record.zen.value:.2f}"]
+        if drawn:
+            cells.append("-" if error is None else f"{error:.2f}")
+        cells += [format_count(value) for value in (cost.params, cost.macs, cost.activations)]
+        cells.append(str(cost.layers))
+        if wide:
+            cells += [str(cost.sublayers), record.id]
+        table.add_row(*cells)
     return table
 
 
-def breakdown_table(record: ScoreRecord, breakdown: Breakdown) -> Table:
+def breakdown_table(record: ScoreRecord, breakdown: Breakdown, width: int = 120) -> Table:
     """One row a layer: log sigma with a bar, the running total, and 1 - c up to where Delta saturates."""
     from rich import box
     from rich.table import Table
@@ -63,7 +68,7 @@ def breakdown_table(record: ScoreRecord, breakdown: Breakdown) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    for title in ("layer", "conv", "in", "out", "side", "log sigma"):
+    for title in ("layer", "conv", "in", "out", "side", "log σ"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("total", justify="right", no_wrap=True)
@@ -73,7 +78,7 @@ def breakdown_table(record: ScoreRecord, breakdown: Breakdown) -> Table:
     for row in breakdown.layers:
         kernel = f"{row.kernel}x{row.kernel}" + (f"/{row.stride}" if row.stride > 1 else "")
         kernel += f" g{row.groups}" if row.groups > 1 else ""
-        mark = "  << saturates" if row.layer == breakdown.saturation_layer else ""
+        mark = " <<" if row.layer == breakdown.saturation_layer else "   "
         table.add_row(
             str(row.layer),
             kernel,
@@ -81,11 +86,11 @@ def breakdown_table(record: ScoreRecord, breakdown: Breakdown) -> Table:
             str(row.out_width),
             str(row.out_side),
             f"{row.log_sigma:.3f}",
-            bar((row.log_sigma - low) / max(high - low, 1e-12)),
+            bar((row.log_sigma - low) / max(high - low, 1e-12), BAR if width >= WIDE else BAR // 3),
             f"{row.total:.2f}",
             f"{row.decorrelation:.2g}{mark}",
         )
-    table.add_row("", "Delta", "", "", "", f"{breakdown.log_delta:.3f}", "", f"{_total(breakdown):.2f}", "")
+    table.add_row("", "Δ", "", "", "", f"{breakdown.log_delta:.3f}", "", f"{_total(breakdown):.2f}", "")
     return table
 
 
@@ -101,9 +106,9 @@ def print_records(records: Sequence[ScoreRecord]) -> None:
     out = console()
     for record in records:
         if record.breakdown is not None:
-            out.print(breakdown_table(record, record.breakdown))
+            out.print(breakdown_table(record, record.breakdown, out.width))
     if records:
-        out.print(score_table(records))
+        out.print(score_table(records, out.width))
 
 
 class Progress:
@@ -111,7 +116,7 @@ class Progress:
 
     def __init__(self, label: str, *, quiet: bool) -> None:
         self._bar: Any = None
-        if quiet or not sys.stderr.isatty():
+        if quiet or sys.stderr is None or not sys.stderr.isatty():
             return
         from rich.progress import Progress as RichProgress
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -174,10 +179,10 @@ def _setting(record: ScoreRecord) -> str:
 
 def _breakdown_caption(breakdown: Breakdown) -> str:
     if breakdown.saturation_layer is None:
-        return "Delta does not saturate: it measures a gradient through all layers."
+        return "Δ does not saturate: it measures a gradient through all layers."
     return (
-        f"Delta saturates at layer {breakdown.saturation_layer}: behind it the two halves have lost half of their "
-        "correlation, and the gains alone carry the score."
+        f"Δ saturates at layer {breakdown.saturation_layer} (<<): behind it the correlation c of the two halves is "
+        "below one half, and the gains σ alone carry the score."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from .chain import chain
 from .cost import cost
-from .errors import ZenError
+from .errors import SpecError, ZenError
 from .meanfield import score_chain, score_spec
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, ScoreSettings, Zen, check_settings
 from .spec import ArchSpec
@@ -59,7 +59,7 @@ def score_all(
                 id=spec.id,
                 name=spec.name,
                 zen=zen,
-                cost=CostRow.of(cost(spec)),
+                cost=_cost_row(spec),
                 breakdown=break_down(spec, settings) if breakdown else None,
                 arch=spec,
             )
@@ -89,6 +89,13 @@ def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
             )
         )
     return Breakdown(log_delta=terms.log_delta, saturation_layer=terms.saturation_layer, layers=tuple(rows))
+
+
+def _cost_row(spec: ArchSpec) -> CostRow:
+    try:
+        return CostRow.of(cost(spec))
+    except SpecError as error:
+        raise SpecError(f"{spec.name or spec.id}: {error}") from None
 
 
 def _mean_field(spec: ArchSpec, settings: ScoreSettings) -> Zen:

@@ -8,6 +8,7 @@ scores or exports a network starts from there.
 from __future__ import annotations
 
 import hashlib
+import math
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -147,9 +148,8 @@ class BottleneckBlock(_Block):
             raise ValueError("groups: given together with group_width; keep one of the two")
         for key, value in (("groups", self.groups), ("group_width", self.group_width)):
             if value is not None and self.mid_width % value:
-                raise ValueError(
-                    f"{key}: {value} does not divide mid_width {self.mid_width}; use {_divisors(self.mid_width)}"
-                )
+                choice = _divisors(self.mid_width, near=value)
+                raise ValueError(f"{key}: {value} does not divide mid_width {self.mid_width}; use {choice}")
 
     def widths(self, index: int) -> tuple[int, int, int]:
         groups = self.mid_width // self.group_width if self.group_width else self.groups or 1
@@ -233,7 +233,8 @@ class ArchSpec(BaseModel):
         """16 hex digits that name the network: equal for equal networks, however they are written.
 
         SHA-256 of the resolved units, resolution, channels in and classes; the name, the order of keys, defaults
-        written out, and `groups` or `group_width` for the same convolution make no difference.
+        written out, `groups` or `group_width` for the same convolution, and an inverted residual written as a
+        bottleneck with as many groups as channels make no difference.
         """
         rows = ";".join(map(_unit_key, self.units))
         text = f"{SCHEMA}|{self.resolution}|{self.in_channels}|{self.num_classes}|{rows}"
@@ -262,9 +263,13 @@ def shrink(side: int, stride: int) -> int:
     return (side - 1) // stride + 1
 
 
-def _divisors(number: int) -> str:
-    rows = [str(value) for value in range(1, number + 1) if number % value == 0]
-    return ", ".join(rows[:-1]) + " or " + rows[-1] if len(rows) > 1 else rows[0]
+def _divisors(number: int, near: int) -> str:
+    """The divisors of a number as words; of many those near a value."""
+    rows = [value for value in range(1, number + 1) if number % value == 0]
+    if len(rows) > 8:
+        rows = sorted(sorted(rows, key=lambda value: abs(math.log(value / near)))[:4])
+    words = [str(value) for value in rows]
+    return ", ".join(words[:-1]) + " or " + words[-1] if len(words) > 1 else words[0]
 
 
 def round_to_8(expansion: int, width: int) -> int:
@@ -291,7 +296,8 @@ def block_units(block: BlockLayout, in_width: int) -> tuple[Unit, ...]:
 
 @lru_cache(maxsize=65_536)
 def _unit_key(unit: Unit) -> str:
-    return ",".join([unit.op, *(str(int(value)) for value in unit[1:])])
+    op = "bottleneck" if unit.op == "mbconv" else unit.op
+    return ",".join([op, *(str(int(value)) for value in unit[1:])])
 
 
 def parse_spec(data: object, where: str = "") -> ArchSpec:

@@ -7,6 +7,7 @@ laid out once and looked up afterwards. Every closed-form score is a function of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,24 +35,49 @@ class Terms(NamedTuple):
     sublayers: int = 0
 
 
-class NetworkTerms(NamedTuple):
-    """The sum over a network, classifier included, and its last feature map: `width` x `side` x `side`."""
+class Stage(NamedTuple):
+    """Blocks at one resolution: from one that down-samples, or the first, up to the next that does.
 
-    total: Terms
+    log_fan_in: the sum over the network's layers from the image to the end of this stage.
+    width, side: the stage's last feature map.
+    """
+
+    log_fan_in: float
     width: int
     side: int
 
 
+class NetworkTerms(NamedTuple):
+    """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages."""
+
+    total: Terms
+    width: int
+    side: int
+    stages: tuple[Stage, ...]
+
+
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
-    rows, width, side = [], spec.in_channels, spec.resolution
-    for index, block in enumerate(spec.blocks):
-        part, side = block_terms(block, width, side, convention, first=index == 0)
+    return network_terms(spec.blocks, spec.in_channels, spec.resolution, spec.num_classes, convention)
+
+
+def network_terms(
+    blocks: Iterable[BlockLayout], in_width: int, side: int, num_classes: int, convention: str = "paper"
+) -> NetworkTerms:
+    """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
+    rows: list[Terms] = []
+    stages: list[Stage] = []
+    width, log_fan_in = in_width, 0.0
+    for block in blocks:
+        if block.stride > 1 and rows:
+            stages.append(Stage(log_fan_in, width, side))
+        part, side = block_terms(block, width, side, convention, first=not rows)
         rows.append(part)
-        width = block.width
-    head = linear_cost(width, spec.num_classes)
+        width, log_fan_in = block.width, log_fan_in + part.log_fan_in
+    stages.append(Stage(log_fan_in, width, side))
+    head = linear_cost(width, num_classes)
     rows.append(Terms(params=head.params, macs=head.macs))
-    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side)
+    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side, tuple(stages))
 
 
 def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:

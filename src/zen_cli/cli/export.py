@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError
-from ..export import TARGETS, Export, Wish
-from ..export import export as export_all
-from ..export.check import TOLERANCE
-from ..io import Overrides, read
 from ..units import format_count
 from . import options as opt
 
-_TARGETS = ", ".join(f"{target.name} ({target.summary})" for target in TARGETS.values())
+if TYPE_CHECKING:
+    from ..export import Export
+
+_TARGETS = (
+    "torch and timm (Python files), pt2 (torch.export), torchscript, onnx, safetensors (weights), json (the spec), "
+    "plainnet (structure string), mermaid and svg (drawings)"
+)
 
 
 def export(
@@ -60,19 +62,24 @@ def export(
 
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
     """
-    items = read(_sources(sources), Overrides(resolution, num_classes))
-    wish = Wish(out, weights, seed, force)
+    from ..export import Wish
+    from ..export import export as export_all
+    from ..io import Overrides, read
     from ..render import Progress
 
+    items = read(_sources(sources), Overrides(resolution, num_classes))
+    wish = Wish(out, weights, seed, force)
     with Progress("exporting", quiet=quiet) as progress:
         done = export_all(items, to or [], wish, progress.say)
     _print_text([row for row in done if row.path is None])
     if not quiet:
-        report(done)
+        _report(done)
 
 
-def report(done: list[Export]) -> None:
+def _report(done: list[Export]) -> None:
     """Says on stderr what was written and what was checked."""
+    from ..export.check import TOLERANCE
+
     networks = list(dict.fromkeys(row.network for row in done))
     for network in networks:
         rows = [row for row in done if row.network is network]
@@ -99,8 +106,7 @@ def _print_text(rows: list[Export]) -> None:
             import orjson
 
             data = orjson.dumps(row.network.spec.to_dict()) + b"\n"
-        sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+        opt.emit(data)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import ZenError
 from .export import export
+from .options import report
 from .score import score
 
 app = typer.Typer(
     name="zen",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find convolutional networks without training and without data.",
@@ -26,6 +26,8 @@ app.command()(export)
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"zen {version('zen-cli')}")
         raise typer.Exit
 
@@ -44,34 +46,39 @@ def root(
 
 def main() -> None:
     """Runs `zen` and exits: 0, 2 for what the user wrote, 1 for what failed, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
+    code: Any
     try:
-        code = app(standalone_mode=False)
-        sys.stdout.flush()
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         code = 0
+    except SystemExit as end:  # how the parser ends when the pipe is closed
+        code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except ZenError as error:
         code = report(str(error), error.exit_code)
+    except OSError as error:
+        where = "stdout: cannot be written" if error.filename is None else f"{error.filename}: failed"
+        code = report(f"{where}, {(error.strerror or str(error)).lower()}", 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
             raise
         code = report(error.format_message(), getattr(error, "exit_code", 2))
     if _stdout_is_closed():
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code or 0)
-
-
-def report(message: str, code: int) -> int:
-    """Prints an error as one line on stderr and passes the exit code through."""
-    print("zen: " + " ".join(message.split()), file=sys.stderr)
-    return code
 
 
 def _stdout_is_closed() -> bool:
     """Whether what is left in stdout's buffer has nowhere to go, so that Python would complain at exit."""
     try:
-        sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
         return True
     return False

@@ -1,26 +1,39 @@
-"""Options that several commands share."""
+"""Options that several commands share; records and tables are imported where they are written, help needs none."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from ..errors import UsageError, nearest
-from ..records import ScoreRecord, to_bytes
+from ..errors import OutputError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from ..records import ScoreRecord
 
 Format: TypeAlias = Literal["table", "json", "jsonl"]
 
 SCORE_PANEL = "What defines the score"
 OUTPUT_PANEL = "Output"
 
+
+def _choices(*words: str) -> Callable[[str], list[str]]:
+    """Completes an option that takes one of these words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
 Estimator = Annotated[
     str,
     typer.Option(
         metavar="monte-carlo|mean-field",
+        autocompletion=_choices("monte-carlo", "mean-field"),
         help="Random networks with an error bar, or the closed form, which needs milliseconds and no torch.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -29,6 +42,7 @@ Convention = Annotated[
     str,
     typer.Option(
         metavar="paper|zennas",
+        autocompletion=_choices("paper", "zennas"),
         help="The definition of the paper, or what its published code computes.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -37,6 +51,7 @@ NormOption = Annotated[
     str | None,
     typer.Option(
         metavar="frobenius|l1",
+        autocompletion=_choices("frobenius", "l1"),
         help="Norm of the difference (default: frobenius for paper, l1 for zennas).",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -63,6 +78,7 @@ OutputFormat = Annotated[
     typer.Option(
         "--format",
         metavar="table|json|jsonl",
+        autocompletion=_choices("table", "json", "jsonl"),
         help="Default: table on a terminal, jsonl in a pipe.",
         rich_help_panel=OUTPUT_PANEL,
     ),
@@ -77,7 +93,7 @@ def check_format(name: str | None) -> Format:
         UsageError: an unknown format.
     """
     if name is None:
-        return "table" if sys.stdout.isatty() else "jsonl"
+        return "table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl"
     match name:
         case "table" | "json" | "jsonl":
             return name
@@ -93,9 +109,10 @@ class Writer:
 
     def write(self, record: ScoreRecord) -> None:
         """Takes one record."""
+        from ..records import to_bytes
+
         if self._style == "jsonl":
-            sys.stdout.buffer.write(to_bytes(record) + b"\n")
-            sys.stdout.buffer.flush()
+            emit(to_bytes(record) + b"\n")
         else:
             self._records.append(record)
 
@@ -106,8 +123,10 @@ class Writer:
 
             print_records(self._records)
         elif self._style == "json":
+            from ..records import to_bytes
+
             body = b",\n".join(to_bytes(record, indent=True) for record in self._records)
-            sys.stdout.buffer.write(b"[\n" + body + b"\n]\n" if body else b"[]\n")
+            emit(b"[\n" + body + b"\n]\n" if body else b"[]\n")
 
 
 @contextmanager
@@ -118,3 +137,22 @@ def records(style: Format) -> Iterator[Writer]:
         yield writer
     finally:
         writer.close()
+
+
+def report(message: str, code: int) -> int:
+    """Prints an error as one line on stderr and passes the exit code through."""
+    if sys.stderr is not None:
+        print("zen: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def emit(data: bytes) -> None:
+    """Writes bytes to stdout now.
+
+    Raises:
+        OutputError: stdout is closed; a full disk or a broken pipe is an OSError, which ends the command elsewhere.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout: is closed; send it somewhere, or to /dev/null")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError, ZenError
-from ..io import Item, Overrides, read
-from ..records import check_settings
-from ..scoring import score_all
-from ..spec import ArchSpec, json_schema
 from . import options as opt
+
+if TYPE_CHECKING:
+    from ..io import Item
+    from ..records import ScoreRecord
+    from ..spec import ArchSpec
 
 
 def score(
@@ -48,6 +50,11 @@ def score(
     if schema:
         _print_schema()
         return
+    from ..io import Overrides, read
+    from ..records import check_settings
+    from ..render import Progress
+    from ..scoring import score_all
+
     settings = check_settings(
         estimator=estimator,
         convention=convention,
@@ -60,12 +67,14 @@ def score(
         device=device,
     )
     overrides = Overrides(resolution, num_classes)
-    from ..render import Progress
-
     failures = Failures(fail_fast)
     with opt.records(opt.check_format(style)) as writer, Progress("scoring", quiet=quiet) as progress:
         specs = failures.pass_specs(read(_sources(sources), overrides))
-        for result in score_all(specs, settings, breakdown=breakdown, on_draw=progress.drew):
+        first = next(specs, None)
+        results: Iterable[ScoreRecord | ZenError] = ()
+        if first is not None:  # torch is waited for only where there is something to score
+            results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=progress.drew)
+        for result in results:
             if isinstance(result, ZenError):
                 failures.add(result)
                 continue
@@ -86,8 +95,7 @@ class Failures:
         """Reports an error, or raises it under `--fail-fast`."""
         if self._fail_fast:
             raise error
-        print(f"zen: {error}", file=sys.stderr)
-        self.code = max(self.code, error.exit_code)
+        self.code = max(self.code, opt.report(str(error), error.exit_code))
 
     def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
         """The architectures among the items."""
@@ -109,4 +117,6 @@ def _sources(sources: list[str] | None) -> list[str]:
 def _print_schema() -> None:
     import orjson
 
-    sys.stdout.buffer.write(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")
+    from ..spec import json_schema
+
+    opt.emit(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")

@@ -2,6 +2,22 @@
 
 from .blocks import BlockSpace
 from .genes import Gene, Genome, genome_of, to_spec
+from .load import BUILTIN, Space, load_space, parse_space
 from .ranges import DepthRange, WidthRange
+from .regnet import RegNetGenome, RegNetSpace
 
-__all__ = ["BlockSpace", "DepthRange", "Gene", "Genome", "WidthRange", "genome_of", "to_spec"]
+__all__ = [
+    "BUILTIN",
+    "BlockSpace",
+    "DepthRange",
+    "Gene",
+    "Genome",
+    "RegNetGenome",
+    "RegNetSpace",
+    "Space",
+    "WidthRange",
+    "genome_of",
+    "load_space",
+    "parse_space",
+    "to_spec",
+]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from functools import cached_property
 from random import Random
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..spec import UNITS_PER_SUBLAYER, ArchSpec
 from .genes import Gene, Genome, genome_of
+from .moves import BlockMoves
 from .ranges import DepthRange, WidthRange
 
 Op: TypeAlias = Literal["basic", "bottleneck", "mbconv"]
@@ -29,7 +30,7 @@ class BlockSpace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
     schema_: Literal["zen-space/1"] = Field(default="zen-space/1", alias="schema")
-    kind: Literal["blocks"] = "blocks"
+    kind: Literal["blocks"]
     name: str = Field(max_length=100)
     summary: str = Field(default="", max_length=1000)
     seeds: tuple[ArchSpec, ...] = Field(min_length=1, max_length=32, strict=False)
@@ -55,6 +56,10 @@ class BlockSpace(BaseModel):
         for kernel in self.kernels:
             if kernel % 2 == 0:
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
+        if "bottleneck" in self.ops:
+            for group in self.group_widths:
+                if group and math.lcm(group, self.mid_width.step) * 2 > self.mid_width.max:
+                    raise ValueError(f"group_widths: two groups of {group} do not fit below mid_width.max; raise it")
         for index, seed in enumerate(self.seeds):
             reason = self.excludes(seed)
             if reason:
@@ -65,38 +70,25 @@ class BlockSpace(BaseModel):
         """The seed network for images of this side: of several the one made for the nearest resolution."""
         return min(self.seeds, key=lambda spec: abs(math.log(spec.resolution / resolution)))
 
-    def genome(self, seed: ArchSpec) -> Genome:
-        """A member as a genome."""
+    def start(self, seed: ArchSpec) -> Genome:
+        """The genome that a search from this seed network begins with."""
         return genome_of(seed)
 
-    def genes(self, genome: Genome) -> tuple[Gene, ...]:
+    def genes(self, genome: Genome, seed: ArchSpec) -> tuple[Gene, ...]:
         """The blocks of a member."""
         return genome
 
-    def mutate(self, genome: Genome, rng: Random) -> Genome:
-        """A neighbour: one block changed in one way, drawn evenly over blocks, kinds of change and values."""
-        first = 0 if self.stem_width is not None else 1
-        last = len(genome) if self.head_width is not None else len(genome) - 1
-        while True:
-            index = first + int(rng.random() * (last - first))
-            gene = genome[index]
-            if gene.op == "conv":
-                changed = self._widen_conv(gene, self.stem_width if index == 0 else self.head_width, rng)
-                return (*genome[:index], changed, *genome[index + 1 :])
-            kinds = self._kinds[gene.op]
-            kind = kinds[int(rng.random() * len(kinds))]
-            if kind in ("drop", "split"):
-                return self._restructure(genome, index, kind, rng) or genome
-            changed = getattr(self, f"_change_{kind}")(gene, rng)
-            if changed is not gene:
-                return (*genome[:index], *self._split(changed), *genome[index + 1 :])
+    def decode(self, rows: list[list[Any]]) -> Genome:
+        """A genome from the JSON arrays that it is written as."""
+        return tuple(Gene(*row) for row in rows)
 
-    def crossover(self, mother: Genome, father: Genome, rng: Random) -> Genome:
-        """The front of one member and the back of another, cut in front of the same down-sampling or the head."""
-        mother_cuts, father_cuts = _cuts(mother), _cuts(father)
-        index = int(rng.random() * len(mother_cuts))
-        child = mother[: mother_cuts[index]] + father[father_cuts[index] :]
-        return child if len(child) <= self.max_blocks else mother
+    def neighbour(self, genome: Genome, rng: Random) -> Genome:
+        """A member nearby; see `BlockMoves.neighbour`."""
+        return self._moves.neighbour(genome, rng)
+
+    def mutate(self, genome: Genome, rng: Random) -> Genome:
+        """A member that differs in one block; see `BlockMoves.mutate`."""
+        return self._moves.mutate(genome, rng)
 
     def smallest(self, seed: ArchSpec) -> tuple[Genome, ...]:
         """The members of least width, kernel and depth, one for each op and expansion."""
@@ -152,113 +144,15 @@ class BlockSpace(BaseModel):
         return ""
 
     @cached_property
-    def _kinds(self) -> dict[str, tuple[str, ...]]:
-        """The kinds of change that a block of each op allows."""
-        table: dict[str, tuple[str, ...]] = {}
-        for op in self.ops:
-            kinds = ["width", "depth", "drop", "split"]
-            kinds += ["kernel"] if len(self.kernels) > 1 else []
-            kinds += ["op"] if len(self.ops) > 1 else []
-            kinds += ["mid"] if op != "mbconv" or self.pair_widths else []
-            kinds += ["expansion"] if op == "mbconv" and len(self.expansions) > 1 else []
-            kinds += ["group"] if op == "bottleneck" and len(self.group_widths) > 1 else []
-            table[op] = tuple(kinds)
-        return table
-
-    def _change_kernel(self, gene: Gene, rng: Random) -> Gene:
-        return gene._replace(kernel=_other(self.kernels, gene.kernel, rng))
-
-    def _change_expansion(self, gene: Gene, rng: Random) -> Gene:
-        return gene._replace(expansion=_other(self.expansions, gene.expansion, rng))
-
-    def _change_width(self, gene: Gene, rng: Random) -> Gene:
-        width = _draw(self.width.moves(gene.width), gene.width, rng)
-        if gene.op == "mbconv" and (gene.mid == gene.width or not self.pair_widths):
-            return gene._replace(width=width, mid=width)
-        return gene._replace(width=width)
-
-    def _change_mid(self, gene: Gene, rng: Random) -> Gene:
-        if gene.op == "mbconv":
-            if gene.mid != gene.width and rng.random() < 0.5:
-                return gene._replace(mid=gene.width)
-            return gene._replace(mid=_draw(self.width.moves(gene.mid), gene.mid, rng))
-        return self._regroup(gene._replace(mid=_draw(self.mid_width.moves(gene.mid), gene.mid, rng)))
-
-    def _change_group(self, gene: Gene, rng: Random) -> Gene:
-        return self._regroup(gene._replace(group_width=_other(self.group_widths, gene.group_width, rng)))
-
-    def _change_depth(self, gene: Gene, rng: Random) -> Gene:
-        step = _draw(self.depth.steps, 0, rng)
-        sublayers = max(self.depth.min, min(self.depth.max, gene.sublayers + step))
-        if sublayers == gene.sublayers:
-            return gene
-        return gene._replace(depth=sublayers * UNITS_PER_SUBLAYER[gene.op])
-
-    def _change_op(self, gene: Gene, rng: Random) -> Gene:
-        return self._as_op(gene, _other(self.ops, gene.op, rng), _draw(self.expansions, 1, rng))
-
-    def _as_op(self, gene: Gene, op: str, expansion: int) -> Gene:
-        depth = gene.sublayers * UNITS_PER_SUBLAYER[op]
-        mid = gene.width if op == "mbconv" else self.mid_width.clip(gene.mid)
-        group_width = self.group_widths[0] if op == "bottleneck" else 0
-        changed = gene._replace(
-            op=op, depth=depth, mid=mid, expansion=expansion if op == "mbconv" else 0, group_width=group_width
-        )
-        return self._regroup(changed)
-
-    def _regroup(self, gene: Gene) -> Gene:
-        """The gene with its mid width rounded to what its group width divides."""
-        group = gene.group_width
-        if not group or gene.mid % group == 0:
-            return gene
-        unit = math.lcm(group, self.mid_width.step)
-        mid = max(unit, round(gene.mid / unit) * unit)
-        return gene._replace(mid=mid) if mid in self.mid_width else gene._replace(group_width=0)
-
-    def _widen_conv(self, gene: Gene, span: WidthRange | None, rng: Random) -> Gene:
-        return gene if span is None else gene._replace(width=_draw(span.moves(gene.width), gene.width, rng))
-
-    def _restructure(self, genome: Genome, index: int, kind: str, rng: Random) -> Genome | None:
-        gene = genome[index]
-        if kind == "drop":
-            if gene.stride > 1 or len(genome) <= 3:
-                return None
-            return genome[:index] + genome[index + 1 :]
-        per_sublayer = UNITS_PER_SUBLAYER[gene.op]
-        if gene.sublayers < 2 * self.depth.min or gene.sublayers < 2 or len(genome) >= self.max_blocks:
-            return None
-        front = self.depth.min + int(rng.random() * (gene.sublayers - 2 * self.depth.min + 1))
-        front = max(1, min(front, gene.sublayers - 1))
-        first = gene._replace(depth=front * per_sublayer)
-        second = gene._replace(depth=gene.depth - first.depth, stride=1)
-        return (*genome[:index], first, second, *genome[index + 1 :])
-
-    def _split(self, gene: Gene) -> tuple[Gene, ...]:
-        if self.split_at is None or gene.sublayers < self.split_at:
-            return (gene,)
-        first = gene._replace(depth=3 * UNITS_PER_SUBLAYER[gene.op])
-        return (first, *self._split(gene._replace(depth=gene.depth - first.depth, stride=1)))
+    def _moves(self) -> BlockMoves:
+        return BlockMoves(self)
 
     def _least(self, gene: Gene, op: str, index: int, count: int) -> Gene:
         if gene.op == "conv":
             span = self.stem_width if index == 0 else self.head_width if index == count - 1 else None
             return gene if span is None else gene._replace(width=span.min)
-        least = self._as_op(gene, op, min(self.expansions, default=1))
+        least = self._moves.as_op(gene, op, min(self.expansions, default=0))
         mid = self.width.min if op == "mbconv" else self.mid_width.min
         depth = self.depth.min * UNITS_PER_SUBLAYER[op]
-        return self._regroup(least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid, depth=depth))
-
-
-def _cuts(genome: Genome) -> list[int]:
-    """Where a genome may be cut: in front of each block that down-samples, behind the stem, and of the head."""
-    return [index for index in range(1, len(genome)) if genome[index].stride > 1 or index == len(genome) - 1]
-
-
-def _other(values: tuple, current: object, rng: Random):  # type: ignore[no-untyped-def, type-arg]
-    """A value other than the current one, drawn evenly."""
-    rest = [value for value in values if value != current]
-    return rest[int(rng.random() * len(rest))] if rest else current
-
-
-def _draw(values: tuple[int, ...], fallback: int, rng: Random) -> int:
-    return values[int(rng.random() * len(values))] if values else fallback
+        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid, depth=depth)
+        return self._moves.regroup(least)

@@ -1,0 +1,66 @@
+"""`zen` as a user runs it: a process, its bytes and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ENVIRONMENT = {
+    **{key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "GITHUB_ACTIONS")},
+    "NO_COLOR": "1",
+    "TERM": "dumb",
+    "COLUMNS": "100",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The records of JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def fails(self, *words: str, code: int = 2) -> None:
+        """One line on stderr with these words in it, nothing on stdout, and the exit code."""
+        assert self.out == "", self.out
+        self.warns(*words, code=code)
+
+    def warns(self, *words: str, code: int = 2) -> None:
+        """One line on stderr with these words in it, and the exit code."""
+        assert "Traceback" not in self.err, self.err
+        lines = self.err.splitlines()
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("zen: ")
+        assert len(lines[0]) < 400, lines[0]
+        for word in words:
+            assert word in lines[0], lines[0]
+        assert self.code == code, self
+
+
+class Zen:
+    """A folder in which commands run; `zen("score", "a.json")`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *words: str, stdin: str | bytes = b"") -> Result:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        command = [sys.executable, "-m", "zen_cli", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, input=data, capture_output=True, env=ENVIRONMENT, timeout=120, check=False
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def score(self, *words: str, stdin: str | bytes = b"") -> Result:
+        """`zen score` by the closed form."""
+        return self("score", "--estimator", "mean-field", *words, stdin=stdin)

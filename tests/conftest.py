@@ -1,0 +1,48 @@
+"""Settings of every test: one thread, plain output, and hypothesis that never judges by the clock."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli import Zen
+from hypothesis import settings
+
+# One thread: the networks here are tiny, and many processes may share the cores.
+os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
+    os.environ.pop(name, None)
+
+settings.register_profile("zen", deadline=None, max_examples=60, print_blob=True)
+settings.load_profile("zen")
+
+PUBLISHED = Path(__file__).parent / "data" / "published.json"
+
+
+@pytest.fixture(scope="session")
+def published() -> list[dict[str, Any]]:
+    """What is known of the published networks."""
+    rows: list[dict[str, Any]] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    return rows
+
+
+@pytest.fixture
+def zen(tmp_path: Path) -> Zen:
+    """Runs `zen` in a process of its own, in an empty folder."""
+    return Zen(tmp_path)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes | dict[str, Any]], str]:
+    """Writes a file in the folder in which `zen` runs and returns its name."""
+
+    def write_file(name: str, content: str | bytes | dict[str, Any]) -> str:
+        data = json.dumps(content) if isinstance(content, dict) else content
+        (tmp_path / name).write_bytes(data.encode() if isinstance(data, str) else data)
+        return name
+
+    return write_file

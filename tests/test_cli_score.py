@@ -1,0 +1,259 @@
+"""`zen score` as users meet it: what goes in, what comes out, and what a mistake looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from cli import ENVIRONMENT, Zen
+
+from zen_cli import parse_spec
+
+GOOD = {"name": "good", "resolution": 8, "num_classes": 10, "blocks": [{"op": "conv", "width": 8}]}
+LINE = json.dumps(GOOD)
+ID = parse_spec(GOOD).id
+Write = Callable[..., str]
+
+
+def test_a_record_holds_the_score_its_settings_the_cost_and_the_network(zen: Zen, write: Write) -> None:
+    (row,) = zen.score(write("a.json", GOOD)).rows
+    assert list(row) == ["schema", "id", "name", "zen", "cost", "arch"]
+    assert (row["schema"], row["id"], row["name"]) == ("zen-score/1", ID, "good")
+    assert row["zen"]["estimator"] == "mean-field"
+    assert row["zen"]["std_error"] is None
+    assert row["cost"] == {"params": 322, "macs": 13904, "activations": 512, "layers": 1, "sublayers": 1}
+    assert parse_spec(row["arch"]).id == ID
+
+
+def test_monte_carlo_is_the_default_and_says_nothing_on_stderr(zen: Zen) -> None:
+    done = zen("score", "--batch-size", "2", "-", stdin=LINE)
+    assert (done.code, done.err) == (0, "")
+    (row,) = done.rows
+    assert row["zen"] | {"value": 0, "std_error": 0} == {
+        "value": 0,
+        "std_error": 0,
+        "estimator": "monte-carlo",
+        "convention": "paper",
+        "norm": "frobenius",
+        "alpha": 0.01,
+        "batch_size": 2,
+        "draws": 4,
+        "seed": 0,
+        "device": row["zen"]["device"],
+    }
+    assert row["zen"]["std_error"] > 0
+    assert done.out == zen("score", "--batch-size", "2", "-", stdin=LINE).out
+    assert done.out != zen("score", "--batch-size", "2", "--seed", "1", "-", stdin=LINE).out
+
+
+def test_what_it_writes_it_reads(zen: Zen, write: Write) -> None:
+    first = zen.score(write("a.jsonl", f"{LINE}\nSuperConvK3BNRELU(3,8,1,2)\n"))
+    for style in ("jsonl", "json"):
+        written = zen.score("--format", style, "a.jsonl")
+        assert zen.score("-", stdin=written.out).out == first.out
+    assert [row["name"] for row in first.rows] == ["good", "a:2"]
+
+
+def test_structure_strings_are_words_too_and_take_resolution_and_classes(zen: Zen) -> None:
+    (row,) = zen.score("SuperConvK3BNRELU(3,8,1,2)", "--resolution", "8", "--num-classes", "10").rows
+    assert (row["arch"]["resolution"], row["arch"]["num_classes"]) == (8, 10)
+
+
+def test_the_breakdown_is_json_and_a_table_with_bars(zen: Zen, write: Write) -> None:
+    write("a.json", {**GOOD, "blocks": [{"op": "conv", "width": 64, "depth": 40}]})
+    (row,) = zen.score("--breakdown", "a.json").rows
+    breakdown = row["breakdown"]
+    assert [layer["layer"] for layer in breakdown["layers"]] == list(range(1, 41))
+    assert breakdown["layers"][-1]["total"] + breakdown["log_delta"] == pytest.approx(row["zen"]["value"])
+    table = zen.score("--breakdown", "--format", "table", "a.json").out
+    assert "█" in table
+    assert f"Δ saturates at layer {breakdown['saturation_layer']}" in table
+
+
+def test_a_table_names_network_and_settings(zen: Zen) -> None:
+    out = zen.score("--format", "table", "--convention", "zennas", "-", stdin=LINE).out
+    assert "good" in out
+    assert ID in out
+    assert "mean-field, zennas convention, l1 norm, alpha 0.01" in out
+
+
+def test_one_bad_item_is_reported_with_its_place_and_the_good_ones_are_scored(zen: Zen) -> None:
+    bad = json.dumps({**GOOD, "resolution": 0})
+    done = zen.score("-", stdin=f"{LINE}\n{bad}\n{LINE}\n")
+    done.warns("stdin:2: resolution: 0 is too small; use at least 1")
+    assert [row["id"] for row in done.rows] == [ID, ID]
+    done = zen.score("-", stdin=f"[{LINE}, {bad}, {LINE}]")
+    done.warns("stdin:1: [1]: resolution: 0 is too small")
+    assert len(done.rows) == 2
+
+
+def test_a_bad_file_does_not_stop_the_next_one(zen: Zen, write: Write) -> None:
+    done = zen.score("none.json", write("a.json", GOOD))
+    done.warns("none.json: cannot be read, no such file")
+    assert len(done.rows) == 1
+
+
+def test_fail_fast_stops_at_the_first(zen: Zen) -> None:
+    done = zen.score("--fail-fast", "-", stdin=f"{LINE}\n{{}}\n{LINE}\n{{}}\n")
+    done.warns("stdin:2: blocks: missing; add it")
+    assert len(done.rows) == 1
+
+
+def test_a_table_of_what_was_scored_is_shown_although_something_failed(zen: Zen) -> None:
+    done = zen.score("--fail-fast", "--format", "table", "-", stdin=f"{LINE}\n{{}}\n")
+    assert done.code == 2
+    assert "good" in done.out
+
+
+BAD_BLOCK = {**GOOD, "blocks": [{"op": "convv", "width": 8}]}
+BAD_INPUT: list[tuple[bytes, str]] = [
+    (b"", "stdin: is empty; give a spec"),
+    (b"\xff\xfe\x00", "stdin:1: holds a zero byte"),
+    (b"caf\xe9", "stdin:1: is not UTF-8 (byte 4)"),
+    (b"hello", 'stdin:1: "hello" is neither JSON nor a structure string'),
+    (b"3", 'stdin:1: "3" is neither JSON nor a structure string'),
+    (b"[3]", "stdin:1: [0]: an architecture is a JSON object with blocks, not a number"),
+    (b'{"blocks": [{"op":\n', "stdin:1: not valid JSON, it ends too early"),
+    (b"[" * 10_000_000, "stdin:1: nested deeper than 64 levels"),
+    (json.dumps(BAD_BLOCK).encode(), 'blocks[0].op: unknown op "convv"; did you mean "conv"?'),
+    (b'{"schema": "zen-arch/9", "blocks": []}', 'schema: "zen-arch/9" is not known'),
+    (b'{"schema": "zen-score/9", "arch": {}}', 'schema: "zen-score/9" is not known'),
+    (b'{"schema": "zen-score/1"}', "a record without arch"),
+    (b'{"arch": {"blocks": 3}}', "stdin:1: arch: blocks: must be an array, not 3"),
+    (b"SuperConvK3BNRELU(3,8,1,1)SuperResK3K3(16,8,1,8,1)", "column 40: SuperResK3K3 takes 16 channels"),
+    (b"SuperConvK3BNRELU(3,8,1,1)SuperRes(8,8,1,8,1)", "column 27: unknown block SuperRes"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), BAD_INPUT, ids=lambda value: repr(value[:40]))
+def test_bad_input_is_one_line_that_says_where_and_what(zen: Zen, data: bytes, message: str) -> None:
+    zen.score("-", stdin=data).fails(message)
+
+
+BAD_WORDS: list[tuple[tuple[str, ...], str]] = [
+    (("none.json",), "none.json: cannot be read, no such file or directory"),
+    ((".",), ".: is a directory; name files, such as ./*.json"),
+    (("",), "an empty file name; name a file, or - for stdin"),
+    (("--draws", "0", "-"), "--draws: 0 is out of range; use 1 to 1000000"),
+    (("--draws", "x", "-"), "--draws"),
+    (("--draws", "2", "--precision", "0.1", "-"), "--draws: given together with --precision"),
+    (("--alpha", "nan", "-"), "--alpha: nan is out of range"),
+    (("--batch-size", "0", "-"), "--batch-size: 0 is out of range"),
+    (("--seed", "-1", "-"), "--seed: -1 is out of range"),
+    (("--estimator", "magic", "-"), "--estimator: unknown 'magic'"),
+    (("--convention", "papper", "-"), 'did you mean "paper"?'),
+    (("--norm", "l2", "-"), "--norm: unknown 'l2'"),
+    (("--format", "tabel", "-"), 'did you mean "table"?'),
+    (("--device", "tpu", "-"), "--device: unknown 'tpu'"),
+    (("--device", "cuda:999", "-"), "--device: cuda:999 is not there"),
+    (("--resolution", "0", "-"), "resolution: 0 is too small"),
+    (("--num-classes", "-3", "-"), "num_classes: -3 is too small"),
+    (("--colour", "-"), "--colour"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD_WORDS, ids=str)
+def test_a_wrong_word_is_one_line_that_says_where_and_what(zen: Zen, words: tuple[str, ...], message: str) -> None:
+    zen("score", *words, stdin=LINE).fails(message)
+
+
+def test_an_unknown_command_is_one_line(zen: Zen) -> None:
+    zen("scroe").fails("scroe")
+
+
+def test_a_network_that_cannot_fit_is_refused_by_monte_carlo(zen: Zen) -> None:
+    block = {"op": "conv", "width": 65536, "kernel": 31, "depth": 2}
+    zen("score", "-", stdin=json.dumps({**GOOD, "blocks": [block]})).fails("good: ", "mean-field")
+
+
+def test_a_cost_beyond_64_bits_is_refused_rather_than_written(zen: Zen) -> None:
+    block = {"op": "conv", "width": 65536, "kernel": 31, "depth": 1000}
+    huge = {**GOOD, "resolution": 16384, "blocks": [block] * 10}
+    zen.score("-", stdin=json.dumps(huge)).fails("good: needs ", "use smaller widths")
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    lines = "\n".join([LINE] * 3000)
+    command = [sys.executable, "-m", "zen_cli", "score", "--estimator", "mean-field", "-"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(lines[: 8 * len(LINE)].encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == ID  # written before the input ends: it streams
+        process.stdout.close()
+        with suppress(BrokenPipeError):
+            process.stdin.write(lines.encode())
+            process.stdin.flush()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [["--format", "jsonl"], ["--format", "table"], ["--format", "json"], ["--schema"]])
+def test_a_full_disk_is_an_error_in_one_line(words: list[str]) -> None:
+    command = [sys.executable, "-m", "zen_cli", "score", "--estimator", "mean-field", *words, "-"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, input=LINE.encode(), stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"zen: stdout: cannot be written, no space left on device\n"
+
+
+def test_the_schema_is_json_schema(zen: Zen) -> None:
+    schema = json.loads(zen("score", "--schema").out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert schema["title"] == "zen-arch/1"
+
+
+def test_help_and_version_are_on_stdout(zen: Zen) -> None:
+    done = zen("score", "--help")
+    assert (done.code, done.err) == (0, "")
+    for option in ("--estimator", "--convention", "--norm", "--alpha", "--batch-size", "--draws", "--precision"):
+        assert option in done.out
+    assert zen("--version").out.startswith("zen ")
+    assert "score" in zen().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("zen sc", "score"),
+        ("zen score --est", "--estimator"),
+        ("zen score --estimator m", "monte-carlo mean-field"),
+        ("zen score --format j", "json jsonl"),
+    ],
+)
+def test_the_shell_completes_commands_options_and_values(words: str, expected: str) -> None:
+    variables = {"_ZEN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    script = "import sys; sys.argv = ['zen']; from zen_cli.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=ENVIRONMENT | variables, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == expected.split()
+
+
+def test_ctrl_c_ends_with_130() -> None:
+    script = (
+        "import zen_cli.scoring, sys\n"
+        "def stop(*_, **__): raise KeyboardInterrupt\n"
+        "zen_cli.scoring.score_spec = stop\n"
+        "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
+        "from zen_cli.cli import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
