@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,43 +44,35 @@ def test_every_target_agrees_with_the_network(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize("space", BUILTIN)
-def test_members_of_a_space_agree(space: str, tmp_path: Path) -> None:
-    home: Any = load_space(space)
-    members = []
-    for number in range(4):
-        rng, base = Random(number), home.seed(32)
-        genome = home.start(base)
-        for _ in range(40):
-            genome = home.mutate(genome, rng)
-        genes = home.genes(genome, base)
-        if number % 2:
-            genes = tuple(gene if gene.op == "conv" else gene._replace(se=0.25) for gene in genes)
-        members.append(to_spec(genes, base).replace(resolution=32))
-    targets = [name for name in ("torch", "onnx") if name in INSTALLED]
-    assert len(export(members, targets, Wish(f"{tmp_path}/"))) == len(targets) * len(members)
-
-
-def test_published_networks_agree_with_and_without_se(published: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_members_of_every_space_and_published_networks_agree(published: list[dict[str, Any]], tmp_path: Path) -> None:
     rows = []
+    for name, number in product(BUILTIN, range(2)):
+        space: Any = load_space(name)
+        rng, base = Random(number), space.seed(32)
+        genome = space.start(base)
+        for _ in range(20):
+            genome = space.mutate(genome, rng)
+        spec = to_spec(space.genes(genome, base), base).replace(resolution=32)
+        rows.append(with_se(spec) if number else spec)
     for fact in published:
-        if fact["resolution"] > 32 and "flops400M" not in fact["name"]:
-            continue
-        spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
-        data = spec.to_dict()
-        gated = [{**block, "se": 0.25} if block["op"] != "conv" else block for block in data["blocks"]]
-        rows += [spec, parse_spec({**data, "blocks": gated})]
+        if fact["name"] in ("zennet-0.5M", "zennet-400M"):
+            spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
+            rows += [spec, with_se(spec)]
     targets = [name for name in ("torch", "onnx") if name in INSTALLED]
-    assert len(export(rows, targets, Wish(f"{tmp_path}/"))) == len(rows) * len(targets)
+    assert len(export(rows, targets, Wish(f"{tmp_path}/"))) == len(rows) * len(targets) == 10 * len(targets)
+
+
+def with_se(spec: ArchSpec) -> ArchSpec:
+    data = spec.to_dict()
+    gated = [{**block, "se": 0.25} if block["op"] != "conv" else block for block in data["blocks"]]
+    return parse_spec({**data, "blocks": gated})
 
 
 def test_a_wrong_export_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = to_torch.torch_source
     for right, wrong, words in (
         ("torch.relu(residual", "(residual", "differs from the network"),
-        ("return logits", "return logits * float('nan')", "differs from the network"),
         ("import math", "import math, zen_cli", "must not be needed here"),
-        ("mid_width=8", "mid_width=16", "size mismatch"),
     ):
         monkeypatch.setattr(
             to_torch, "torch_source", lambda network, a=right, b=wrong: honest(network).replace(a, b, 1)

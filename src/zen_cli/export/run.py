@@ -137,7 +137,8 @@ def _plan(items: Sequence[Item], targets: Sequence[Target], wish: Wish, weights:
         for target in targets:
             path = None if out is None else out / f"{stem}{target.suffix}" if folder else out
             rows.append(_Planned(network, target, target.name, path))
-        if weights != "none" and out is not None and any(target.name in ("torch", "timm") for target in targets):
+        wanted = wish.weights is not None and weights != "none"
+        if wanted and out is not None and any(target.name in ("torch", "timm") for target in targets):
             beside = out / f"{stem}.pt" if folder else out.with_suffix(".pt")
             rows.append(_Planned(network, TARGETS["torch"], "weights", beside))
     return rows
