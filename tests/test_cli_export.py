@@ -79,7 +79,7 @@ def test_resolution_and_classes_come_from_the_options(zen: Zen) -> None:
         (["--to", "tourch"], SPEC, ('"torch"',)),
         ([], SPEC, ("--to: missing", "onnx")),
         (["--to", "json"], "", ("stdin: is empty",)),
-        (["--to", "json"], SPEC[:-9], ("stdin:1", "ends too early")),
+        (["--to", "json"], SPEC[:-1], ("stdin:1", "ends too early")),
         (["--to", "json"], '{"schema": "zen-score/1", "id": "0"}', ("a record without arch",)),
         (["--to", "json"], SPEC + "\n{}", ("stdin:2",)),
         (["--to", "onnx"], SPEC, ("-o: missing", "net.onnx")),
