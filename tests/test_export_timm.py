@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import pytest
@@ -15,17 +15,16 @@ timm = pytest.importorskip("timm", reason="the extra timm is not installed")
 
 
 @pytest.mark.filterwarnings("ignore")  # timm's own
-def test_timm_trains_it_a_few_steps(tmp_path: Path) -> None:
+def test_timm_trains_it_a_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export([PLAIN], ["timm"], Wish(f"{tmp_path}/"))
-    spec = importlib.util.spec_from_file_location("plain_timm", tmp_path / "plain_timm.py")
-    assert spec is not None
-    assert spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("plain_timm")
+    create_optimizer = importlib.import_module("timm.optim").create_optimizer_v2
+    loss_of = importlib.import_module("timm.loss").LabelSmoothingCrossEntropy(0.1)
     torch.manual_seed(0)
     net = timm.create_model("plain_timm", num_classes=4, drop_rate=0.1)
     net.set_grad_checkpointing()
-    optimizer = timm.optim.create_optimizer_v2(net, opt="sgd", lr=0.1, momentum=0.9, weight_decay=4e-5)
-    loss_of = timm.loss.LabelSmoothingCrossEntropy(0.1)
+    optimizer = create_optimizer(net, opt="sgd", lr=0.1, momentum=0.9, weight_decay=4e-5)
     labels = torch.arange(16) % 4
     images = torch.randn(16, 3, 32, 32) + labels.view(-1, 1, 1, 1)
     losses = []
