@@ -36,6 +36,7 @@ MUTATIONS = 60
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=50, help="random networks of each space")
+    parser.add_argument("--space", action="append", choices=BUILTIN, help="spaces (default: all built-in ones)")
     parser.add_argument("--resolution", type=int, default=32, help="of the random networks")
     parser.add_argument(
         "--published", type=Path, help="a JSON list of networks with structure, resolution, num_classes"
@@ -45,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     groups = {
         f"{name}, {options.count} random networks at {options.resolution}": members(load_space(name), options)
-        for name in BUILTIN
+        for name in options.space or BUILTIN
         if options.count
     }
     if options.published is not None:
