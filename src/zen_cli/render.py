@@ -183,6 +183,11 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
+    def say(self, text: str) -> None:
+        """What is being done now."""
+        if self._bar is not None:
+            self._bar.update(self._task, status=_plain(text))
+
     def finished(self, name: str) -> None:
         """One architecture is done."""
         if self._bar is not None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ZenError
+from .export import export
 from .options import report
 from .score import score
 from .search import search
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(score)
 app.command()(search)
+app.command()(export)
 
 
 def _version(wanted: bool) -> None:
