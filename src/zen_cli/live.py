@@ -71,8 +71,9 @@ class Screen:
             self._live.update(search_view(self._settings, snapshot, ledger), refresh=True)
         else:
             best = ledger.spec(snapshot.best.genome)
+            rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
             self._say(
-                f"{snapshot.proposals:,} evaluations, {snapshot.proposals / max(snapshot.elapsed_s, 1e-9):,.0f} a second, "
+                f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "
                 f"best {snapshot.best.score:.2f}, median {snapshot.median:.2f}: {notation(best)}"
             )
 
@@ -96,11 +97,12 @@ class Screen:
         best = outcome.candidates[0]
         how = {"interrupted": "interrupted", "evaluations": "done", "time": "time is up"}
         ending = how.get(outcome.stopped, f"ended by {outcome.stopped}")
-        rate = outcome.evaluations / max(outcome.elapsed_s, 1e-9)
+        rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
+        unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
         what = self._settings.proxy or "nats"
         self._say(
-            f"{ending} after {outcome.evaluations:,} evaluations in {format_seconds(outcome.elapsed_s)} "
-            f"({rate:,.0f} a second); best {best.score:.2f} {what}"
+            f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"
+            f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         self._say(notation(best.spec))
         if preset is not None and self._settings.proxy is None:
@@ -111,7 +113,7 @@ class Screen:
         if self._quiet or outcome.bound is None or not outcome.candidates:
             return
         best = outcome.candidates[0].score
-        gap = max(0.0, (outcome.bound - best) / abs(outcome.bound))
+        gap = max(0.0, (outcome.bound - best) / abs(best))
         self._say(f"{best:.2f} nats; nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
 
     def _say(self, text: str) -> None:

@@ -183,7 +183,7 @@ class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
     `score` is what the search maximised, by `proxy` or else the Zen-score of `estimator`; `bound` is what no network of
-    the space exceeds under the budgets, and `gap` how far below it `score` is, as a share of the bound.
+    the space exceeds under the budgets, and `gap` how far above `score` it is, as a share of `score`.
     """
 
     space: str

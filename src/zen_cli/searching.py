@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from .errors import RunError, ZenError
+from .errors import RunError, UsageError, ZenError
 from .meanfield import log_delta
 from .records import ScoreRecord, ScoreSettings, SearchRow
 from .scoring import score_all
@@ -15,10 +16,12 @@ from .search.loop import Loop, Snapshot
 from .search.rundir import RunDirectory
 from .search.scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
 from .search.settings import DEFAULT_POPULATION, SearchSettings
+from .space import BlockSpace
 from .spec import ArchSpec
 from .terms import NetworkTerms
 
 VERIFY_SEED_STEP = 1_000_000_007
+DEFAULT_GAP = 0.005
 
 
 class Candidate(NamedTuple):
@@ -39,9 +42,10 @@ class Outcome(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What a search tells and asks whoever watches it."""
+    """What a search tells and asks whoever watches it: generations of an evolution, a line of an exact search."""
 
     on_generation: Callable[[Snapshot, Ledger], None] = lambda *_: None
+    on_progress: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     warn: Callable[[str], None] = lambda _: None
 
@@ -90,16 +94,111 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
     candidates: dict[str, Candidate] = {}
     for member in evolution.population:
         spec = ledger.spec(member.genome)
-        name = f"{space.name}-{spec.id[:8]}"
-        candidates.setdefault(spec.id, Candidate(spec.model_copy(update={"name": name}), sign * member.score))
+        candidates.setdefault(spec.id, Candidate(_named(spec, space.name), sign * member.score))
         if len(candidates) >= max(settings.top, settings.verify):
             break
     return Outcome(tuple(candidates.values()), stopped, evolution.proposals, loop.elapsed_s)
 
 
 def search_by(settings: SearchSettings, run: RunDirectory | None = None, watch: Watch | None = None) -> Outcome:
-    """Searches by the algorithm of the settings; arguments and errors as for `evolve`."""
+    """Searches by the algorithm of the settings; arguments and errors as for `evolve`.
+
+    Raises:
+        UsageError: the exact search cannot take the space, a limit or the score; says why.
+    """
+    if settings.algorithm == "exact":
+        return solve_exactly(settings, watch or Watch())
     return evolve(settings, run, watch)
+
+
+def solve_exactly(settings: SearchSettings, watch: Watch) -> Outcome:
+    """Searches for the proven optimum of the closed form; see `exact`.
+
+    Raises:
+        UsageError: it cannot take the space, a limit or the score; says why.
+    """
+    from .exact import Progress, check_exact, solve
+
+    score, space, seed = settings.score, settings.space, settings.seed_network()
+    if settings.proxy is not None or score.estimator != "mean-field":
+        what = "--proxy" if settings.proxy is not None else "--estimator"
+        raise UsageError(f"{what}: the exact search knows the Zen-score's closed form only; use --algorithm evolution")
+    check_exact(space, settings.limits, seed)
+    began = time.monotonic()
+    stopped: list[str] = []
+
+    def is_over() -> bool:
+        elapsed, budget = time.monotonic() - began, settings.budget
+        if watch.should_stop():
+            stopped.append("interrupted")
+        elif any(most is not None and elapsed >= most for most in (budget.seconds, budget.device_seconds)):
+            stopped.append("time")
+        return bool(stopped)
+
+    def tell(progress: Progress) -> None:
+        best = "none yet" if progress.value is None else f"{progress.value:.2f}"
+        watch.on_progress(f"{progress.iterations} programs, best {best}, bound {progress.bound:.2f} nats")
+
+    assert isinstance(space, BlockSpace)  # or check_exact would have refused it
+    result = solve(
+        space,
+        seed,
+        settings.limits,
+        convention=score.convention,
+        norm=score.norm,
+        alpha=score.alpha,
+        top=max(settings.top, settings.verify),
+        gap=DEFAULT_GAP if settings.gap is None else settings.gap,
+        deadline=is_over,
+        on_progress=tell,
+    )
+    candidates = tuple(
+        Candidate(_named(spec, space.name), value) for spec, value in zip(result.networks, result.values, strict=True)
+    )
+    reason = stopped[-1] if stopped and result.stopped == "deadline" else result.stopped
+    return Outcome(candidates, reason, result.iterations, time.monotonic() - began, result.bound)
+
+
+def add_bound(settings: SearchSettings, outcome: Outcome) -> Outcome:
+    """The outcome with what no network of the space exceeds within the limits.
+
+    Raises:
+        UsageError: there is no such bound for the space, a limit or the score; says why.
+    """
+    if outcome.bound is not None or not outcome.candidates:
+        return outcome
+    check_bound(settings)
+    from .exact import upper_bound
+
+    score, space = settings.score, settings.space
+    assert isinstance(space, BlockSpace)  # or check_bound would have refused it
+    bound = upper_bound(
+        space,
+        settings.seed_network(),
+        settings.limits,
+        convention=score.convention,
+        norm=score.norm,
+        alpha=score.alpha,
+        known=[outcome.candidates[0].spec],
+    )
+    return outcome._replace(bound=bound)
+
+
+def check_bound(settings: SearchSettings) -> None:
+    """Asks whether `add_bound` can be had, before time is spent.
+
+    Raises:
+        UsageError: there is no bound for the space, a limit or the score; says why.
+    """
+    if settings.proxy is not None or settings.score.estimator != "mean-field":
+        raise UsageError("--bound: is known for the Zen-score's closed form only; leave it out")
+    from .exact import check_exact
+
+    check_exact(settings.space, settings.limits, settings.seed_network())
+
+
+def _named(spec: ArchSpec, space: str) -> ArchSpec:
+    return spec.model_copy(update={"name": f"{space}-{spec.id[:8]}"})
 
 
 def finish(
@@ -155,7 +254,7 @@ def _provenance(settings: SearchSettings, outcome: Outcome, candidate: Candidate
         stopped=outcome.stopped,
         score=candidate.score,
         bound=bound,
-        gap=None if bound is None else max(0.0, (bound - candidate.score) / abs(bound)),
+        gap=None if bound is None else max(0.0, (bound - candidate.score) / abs(candidate.score)),
     )
 
 

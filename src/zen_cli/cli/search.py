@@ -138,7 +138,8 @@ def search(
 ) -> None:
     """The best architectures under a budget, best first, as score records.
 
-    By default the evolution runs on the closed form, 480,000 proposals in seconds, and the best get a Monte-Carlo score.
+    By default the evolution runs on the closed form, 480,000 proposals in seconds, and the best get a Monte-Carlo
+    score.
     """
     if list_presets:
         _print_presets(style)
@@ -205,7 +206,7 @@ def _search(
     from ..live import Screen
     from ..records import ScoreRecord, to_bytes
     from ..render import Progress
-    from ..searching import Watch, finish, search_by
+    from ..searching import Watch, add_bound, check_bound, finish, search_by
 
     def warn(message: str) -> None:
         opt.report(f"warning: {message}", 0)
@@ -215,9 +216,14 @@ def _search(
             "no limit on depth: the Zen-score grows with depth without end; "
             "add --max-sublayers, --max-layers or --max-depth-width-ratio"
         )
+    if bound:
+        check_bound(settings)
     with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
-        outcome = search_by(settings, run, Watch(screen.show, lambda: bool(stop), warn))
+        outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
     screen.report(outcome, preset)
+    if bound and outcome.stopped != "interrupted":
+        outcome = add_bound(settings, outcome)
+    screen.bound(outcome)
     if outcome.stopped == "interrupted":
         settings = settings.model_copy(update={"verify": 0})
     code = 130 if outcome.stopped == "interrupted" else 0
@@ -240,7 +246,7 @@ def _stop_on_signal() -> Iterator[list[int]]:
     """The first Ctrl-C (or SIGTERM) is noted, so that the generation can end; the second interrupts at once."""
     seen: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _: FrameType | None) -> None:
         seen.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
