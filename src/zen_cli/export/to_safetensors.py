@@ -11,4 +11,5 @@ def write(network: Network) -> bytes:
     from safetensors.torch import save
 
     tensors = {name: tensor.contiguous() for name, tensor in network.tensors.items()}
-    return save(tensors, metadata={"id": network.spec.id, "producer": tool(), "weights": network.weights_text})
+    data: bytes = save(tensors, metadata={"id": network.spec.id, "producer": tool(), "weights": network.weights_text})
+    return data
