@@ -268,7 +268,7 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
             end = log_delta(norm, alpha, terms.total.layers, terms.width, terms.side**2)
             return terms.total.log_gain + end
 
-        return 1, ClosedFormScorer(ledger, limits, zen), False
+        return 1, ClosedFormScorer(ledger, limits, zen, stages=False), False
     if settings.proxy is None:
         return 1, BatchScorer(ledger, limits, lambda specs: _monte_carlo(specs, score)), True
     from .proxies import find

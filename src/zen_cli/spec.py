@@ -313,11 +313,15 @@ def first_units(block: BlockLayout, in_width: int, count: int) -> tuple[Unit, ..
 def repeated_units(block: BlockLayout, in_width: int) -> list[tuple[Unit, int]]:
     """The different units of a block and how often each stands there: behind the first sub-layer all are alike."""
     period = UNITS_PER_SUBLAYER[block.op]
-    units = block_units(block, in_width)
-    return [
-        (unit, 1 if index < period else -(-(len(units) - index) // period))
-        for index, unit in enumerate(units[: 2 * period])
-    ]
+    depth = block.depth
+    rows: list[tuple[Unit, int]] = []
+    for index, unit in enumerate(first_units(block, in_width, 2 * period)):
+        times = 1 if index < period else -(-(depth - index) // period)
+        if rows and rows[-1][0] == unit:
+            rows[-1] = (unit, rows[-1][1] + times)
+        else:
+            rows.append((unit, times))
+    return rows
 
 
 def unit_convs(unit: Unit, side: int) -> tuple[Conv, ...]:
