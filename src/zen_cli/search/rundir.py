@@ -171,8 +171,10 @@ class RunDirectory:
 
 
 def _is_leftover(file: Path) -> bool:
-    """Whether a run that was killed before it wrote its settings left this file."""
-    return file.name == "lock" or (file.name.startswith(".settings.json.") and file.suffix == ".part")
+    """Whether a run that ended before it had found anything left this file."""
+    return file.name in ("lock", "settings.json") or (
+        file.name.startswith(".settings.json.") and file.suffix == ".part"
+    )
 
 
 def _read_state(file: Path) -> dict[str, Any]:

@@ -1,0 +1,349 @@
+"""The run directory: whatever ends a search, it goes on as if nothing had happened, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli import ENVIRONMENT, Result, Zen
+
+PROBLEM = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
+PROBLEM += ["--verify", "0", "--top", "3", "--quiet"]
+EVALUATIONS = "16384evals"
+
+# `zen` with a checkpoint after every generation, so that a second of search has many.
+EAGER = (
+    "import sys\n"
+    "import zen_cli.search.loop as loop\n"
+    "loop.CHECKPOINT_SECONDS = 0.0\n"
+    "from zen_cli.cli import main\n"
+    "main()\n"
+)
+
+
+def start(folder: Path, *words: str, **more: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", EAGER, "search", *words]
+    return subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> Result:
+    out, err = process.communicate(timeout=120)
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+def run(folder: Path, *words: str, **more: Any) -> Result:
+    return end(start(folder, *words, **more))
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until a file is there or the process is over."""
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The answer of the search that nothing disturbs, without a run directory."""
+    done = run(tmp_path_factory.mktemp("plain"), *PROBLEM, "--budget", EVALUATIONS)
+    assert (done.code, done.err) == (0, "")
+    assert len(done.rows) == 3
+    return done.out
+
+
+@pytest.fixture(scope="module")
+def halfway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a finished run of half the evaluations, to be copied."""
+    folder = tmp_path_factory.mktemp("half")
+    done = run(folder, *PROBLEM, "--budget", "8192evals", "--out", "run")
+    assert (done.code, done.err) == (0, "")
+    return folder / "run"
+
+
+@pytest.fixture
+def half(halfway: Path, tmp_path: Path) -> Path:
+    """A run directory of half the evaluations."""
+    import shutil
+
+    shutil.copytree(halfway, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def finishes(folder: Path, undisturbed: str, *, says: str = "") -> None:
+    """`--resume` with the whole budget gives the undisturbed answer, on stdout and in the directory."""
+    done = run(folder, "--resume", "run", "--budget", EVALUATIONS, "--quiet")
+    assert done.code == 0, done.err
+    assert done.out == undisturbed
+    assert (folder / "run" / "results.jsonl").read_text() == undisturbed
+    assert says in done.err
+    assert len(done.err.splitlines()) == bool(says)
+
+
+def test_a_run_directory_changes_nothing_about_the_answer(tmp_path: Path, undisturbed: str) -> None:
+    done = run(tmp_path, *PROBLEM, "--budget", EVALUATIONS, "--out", "run")
+    assert (done.code, done.out, done.err) == (0, undisturbed, "")
+    assert (tmp_path / "run" / "results.jsonl").read_text() == undisturbed
+    rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert [row["evaluations"] for row in rows] == list(range(512, 16384 + 1, 512))
+    best = [row["best"] for row in rows]
+    assert best == sorted(best)
+    assert best[-1] == json.loads(undisturbed.splitlines()[0])["search"]["score"]
+    assert all(row["median"] <= row["best"] for row in rows)
+    again = run(tmp_path, "--resume", "run", "--quiet")
+    assert (again.code, again.out, again.err) == (0, undisturbed, "")
+
+
+def test_without_out_nothing_is_written(tmp_path: Path) -> None:
+    assert run(tmp_path, *PROBLEM, "--budget", "1000evals").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ten_kills_leave_no_trace(tmp_path: Path, undisturbed: str) -> None:
+    """kill -9 at random moments, now in the search, now while it starts or writes."""
+    generator = random.Random(time.time_ns())
+    words = [*PROBLEM, "--budget", EVALUATIONS, "--out", "run"]
+    kills = 0
+    while kills < 10:
+        process = start(tmp_path, *words)
+        wait_for(tmp_path / "run" / ("lock" if kills % 3 else "history.jsonl"), process)
+        time.sleep(generator.uniform(0.0, 0.25))
+        process.kill()
+        out, _ = process.communicate()
+        kills += 1
+        if process.returncode == 0:
+            assert out.decode() == undisturbed
+        if (tmp_path / "run" / "settings.json").exists():
+            words = ["--resume", "run", "--quiet"]
+    if words[0] != "--resume":
+        run(tmp_path, *words)
+    finishes(tmp_path, undisturbed)
+    rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert [row["evaluations"] for row in rows] == list(range(512, 16384 + 1, 512))
+
+
+def test_a_longer_budget_continues_to_what_a_long_search_finds(half: Path, undisturbed: str) -> None:
+    finishes(half.parent, undisturbed)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(half: Path, undisturbed: str) -> None:
+    newest = half / "checkpoint.json"
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    finishes(half.parent, undisturbed, says="checkpoint.json: is damaged; going on from checkpoint.previous.json")
+
+
+def test_a_checkpoint_with_one_wrong_digit_is_damaged(half: Path, undisturbed: str) -> None:
+    newest = half / "checkpoint.json"
+    state = json.loads(newest.read_bytes())
+    state["state"]["evolution"]["proposals"] += 1
+    newest.write_text(json.dumps(state))
+    finishes(half.parent, undisturbed, says="going on from checkpoint.previous.json")
+
+
+def test_a_kill_between_the_two_renames_of_a_checkpoint(half: Path, undisturbed: str) -> None:
+    (half / "checkpoint.json").rename(half / "checkpoint.new.json")
+    finishes(half.parent, undisturbed)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"schema":"zen-checkpoint/9"}', b"\xff\x00"])
+def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: bytes) -> None:
+    for name in ("checkpoint.json", "checkpoint.previous.json"):
+        (half / name).write_bytes(content)
+    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "start a new run with --out")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--seed", "1"], ["seed", "0", "1"]),
+        (["--max-params", "1M"], ["--max-params", "200000", "1000000"]),
+        (["--max-layers", "30"], ["--max-layers"]),
+        (["--space", "mobile"], ["--resume"]),
+        (["--resolution", "32"], ["resolution", "16", "32"]),
+        (["--population", "100"], ["population", "512", "100"]),
+        (["--lineages", "8"], ["lineages"]),
+        (["--norm", "l1"], ["norm"]),
+        (["--proxy", "balanced"], ["proxy"]),
+        (["--algorithm", "exact"], ["algorithm"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_what_would_change_the_search_is_refused(half: Path, words: list[str], named: list[str]) -> None:
+    before = {path.name: path.read_bytes() for path in half.iterdir()}
+    run(half.parent, "--resume", "run", "--quiet", *words).fails("--resume: ", *named)
+    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+
+
+def test_the_same_settings_written_again_are_no_change(half: Path) -> None:
+    done = run(half.parent, "--resume", "run", *PROBLEM, "--seed", "0", "--space", "resnet", "--top", "2")
+    assert done.code == 0, done.err
+    assert done.out == "".join((half / "results.jsonl").read_text().splitlines(keepends=True)[:2])
+
+
+def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
+    first = start(tmp_path, *PROBLEM, "--budget", "1h", "--out", "run")
+    try:
+        wait_for(tmp_path / "run" / "checkpoint.json", first)
+        run(tmp_path, "--resume", "run", "--quiet").fails("run", "another process is using")
+        run(tmp_path, *PROBLEM, "--out", "run").fails("--out", "already holds a run", "--resume")
+        assert first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
+    assert run(tmp_path, "--resume", "run", "--quiet", "--budget", "1evals").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_a_checkpoint_prints_the_best_and_can_be_resumed(
+    tmp_path: Path, undisturbed: str, number: int
+) -> None:
+    process = start(tmp_path, *PROBLEM, "--budget", EVALUATIONS, "--out", "run")
+    wait_for(tmp_path / "run" / "checkpoint.json", process)
+    process.send_signal(number)
+    done = end(process)
+    assert (done.code, done.err) == (130, "")
+    rows = done.rows
+    assert len(rows) == 3
+    assert {row["search"]["stopped"] for row in rows} == {"interrupted"}
+    assert 0 < rows[0]["search"]["evaluations"] < 16384
+    assert (tmp_path / "run" / "results.jsonl").read_text() == done.out
+    finishes(tmp_path, undisturbed)
+
+
+def test_ctrl_c_without_a_directory(tmp_path: Path) -> None:
+    process = start(tmp_path, *PROBLEM[:-1], "--budget", "1h")
+    assert process.stderr is not None
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    done = end(process)
+    assert done.code == 130
+    assert len(done.rows) == 3
+    assert "Traceback" not in done.err
+    assert "interrupted" in done.err
+
+
+def limit_files() -> None:
+    """A process that may write no file above 64 KiB, which is what a full disk looks like to it."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(half: Path, undisturbed: str) -> None:
+    before = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
+    assert len(before["checkpoint.json"]) > 64 * 1024
+    done = run(half.parent, "--resume", "run", "--budget", EVALUATIONS, "--quiet", preexec_fn=limit_files)
+    done.fails("checkpoint.new.json", "cannot be written", "too large")
+    assert {name: (half / name).read_bytes() for name in before} == before
+    assert not list(half.glob(".*"))
+    finishes(half.parent, undisturbed)
+
+
+def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path, undisturbed: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a file system of our own cannot be mounted here")
+    try:
+        filler = disk / "filler"
+        process = start(disk, *PROBLEM, "--budget", EVALUATIONS, "--out", "run")
+        wait_for(disk / "run" / "checkpoint.json", process)
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                pass
+        done = end(process)
+        done.fails("cannot be written", "no space left")
+        stuck = run(disk, "--resume", "run", "--quiet")
+        assert stuck.code == 2
+        assert "no space left" in stuck.err
+        filler.unlink()
+        finishes(disk, undisturbed)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_places_that_are_no_run_directories(zen: Zen, half: Path, write: Any) -> None:
+    write("file", "x")
+    (zen.folder / "full").mkdir()
+    write("full/something", "x")
+    (zen.folder / "empty").mkdir()
+    for name in ("missing", "file", "full", "empty"):
+        zen("search", "--resume", name).fails("--resume", name, "no run directory")
+    for name in ("file", "full"):
+        zen("search", *PROBLEM, "--out", name).fails("--out", name, "already exists")
+    zen("search", *PROBLEM, "--out", "run").fails("--out", "already holds a run")
+    zen("search", *PROBLEM, "--out", "file/run").fails("--out", "file/run")
+    zen("search", *PROBLEM, "--out", "new", "--resume", "run").fails("--out", "--resume")
+    assert (zen.folder / "full" / "something").read_text() == "x"
+    assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "empty").code == 0
+    assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "deep/er").code == 0
+
+
+def test_what_a_kill_before_the_settings_leaves_is_no_run(zen: Zen) -> None:
+    (zen.folder / "run").mkdir()
+    (zen.folder / "run" / "lock").touch()
+    (zen.folder / "run" / ".settings.json.1.part").touch()
+    assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "run").code == 0
+
+
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_may_not_be_written(zen: Zen) -> None:
+    (zen.folder / "closed").mkdir(mode=0o500)
+    zen("search", *PROBLEM, "--out", "closed/run").fails("--out", "closed/run", "permission denied")
+
+
+def test_an_impossible_request_leaves_no_directory_that_is_in_the_way(zen: Zen) -> None:
+    impossible = [*PROBLEM[:5], "1k", *PROBLEM[6:]]
+    zen("search", *impossible, "--out", "run").fails("--max-params")
+    assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "run").code == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"schema":"zen-run/2"}', b'{"schema":"zen-run/1"}', b"\xff"],
+    ids=["empty", "array", "object", "version", "bare", "bytes"],
+)
+def test_settings_of_another_version_or_damaged(half: Path, body: bytes) -> None:
+    (half / "settings.json").write_bytes(body)
+    run(half.parent, "--resume", "run", "--quiet").fails("settings.json")
+
+
+def test_a_monte_carlo_search_is_resumed_to_the_same_answer(tmp_path: Path) -> None:
+    """Its cache of scores is gone after a kill; the scores are the same because no score depends on its batch."""
+    words = [*PROBLEM[:-2], "2", "--quiet", "--estimator", "monte-carlo", "--batch-size", "2", "--draws", "1"]
+    words += ["--lineages", "8", "--device", "cpu"]
+    whole = run(tmp_path, *words, "--budget", "32evals")
+    assert whole.code == 0, whole.err
+    assert run(tmp_path, *words, "--budget", "16evals", "--out", "run").code == 0
+    rest = run(tmp_path, "--resume", "run", "--budget", "32evals", "--quiet")
+    assert (rest.code, rest.out) == (0, whole.out)
+
+
+def test_regnet_and_exact_runs_can_be_resumed(tmp_path: Path) -> None:
+    words = ["--space", "regnet", "--max-params", "500k", *PROBLEM[:4], *PROBLEM[6:]]
+    words = [
+        word if word != "10" or words[index - 1] != "--max-sublayers" else "30" for index, word in enumerate(words)
+    ]
+    whole = run(tmp_path, *words, "--budget", "4096evals")
+    assert whole.code == 0, whole.err
+    assert run(tmp_path, *words, "--budget", "1024evals", "--out", "run").code == 0
+    assert run(tmp_path, "--resume", "run", "--budget", "4096evals", "--quiet").out == whole.out
+
+    exact = [*PROBLEM, "--max-params", "60k", "--max-sublayers", "6", "--algorithm", "exact", "--gap", "10%"]
+    first = run(tmp_path, *exact, "--out", "exact")
+    assert first.code == 0, first.err
+    assert run(tmp_path, "--resume", "exact", "--quiet").out == first.out
