@@ -97,7 +97,7 @@ def format_seconds(value: float) -> str:
 def format_count(value: float) -> str:
     """1039932 as `1.04M`: three digits and a suffix, for people."""
     for scale, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
+        if abs(value) >= 0.9995 * scale:
             return f"{value / scale:.3g}{suffix}" if abs(value) < 999.5 * scale else f"{value / scale:.0f}{suffix}"
     return f"{value:.0f}"
 

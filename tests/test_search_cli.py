@@ -1,0 +1,317 @@
+"""`zen search` as users meet it: what a mistake looks like, what goes where, and the words on the screen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from cli import ENVIRONMENT, Zen
+
+from zen_cli.errors import UsageError
+from zen_cli.live import notation, sparkline
+from zen_cli.plainnet import parse_plainnet
+from zen_cli.search.presets import presets
+from zen_cli.spec import parse_spec
+from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
+
+SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
+QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]
+
+BAD: list[tuple[list[str], list[str]]] = [
+    (["--budget", "30parsec"], ["--budget", "unknown unit", "30parsec", "gpu-day"]),
+    (["--budget", "0.5gpu-year"], ["--budget", "unknown unit"]),
+    (["--budget", "480000"], ["--budget", "unknown unit"]),
+    (["--budget", "0s"], ["--budget", "not positive"]),
+    (["--budget", "-5s"], ["--budget", "not positive"]),
+    (["--budget", "0evals"], ["--budget", "not positive"]),
+    (["--budget", "0.5evals"], ["--budget", "not positive"]),
+    (["--budget", "much"], ["--budget", "much", "not a number"]),
+    (["--budget", "1e999s"], ["--budget", "not finite"]),
+    (["--budget", ""], ["--budget"]),
+    (["--max-params", "0"], ["--max-params", "not positive"]),
+    (["--max-params", "-1M"], ["--max-params", "not positive"]),
+    (["--max-params", "1Q"], ["--max-params", "unknown suffix"]),
+    (["--max-params", "1.5"], ["--max-params", "whole number"]),
+    (["--max-params", "many"], ["--max-params", "not a number"]),
+    (["--max-macs", "nan"], ["--max-macs"]),
+    (["--max-macs", "1e999"], ["--max-macs", "not finite"]),
+    (["--max-layers", "0"], ["--max-layers"]),
+    (["--max-sublayers", "-3"], ["--max-sublayers"]),
+    (["--max-depth-width-ratio", "0"], ["--max-depth-width-ratio", "not positive"]),
+    (["--max-depth-width-ratio", "nan"], ["--max-depth-width-ratio"]),
+    (["--max-params", "1k"], ["--max-params", "1000", "smallest value found"]),
+    (["--preset", "cifar1m"], ["--preset", 'did you mean "cifar-1m"']),
+    (["--space", "moblie"], ["--space", 'did you mean "mobile"']),
+    (["--space", "missing.json"], ["missing.json", "cannot be read"]),
+    (["--algorithm", "evolutoin"], ["--algorithm", 'did you mean "evolution"']),
+    (["--proxy", "balancd"], ["--proxy", "balanced"]),
+    (["--estimator", "meanfield"], ["--estimator", "mean-field"]),
+    (["--convention", "papre"], ["--convention", "paper"]),
+    (["--format", "xml"], ["--format"]),
+    (["--patience", "0"], ["--patience", "0"]),
+    (["--population", "0"], ["--population"]),
+    (["--lineages", "0"], ["--lineages"]),
+    (["--verify", "-1"], ["--verify"]),
+    (["--top", "0"], ["--top"]),
+    (["--gap", "5%%"], ["--gap"]),
+    (["--gap", "120%"], ["--gap", "between"]),
+    (["--resolution", "0"], ["--resolution"]),
+    (["--resolution", "2"], ["1 x 1 map"]),
+    (["--num-classes", "0"], ["--num-classes"]),
+    (["--seed", "-1"], ["--seed"]),
+    (["--alpha", "0"], ["--alpha"]),
+    (["--resume", "nowhere"], ["--resume", "nowhere", "no run directory"]),
+    (["--bound", "--proxy", "balanced"], ["--bound"]),
+    (["--bound", "--space", "regnet", "--max-sublayers", "30"], ["regnet"]),
+    (["--no-such-option"], ["--no-such-option"]),
+    (["--max-params"], ["--max-params"]),
+    (["words"], ["words"]),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), BAD, ids=[" ".join(words) for words, _ in BAD])
+def test_a_mistake_is_one_line_and_exit_2(zen: Zen, words: list[str], named: list[str]) -> None:
+    zen("search", *SMALL, "--quiet", *words).fails(*named)
+    assert list(zen.folder.iterdir()) == []
+
+
+def test_a_space_of_a_user(zen: Zen, write: Any) -> None:
+    space = json.loads(subprocess_space())
+    write("mine.json", {**space, "name": "mine", "kernels": [3, 9]})
+    done = zen("search", *QUICK, "--space", "mine.json")
+    assert done.code == 0, done.err
+    kernels = {block["kernel"] for row in done.rows for block in row["arch"]["blocks"]}
+    assert kernels <= {1, 3, 9}
+    assert {row["search"]["space"] for row in done.rows} == {"mine"}
+    check = zen("search", "--space", "mine.json", "--check", *SMALL)
+    assert check.code == 0
+    assert "the space mine is sound" in check.err
+    assert check.out.count("C3-") >= 5
+    write("bad.json", {**space, "kernels": [3, 4]})
+    for words in (QUICK, ["--check"]):
+        zen("search", "--space", "bad.json", *words).fails("bad.json: kernels", "even")
+
+
+def subprocess_space() -> str:
+    from zen_cli.space import load_space
+
+    return load_space("resnet").model_dump_json(by_alias=True)
+
+
+def test_the_answer_is_score_records_best_first_that_zen_score_reads(zen: Zen) -> None:
+    done = zen("search", *QUICK, "--top", "4", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    rows = done.rows
+    assert len(rows) == 4
+    assert len({row["id"] for row in rows}) == 4
+    assert [row["zen"]["value"] for row in rows] == sorted((row["zen"]["value"] for row in rows), reverse=True)
+    for row in rows:
+        assert row["schema"] == "zen-score/1"
+        assert row["cost"]["params"] <= 200_000
+        assert row["cost"]["sublayers"] <= 10
+        assert row["search"] == {
+            "space": "resnet",
+            "algorithm": "evolution",
+            "estimator": "mean-field",
+            "budgets": {"params": 200_000, "sublayers": 10, "evaluations": 2000},
+            "seed": 0,
+            "evaluations": 2000,
+            "stopped": "evaluations",
+            "score": row["zen"]["value"],
+        } | {key: None for key in ("proxy", "bound", "gap") if key in row["search"]}
+    again = zen.score("-", stdin=done.out).rows
+    assert [row["zen"]["value"] for row in again] == [row["zen"]["value"] for row in rows]
+    assert [row["id"] for row in again] == [row["id"] for row in rows]
+
+
+def test_the_same_seed_is_the_same_bytes(zen: Zen) -> None:
+    first = zen("search", *QUICK, "--quiet").out
+    assert first == zen("search", *QUICK, "--quiet").out
+    assert first == zen("search", *QUICK, "--out", "run").out
+    assert first == (zen.folder / "run" / "results.jsonl").read_text()
+    assert first != zen("search", *QUICK, "--quiet", "--seed", "1").out
+
+
+def test_a_closed_pipe_ends_it_quietly(zen: Zen) -> None:
+    command = f"{sys.executable} -m zen_cli search {' '.join(QUICK)} --top 300 --quiet --format jsonl"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -1"],
+        cwd=zen.folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--space", "mobile"], ["--space", "regnet", "--max-sublayers", "30"], ["--out", "run"]], ids=" ".join
+)
+def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]) -> None:
+    script = (
+        "import sys\n"
+        f"sys.argv = ['zen', 'search', *{[*QUICK, *more]!r}]\n"
+        "from zen_cli.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "sys.exit(code or ('torch' in sys.modules and 'torch was imported'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=zen.folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_limit_on_depth_it_says_why_one_is_needed(zen: Zen) -> None:
+    words = ["--resolution", "16", "--max-params", "200k", "--budget", "500evals", "--verify", "0"]
+    done = zen("search", *words)
+    assert done.code == 0
+    warning = done.err.splitlines()[0]
+    assert warning.startswith("zen: warning: no limit on depth")
+    assert "--max-sublayers" in warning
+    assert zen("search", *words, "--quiet").err == ""
+    for limit in (["--max-layers", "20"], ["--max-depth-width-ratio", "0.5"], ["--max-sublayers", "8"]):
+        assert "warning" not in zen("search", *words, *limit).err
+
+
+def test_the_screen_of_a_pipe_is_plain_lines(zen: Zen) -> None:
+    done = zen("search", *QUICK)
+    lines = done.err.splitlines()
+    assert all(line.startswith("zen: ") for line in lines)
+    assert "done after 2,000 evaluations" in lines[0]
+    assert lines[1].startswith("zen: C3-")
+    assert "\x1b" not in done.err
+
+
+def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> None:
+    words = ["--preset", "cifar-1m", "--budget", "600evals", "--verify", "0", "--top", "1"]
+    done = zen("search", *words)
+    (row,) = done.rows
+    assert row["search"]["budgets"] == {"params": 1_050_000, "macs": 160_000_000, "sublayers": 18, "evaluations": 600}
+    assert (row["arch"]["resolution"], row["arch"]["num_classes"]) == (32, 100)
+    assert "published for cifar-1m: ZenNet-1M" in done.err
+    (row,) = zen("search", *words, "--max-params", "0.5M").rows
+    assert row["search"]["budgets"]["params"] == 500_000
+    listed = zen("search", "--list-presets").rows
+    assert [row["preset"] for row in listed] == list(presets())
+
+
+def test_published_networks_keep_the_budgets_of_their_presets() -> None:
+    from zen_cli.cost import cost
+
+    for preset in presets().values():
+        if preset.published is not None:
+            total = cost(preset.published)
+            for name, limit in preset.limits._asdict().items():
+                assert limit is None or getattr(total, name) <= limit, (preset.name, name, getattr(total, name), limit)
+
+
+def test_exact_proves_a_gap_and_bound_adds_one_to_an_evolution(zen: Zen) -> None:
+    small = ["--resolution", "16", "--num-classes", "10", "--max-params", "60k", "--max-sublayers", "6"]
+    words = [*small, "--verify", "0", "--top", "1"]
+    exact = zen("search", *words, "--algorithm", "exact", "--gap", "5%")
+    assert exact.code == 0, exact.err
+    (best,) = exact.rows
+    evolved = zen("search", *words, "--budget", "4000evals", "--bound")
+    assert evolved.code == 0, evolved.err
+    (other,) = evolved.rows
+    for row in (best, other):
+        search = row["search"]
+        assert search["bound"] >= max(best["zen"]["value"], other["zen"]["value"])
+        assert search["gap"] == pytest.approx((search["bound"] - search["score"]) / search["score"])
+    assert best["search"]["gap"] <= 0.05
+    assert "nothing in this space exceeds" in evolved.err
+
+
+def test_a_time_budget_ends_the_search_and_says_so(zen: Zen) -> None:
+    done = zen("search", *SMALL, "--budget", "0.3s", "--budget", "1gpu-day", "--verify", "0", "--top", "1")
+    assert done.code == 0
+    assert done.rows[0]["search"]["stopped"] == "time"
+    assert "time is up" in done.err
+
+
+def test_patience_ends_the_search(zen: Zen) -> None:
+    tiny = ["--resolution", "16", "--num-classes", "10", "--max-params", "15k", "--max-sublayers", "6"]
+    done = zen("search", *tiny, "--patience", "1", "--budget", "2Mevals", "--verify", "0", "--top", "1", "--quiet")
+    assert done.rows[0]["search"]["stopped"] == "patience"
+
+
+# Words.
+
+
+@pytest.mark.parametrize(
+    ("texts", "budget"),
+    [
+        (["480000evals"], Budget(evaluations=480_000)),
+        (["480kevals"], Budget(evaluations=480_000)),
+        (["1.5Mevals", "2e6evals"], Budget(evaluations=1_500_000)),
+        (["1eval"], Budget(evaluations=1)),
+        (["30s"], Budget(seconds=30)),
+        (["10min"], Budget(seconds=600)),
+        (["10m"], Budget(seconds=600)),
+        (["2h"], Budget(seconds=7200)),
+        (["2 hours"], Budget(seconds=7200)),
+        (["1d", "2h"], Budget(seconds=7200)),
+        (["0.5gpu-day"], Budget(device_seconds=43_200)),
+        (["12gpu-hours"], Budget(device_seconds=43_200)),
+        (["12GPU-h"], Budget(device_seconds=43_200)),
+        (["1h", "10evals", "1gpu-hour"], Budget(10, 3600, 3600)),
+        ([], Budget()),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_budgets_are_read_as_people_write_them(texts: list[str], budget: Budget) -> None:
+    assert parse_budget(texts) == budget
+
+
+def test_counts_and_shares_are_read_as_people_write_them() -> None:
+    counts = {
+        "1M": 10**6,
+        "1.05e6": 1_050_000,
+        "400M": 4 * 10**8,
+        "18": 18,
+        "1_000": 1000,
+        "2G": 2 * 10**9,
+        "0.5k": 500,
+    }
+    assert {text: parse_count(text) for text in counts} == counts
+    assert (parse_share("1%", "x"), parse_share("0.01", "x")) == (0.01, 0.01)
+    for text in ("", "M", "1M2", "--", "∞", "0x10"):
+        with pytest.raises(UsageError):
+            parse_count(text)
+
+
+def test_counts_and_seconds_are_written_for_people() -> None:
+    assert [format_count(value) for value in (18, 1_039_932, 999_999, 4e8)] == ["18", "1.04M", "1M", "400M"]
+    assert [format_seconds(value) for value in (8.12, 200, 7500)] == ["8.1 s", "3 min 20 s", "2 h 5 min"]
+
+
+def test_the_notation_names_what_defines_a_block() -> None:
+    spec = parse_plainnet(
+        "SuperConvK3BNRELU(3,88,1,1)SuperResK1K7K1(88,120,1,16,1)SuperResK3K3(120,64,2,32,3)"
+        "SuperResIDWE4K5(64,96,2,80,2)SuperConvK1BNRELU(96,512,1,1)",
+        resolution=32,
+    )
+    assert notation(spec) == "C3-88  B7-120/16 x2  R3-64/32 x3 s2  M5-96(80)e4 x4 s2  C1-512"
+    grouped = {"op": "bottleneck", "width": 64, "mid_width": 48, "group_width": 16, "depth": 2}
+    assert "B3-64/48g16 x2" in notation(parse_spec({"resolution": 8, "blocks": [grouped]}))
+
+
+def test_the_sparkline_rises_with_the_values() -> None:
+    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert len(set(sparkline([5.0, 5.0, 5.0]))) == 1
+    assert sparkline([1.0]) in "▁▂▃▄▅▆▇█"
+    line = sparkline(list(range(1000)), width=60)
+    assert len(line) == 60
+    assert list(line) == sorted(line)
+    assert (line[0], line[-1]) == ("▁", "█")
