@@ -28,6 +28,13 @@ FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
 TOP = 5
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_ENDINGS = {
+    "interrupted": "interrupted",
+    "time": "time is up",
+    "patience": "patience is at its end",
+    "optimal": "proven optimal",
+    "gap": "gap reached",
+}
 _LETTERS = {"conv": "C", "basic": "R", "bottleneck": "B", "mbconv": "M"}
 
 
@@ -95,8 +102,7 @@ class Screen:
         if self._quiet or not outcome.candidates:
             return
         best = outcome.candidates[0]
-        how = {"interrupted": "interrupted", "evaluations": "done", "time": "time is up"}
-        ending = how.get(outcome.stopped, f"ended by {outcome.stopped}")
+        ending = _ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
         unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
         what = self._settings.proxy or "nats"
