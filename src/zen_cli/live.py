@@ -87,14 +87,15 @@ class Screen:
     def note(self, text: str) -> None:
         """A line about work that has no population, such as the exact search."""
         now = time.monotonic()
-        if self._quiet or now - self._shown < FRAME_SECONDS:
+        pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
+        if self._quiet or now - self._shown < pause:
             return
         self._shown = now
         if self._live is not None:
             from rich.text import Text
 
             self._live.update(Text(text), refresh=True)
-        elif now - self._shown >= LINE_SECONDS:
+        else:
             self._say(text)
 
     def report(self, outcome: Outcome, preset: str | None) -> None:

@@ -161,7 +161,7 @@ class BatchScorer:
         if fresh:
             scores = self._score([spec for spec, _ in fresh.values()])
             errors = [score for score in scores if isinstance(score, RunError)]
-            if errors and len(errors) == len(scores):
+            if errors and len(errors) == len(scores) and (len(scores) > 1 or not any(self._seen.values())):
                 raise errors[0]
             for (genome, (_, total)), score in zip(fresh.items(), scores, strict=True):
                 failed = isinstance(score, RunError)
