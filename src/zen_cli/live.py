@@ -175,7 +175,7 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, wi
         f"{len(snapshot.population)} networks"
     )
     trail = Text("best  ").append(sparkline(snapshot.trail), style="green")
-    rows = [Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail]
+    rows: list[Text | Table] = [Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail]
     wide = width >= WIDE
     rows.append(_top(settings, snapshot, ledger, structure=wide))
     if not wide:
