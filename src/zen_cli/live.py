@@ -28,6 +28,13 @@ FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
 TOP = 5
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_ENDINGS = {
+    "interrupted": "interrupted",
+    "time": "time is up",
+    "patience": "patience is at its end",
+    "optimal": "proven optimal",
+    "gap": "gap reached",
+}
 _LETTERS = {"conv": "C", "basic": "R", "bottleneck": "B", "mbconv": "M"}
 
 
@@ -80,14 +87,15 @@ class Screen:
     def note(self, text: str) -> None:
         """A line about work that has no population, such as the exact search."""
         now = time.monotonic()
-        if self._quiet or now - self._shown < FRAME_SECONDS:
+        pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
+        if self._quiet or now - self._shown < pause:
             return
         self._shown = now
         if self._live is not None:
             from rich.text import Text
 
             self._live.update(Text(text), refresh=True)
-        elif now - self._shown >= LINE_SECONDS:
+        else:
             self._say(text)
 
     def report(self, outcome: Outcome, preset: str | None) -> None:
@@ -95,8 +103,7 @@ class Screen:
         if self._quiet or not outcome.candidates:
             return
         best = outcome.candidates[0]
-        how = {"interrupted": "interrupted", "evaluations": "done", "time": "time is up"}
-        ending = how.get(outcome.stopped, f"ended by {outcome.stopped}")
+        ending = _ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
         unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
         what = self._settings.proxy or "nats"

@@ -70,6 +70,7 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
     sign, scorer, is_batch = _scorer(settings, ledger)
     walk = Random(settings.score.seed)
     start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, walk))
+    ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
     (rating,) = scorer.rate([start])
     if rating is None:
         raise RunError("the first network of the search has no score; use another --estimator or --proxy")
@@ -79,6 +80,7 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
         seed=settings.score.seed,
         population=settings.population,
         lineages=settings.lineages,
+        identity=space.identity,
     )
     loop = Loop(
         evolution,
@@ -268,7 +270,7 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
             end = log_delta(norm, alpha, terms.total.layers, terms.width, terms.side**2)
             return terms.total.log_gain + end
 
-        return 1, ClosedFormScorer(ledger, limits, zen), False
+        return 1, ClosedFormScorer(ledger, limits, zen, stages=False), False
     if settings.proxy is None:
         return 1, BatchScorer(ledger, limits, lambda specs: _monte_carlo(specs, score)), True
     from .proxies import find

@@ -311,13 +311,16 @@ def first_units(block: BlockLayout, in_width: int, count: int) -> tuple[Unit, ..
 
 
 def repeated_units(block: BlockLayout, in_width: int) -> list[tuple[Unit, int]]:
-    """The different units of a block and how often each stands there: behind the first sub-layer all are alike."""
-    period = UNITS_PER_SUBLAYER[block.op]
-    units = block_units(block, in_width)
-    return [
-        (unit, 1 if index < period else -(-(len(units) - index) // period))
-        for index, unit in enumerate(units[: 2 * period])
-    ]
+    """The different units of a block in order, and how often each stands there.
+
+    Behind the first all are alike, or alternate where the units of a pair differ in width.
+    """
+    depth = block.depth
+    if depth == 1 or block.widths(0) == block.widths(1):
+        units = first_units(block, in_width, 2)
+        return list(zip(units, (1, depth - 1), strict=False))
+    units = first_units(block, in_width, 4)
+    return list(zip(units, (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
 
 
 def unit_convs(unit: Unit, side: int) -> tuple[Conv, ...]:

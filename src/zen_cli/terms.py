@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .chain import conv_layer
-from .cost import conv_cost, linear_cost, shortcut_cost
+from .cost import Cost, conv_bn_cost, conv_cost, linear_cost, se_cost
 from .meanfield import LINEAR, RELU, log_gain
-from .spec import UNITS_PER_SUBLAYER, ArchSpec, BlockLayout, Conv, Unit, first_units, shrink, unit_convs
+from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 
 
 class Terms(NamedTuple):
@@ -90,31 +90,34 @@ def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *
         convention: `paper` or `zennas`, see `meanfield.log_gain`.
         first: whether the block's input is the image.
     """
-    # Behind the first sub-layer all are alike: one more is laid out and counted as often as it stands there.
-    period = UNITS_PER_SUBLAYER[block.op]
     log_gains = log_maps = log_fan_in = 0.0
     params = macs = activations = layers = 0
-    for index, unit in enumerate(first_units(block, in_width, 2 * period)):
-        repeats = 1 if index < period else -(-(block.depth - index) // period)
-        rows = [_conv_terms(conv, convention) for conv in unit_convs(unit, side)]
-        if first and index == 0:
-            rows[0] = _conv_terms(unit_convs(unit, side)[0], convention, image=True)
-        if unit.projection or unit.squeeze:
-            rows.append(_shortcut_terms(unit, side))
-        for row in rows:
-            log_gains += repeats * row[0]
-            log_maps += repeats * row[1]
-            log_fan_in += repeats * row[2]
-            params += repeats * row[3]
-            macs += repeats * row[4]
-            activations += repeats * row[5]
-            layers += repeats * row[6]
-        side = shrink(side, unit.stride)
+    for unit, times in repeated_units(block, in_width):
+        row = _unit_terms(unit, side, convention, first)
+        log_gains += times * row[0]
+        log_maps += times * row[1]
+        log_fan_in += times * row[2]
+        params += times * row[3]
+        macs += times * row[4]
+        activations += times * row[5]
+        layers += times * row[6]
+        side, first = shrink(side, unit.stride), False
     return Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers), side
 
 
+@lru_cache(maxsize=65_536)
+def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
+    convs = unit_convs(unit, side)
+    rows = [_conv_terms(convs[0], convention, first), *(_conv_terms(conv, convention, False) for conv in convs[1:])]
+    if unit.squeeze:
+        rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
+    if unit.projection:
+        rows.append(_projection_terms(unit.in_width, unit.width, shrink(side, unit.stride)))
+    return Terms(*map(sum, zip(*rows, strict=True)))
+
+
 @lru_cache(maxsize=262_144)
-def _conv_terms(conv: Conv, convention: str, *, image: bool = False) -> Terms:
+def _conv_terms(conv: Conv, convention: str, image: bool) -> Terms:
     layer, cost = conv_layer(conv), conv_cost(conv)
     return Terms(
         log_gain(layer, LINEAR if image else RELU, convention),
@@ -127,7 +130,11 @@ def _conv_terms(conv: Conv, convention: str, *, image: bool = False) -> Terms:
     )
 
 
-@lru_cache(maxsize=65_536)
-def _shortcut_terms(unit: Unit, side: int) -> Terms:
-    cost = shortcut_cost(unit, side)
+@lru_cache(maxsize=262_144)
+def _projection_terms(in_width: int, width: int, side: int) -> Terms:
+    return _beside(conv_bn_cost(in_width, width, 1, side))
+
+
+def _beside(cost: Cost) -> Terms:
+    """What stands beside the chain costs, and is no layer of it."""
     return Terms(params=cost.params, macs=cost.macs, activations=cost.activations)

@@ -132,6 +132,7 @@ def search(
     draws: opt.Draws = None,
     precision: opt.Precision = None,
     seed: opt.SearchSeed = None,
+    precision_mode: opt.SearchPrecisionMode = None,
     device: opt.SearchDevice = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
@@ -173,6 +174,7 @@ def search(
         draws=draws,
         precision=precision,
         seed=seed,
+        precision_mode=precision_mode,
         device=device,
     )
     format_ = opt.check_format(style)

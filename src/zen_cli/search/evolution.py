@@ -24,6 +24,7 @@ from .scorers import Rating
 FIRST_ROUND = 32_000
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
+MAX_REDRAWS = 100
 
 
 class Member(NamedTuple):
@@ -49,6 +50,7 @@ class Evolution:
         seed: of the generator.
         population: how many networks are remembered.
         lineages: how many change side by side: the proposals of one step.
+        identity: equal for genomes that are the same network.
     """
 
     def __init__(
@@ -59,15 +61,17 @@ class Evolution:
         seed: int,
         population: int,
         lineages: int,
+        identity: Callable[[Any], Any] = lambda genome: genome,
     ) -> None:
         self._neighbour = neighbour
+        self._identity = identity
         self._capacity = population
         self._start = Member.of(*start)
         self._random = Random(seed)
         self._lineages = [self._start] * lineages
         self._proposals: list[Any] = []
         self._heap = [self._start]
-        self._known = {self._start.genome}
+        self._known = {identity(self._start.genome)}
         self.best = self._start
         self.proposals = 0
         self.round = 0
@@ -105,8 +109,16 @@ class Evolution:
             if random.random() < FOLLOW:
                 other = lineages[int(random.random() * len(lineages))]
                 member = other if other.score > member.score else member
-            self._proposals.append(self._neighbour(member.genome, random))
+            self._proposals.append(self._move(member.genome))
         return self._proposals
+
+    def _move(self, genome: Any) -> Any:
+        """Another genome nearby; a move that leads nowhere is drawn again."""
+        for _ in range(MAX_REDRAWS):
+            moved = self._neighbour(genome, self._random)
+            if moved != genome:
+                return moved
+        return genome
 
     def tell(self, ratings: Sequence[Rating | None]) -> None:
         """The ratings of what `ask` gave, in order; None for what cannot be had."""
@@ -125,15 +137,16 @@ class Evolution:
             self._next_round()
 
     def _remember(self, member: Member) -> None:
-        if member.genome in self._known:
+        identity = self._identity(member.genome)
+        if identity in self._known:
             return
         if len(self._heap) < self._capacity:
             heapq.heappush(self._heap, member)
         elif member > self._heap[0]:
-            self._known.remove(heapq.heappushpop(self._heap, member).genome)
+            self._known.remove(self._identity(heapq.heappushpop(self._heap, member).genome))
         else:
             return
-        self._known.add(member.genome)
+        self._known.add(identity)
         self.best = max(self.best, member)
 
     def _next_round(self) -> None:
@@ -169,7 +182,7 @@ class Evolution:
         self._random.setstate((version, tuple(numbers), gauss))
         self._lineages = [member(row) for row in state["lineages"]]
         self._heap = [member(row) for row in state["population"]]
-        self._known = {row.genome for row in self._heap}
+        self._known = {self._identity(row.genome) for row in self._heap}
         self.best = member(state["best"])
         self.proposals, self.round = state["proposals"], state["round"]
         self.idle_rounds, self._round_began = state["idle_rounds"], state["round_began"]

@@ -45,7 +45,7 @@ class RunDirectory:
         Raises:
             OutputError: it exists and is not empty, or cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _is_leftover(file) for file in path.iterdir())):
             if (path / "settings.json").exists():
                 raise OutputError(f"--out: {path} already holds a run; go on with --resume {path}, or name another")
             raise OutputError(f"--out: {path} already exists; name a new or an empty directory")
@@ -104,7 +104,7 @@ class RunDirectory:
         body = {"schema": CHECKPOINT_SCHEMA, "sha256": _digest(state), "state": state}
         newest, previous = self.path / "checkpoint.json", self.path / "checkpoint.previous.json"
         fresh = self.path / "checkpoint.new.json"
-        write_bytes(fresh, orjson.dumps(body))
+        write_bytes(fresh, orjson.dumps(body, default=_plain))
         try:
             if newest.exists():
                 os.replace(newest, previous)
@@ -170,6 +170,11 @@ class RunDirectory:
             raise OutputError(f"{self.path}/history.jsonl: cannot be written, {_reason(error)}") from None
 
 
+def _is_leftover(file: Path) -> bool:
+    """Whether a run that was killed before it wrote its settings left this file."""
+    return file.name == "lock" or (file.name.startswith(".settings.json.") and file.suffix == ".part")
+
+
 def _read_state(file: Path) -> dict[str, Any]:
     try:
         body = orjson.loads(file.read_bytes())
@@ -184,7 +189,14 @@ def _read_state(file: Path) -> dict[str, Any]:
 
 
 def _digest(state: dict[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(state)).hexdigest()
+    return hashlib.sha256(orjson.dumps(state, default=_plain)).hexdigest()
+
+
+def _plain(value: object) -> list[Any]:
+    """A genome as a JSON array."""
+    if isinstance(value, tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -65,8 +65,8 @@ class Ledger:
         """A member as an architecture."""
         return to_spec(self.space.genes(genome, self.seed), self.seed, name)
 
-    def terms(self, genome: Any, limits: Limits | None = None) -> NetworkTerms | None:
-        """The terms of a member; None if they break the limits."""
+    def terms(self, genome: Any, limits: Limits | None = None, *, stages: bool = True) -> NetworkTerms | None:
+        """The terms of a member, with or without its stages; None if they break the limits."""
         genes = self.space.genes(genome, self.seed)
         lookup = self._blocks.get
         stem = genes[0]
@@ -81,7 +81,7 @@ class Ledger:
         total = Terms(*map(sum, zip(*rows, strict=True)))
         if limits is not None and not limits.admits(total):
             return None
-        return NetworkTerms(total, width, side, self._stages(genes, rows))
+        return NetworkTerms(total, width, side, self._stages(genes, rows) if stages else ())
 
     def _lay_out(self, key: tuple[Gene, int, int]) -> tuple[Terms, int]:
         gene, width, side = key
@@ -105,18 +105,26 @@ class Ledger:
 
 
 class ClosedFormScorer:
-    """Rates members by a function of their terms, hundreds of thousands of times in ten seconds."""
+    """Rates members by a function of their terms, hundreds of thousands of times in ten seconds.
 
-    def __init__(self, ledger: Ledger, limits: Limits, score: ClosedForm) -> None:
+    Args:
+        ledger: of the space.
+        limits: what a member has to keep.
+        score: the function; higher is better.
+        stages: whether it looks at the stages.
+    """
+
+    def __init__(self, ledger: Ledger, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
         self._ledger = ledger
         self._limits = limits
         self._score = score
+        self._stages = stages
 
     def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
         """One rating a genome, in order."""
         rows: list[Rating | None] = []
         for genome in genomes:
-            terms = self._ledger.terms(genome, self._limits)
+            terms = self._ledger.terms(genome, self._limits, stages=self._stages)
             if terms is None:
                 rows.append(None)
             else:
@@ -153,7 +161,7 @@ class BatchScorer:
         if fresh:
             scores = self._score([spec for spec, _ in fresh.values()])
             errors = [score for score in scores if isinstance(score, RunError)]
-            if errors and len(errors) == len(scores):
+            if errors and len(errors) == len(scores) and (len(scores) > 1 or not any(self._seen.values())):
                 raise errors[0]
             for (genome, (_, total)), score in zip(fresh.items(), scores, strict=True):
                 failed = isinstance(score, RunError)

@@ -71,9 +71,11 @@ class SearchSettings(BaseModel):
             if key in FREE or mine[key] == theirs[key]:
                 continue
             first, second = mine[key], theirs[key]
+            if key == "limits":
+                first, second = self.limits._asdict(), wanted.limits._asdict()
             if isinstance(first, dict) and isinstance(second, dict):
                 name = next(name for name in {**first, **second} if first.get(name) != second.get(name))
-                key, first, second = name, first.get(name), second.get(name)
+                key, first, second = Limits.options().get(name, name), first.get(name), second.get(name)
             raise UsageError(
                 f"--resume: {key} of the run is {first} and not {second}; leave it out, or start a new run with --out"
             )

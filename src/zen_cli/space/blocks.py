@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from functools import cached_property
 from random import Random
 from typing import Annotated, Any, Literal, TypeAlias
@@ -58,8 +59,9 @@ class BlockSpace(BaseModel):
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
         if "bottleneck" in self.ops:
             for group in self.group_widths:
-                if group and math.lcm(group, self.mid_width.step) * 2 > self.mid_width.max:
-                    raise ValueError(f"group_widths: two groups of {group} do not fit below mid_width.max; raise it")
+                unit = math.lcm(group, self.mid_width.step) if group else 1
+                if group and self.mid_width.max // unit * unit < max(self.mid_width.min, 2 * group):
+                    raise ValueError(f"group_widths: two groups of {group} do not fit into mid_width; raise its max")
         for index, seed in enumerate(self.seeds):
             reason = self.excludes(seed)
             if reason:
@@ -77,6 +79,15 @@ class BlockSpace(BaseModel):
     def genes(self, genome: Genome, seed: ArchSpec) -> tuple[Gene, ...]:
         """The blocks of a member."""
         return genome
+
+    def identity(self, genome: Genome) -> Hashable:
+        """Equal for members that are the same network; see `ArchSpec.id`."""
+        if not self._has_synonyms:
+            return genome
+        return tuple(
+            ("bottleneck" if gene.op == "mbconv" else gene.op, gene.widths(0), gene.widths(1), *gene[1:5], gene.se)
+            for gene in genome
+        )
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""
@@ -142,6 +153,13 @@ class BlockSpace(BaseModel):
         if not self.depth.min <= gene.sublayers <= self.depth.max:
             return f"depth: {gene.sublayers} sub-layers are not allowed"
         return ""
+
+    @cached_property
+    def _has_synonyms(self) -> bool:
+        """Whether different genes may be the same block: expansions that round to one width, or two depthwise ops."""
+        if "mbconv" not in self.ops:
+            return False
+        return self.width.step % 8 != 0 or len(self.ops) > 1
 
     @cached_property
     def _moves(self) -> BlockMoves:

@@ -119,7 +119,8 @@ class BlockMoves:
 
     def _split(self, gene: Gene) -> tuple[Gene, ...]:
         """Blocks of 3 and the rest, as the published spaces split a block that has become deep."""
-        if self._space.split_at is None or gene.sublayers < self._space.split_at:
+        split_at, least = self._space.split_at, self._space.depth.min
+        if split_at is None or gene.sublayers < max(split_at, 3 + least) or least > 3:
             return (gene,)
         rest = _with_sublayers(gene, gene.sublayers - 3)._replace(stride=1)
         return (_with_sublayers(gene, 3), *self._split(rest))

@@ -108,6 +108,10 @@ class RegNetSpace(BaseModel):
         small = seed.blocks[0].stride == 1
         return _genes(genome, self.stem_width, self.kernel, self.se, small)
 
+    def identity(self, genome: RegNetGenome) -> tuple[Gene, ...]:
+        """Equal for members that are the same network: many numbers round to the same stages."""
+        return _genes(genome, self.stem_width, self.kernel, self.se, True)
+
     def decode(self, rows: list[Any]) -> RegNetGenome:
         """A genome from the JSON array that it is written as."""
         return RegNetGenome(*rows)
