@@ -98,7 +98,7 @@ class Screen:
         else:
             self._say(text)
 
-    def report(self, outcome: Outcome, preset: str | None) -> None:
+    def report(self, outcome: Outcome, preset: str | None, *, hint: bool = True) -> None:
         """Says how the search ended, and how its best compares with what was published."""
         if self._quiet or not outcome.candidates:
             return
@@ -114,7 +114,7 @@ class Screen:
         self._say(notation(best.spec))
         if preset is not None and self._settings.proxy is None:
             self._say(_comparison(find_preset(preset), self._settings))
-        if self._live is not None and outcome.bound is None and _has_bound(self._settings):
+        if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
             self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
 
     def bound(self, outcome: Outcome) -> None:
