@@ -16,11 +16,13 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 # From left to right; a package stands for all of its modules.
 HOUSE = (
     *("errors", "units", "explain", "spec", "plainnet", "chain", "cost", "meanfield", "terms"),
-    *("records", "documents", "io", "render", "space"),
-    *("devices", "nets", "engine", "proxies", "scoring", "search", "export", "cli"),
+    *("records", "documents", "io", "render", "space", "ahead"),
+    *("devices", "nets", "engine", "proxies", "scoring", "search", "exact", "searching", "live", "export", "cli"),
 )
 # These may import torch when they are imported; whoever else needs it imports them inside a function.
-TORCH = ("devices", "nets", "engine", "proxies", "export")
+TORCH = ("devices", "nets", "engine", "proxies", "exact", "export")
+# Packages that only one home knows, and does without where they are missing.
+OPTIONAL = {"export": {"onnx", "onnxruntime", "safetensors", "timm"}, "engine": {"triton"}}
 
 
 def modules() -> list[Path]:
@@ -76,9 +78,8 @@ def test_torch_stays_behind_its_border(path: Path) -> None:
 
 def test_only_declared_packages_are_imported() -> None:
     known = {"typer", "rich", "torch", "pydantic", "orjson", *sys.stdlib_module_names, *HOUSE}
-    extras = {"onnx", "onnxruntime", "safetensors", "timm"}
     for path in modules():
-        assert set(imports(path)) <= known | (extras if home(path) == "export" else set()), path
+        assert set(imports(path)) <= known | OPTIONAL.get(home(path), set()), path
 
 
 WITHOUT_TORCH = [
@@ -86,6 +87,11 @@ WITHOUT_TORCH = [
     ["score", "--help"],
     ["--version"],
     ["score", "--schema"],
+    ["search", "--help"],
+    ["search", "--list-presets"],
+    ["search", "--check", "--preset", "imagenet-400m"],
+    ["search", "--preset", "cifar-1m", "--budget", "400evals", "--verify", "0"],
+    ["search", "--space", "regnet", "--proxy", "balanced", "--max-layers", "60", "--budget", "400evals"],
     ["export", "--help"],
     ["export", "--to", "json", "SuperConvK3BNRELU(3,8,1,2)"],
     ["export", "--to", "svg", "SuperConvK3BNRELU(3,8,1,2)"],

@@ -67,24 +67,18 @@ def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]
 @lru_cache(maxsize=8192)
 def unit_cost(unit: Unit, side: int) -> Cost:
     """The cost of one unit on a map of `side` x `side`."""
-    total = shortcut_cost(unit, side)
+    total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
     for conv in unit_convs(unit, side):
         total = total.plus(conv_cost(conv))
+    if unit.projection:
+        projection = conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))
+        total = total.plus(projection._replace(layers=0))
     return total
 
 
 def conv_cost(conv: Conv) -> Cost:
     """One convolution of a unit with its BN."""
     return conv_bn_cost(conv.in_width, conv.width, conv.kernel, shrink(conv.side, conv.stride), conv.groups)
-
-
-def shortcut_cost(unit: Unit, side: int) -> Cost:
-    """What a unit has beside its convolutions: the projection of its shortcut, and squeeze-and-excitation."""
-    total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
-    if unit.projection:
-        projection = conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))
-        total = total.plus(projection._replace(layers=0))
-    return total
 
 
 def conv_bn_cost(in_width: int, out_width: int, kernel: int, out_side: int, groups: int = 1) -> Cost:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .render import bar, console
+from .render import WIDE, bar, console
 from .search.limits import Limits
 from .search.loop import Snapshot
 from .search.presets import Preset, find_preset
@@ -28,6 +28,13 @@ FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
 TOP = 5
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_ENDINGS = {
+    "interrupted": "interrupted",
+    "time": "time is up",
+    "patience": "patience is at its end",
+    "optimal": "proven optimal",
+    "gap": "gap reached",
+}
 _LETTERS = {"conv": "C", "basic": "R", "bottleneck": "B", "mbconv": "M"}
 
 
@@ -68,7 +75,7 @@ class Screen:
             return
         self._shown = now
         if self._live is not None:
-            self._live.update(search_view(self._settings, snapshot, ledger), refresh=True)
+            self._live.update(search_view(self._settings, snapshot, ledger, self._live.console.width), refresh=True)
         else:
             best = ledger.spec(snapshot.best.genome)
             rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
@@ -91,13 +98,12 @@ class Screen:
         else:
             self._say(text)
 
-    def report(self, outcome: Outcome, preset: str | None) -> None:
+    def report(self, outcome: Outcome, preset: str | None, *, hint: bool = True) -> None:
         """Says how the search ended, and how its best compares with what was published."""
         if self._quiet or not outcome.candidates:
             return
         best = outcome.candidates[0]
-        how = {"interrupted": "interrupted", "evaluations": "done", "time": "time is up"}
-        ending = how.get(outcome.stopped, f"ended by {outcome.stopped}")
+        ending = _ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
         unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
         what = self._settings.proxy or "nats"
@@ -108,6 +114,8 @@ class Screen:
         self._say(notation(best.spec))
         if preset is not None and self._settings.proxy is None:
             self._say(_comparison(find_preset(preset), self._settings))
+        if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
+            self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
 
     def bound(self, outcome: Outcome) -> None:
         """Says what nothing in the space exceeds."""
@@ -121,8 +129,15 @@ class Screen:
         print(f"zen: {text}", file=sys.stderr, flush=True)
 
 
+def _has_bound(settings: SearchSettings) -> bool:
+    """Whether the exact search takes a problem like this one."""
+    limits, plain = settings.limits, settings.proxy is None and settings.score.estimator == "mean-field"
+    is_additive = limits.depth_width_ratio is None and (limits.layers is not None or limits.sublayers is not None)
+    return plain and is_additive and settings.space.kind == "blocks"
+
+
 def notation(spec: ArchSpec) -> str:
-    """A network on one line: `C3-88  B7-120/16 x2  B7-192/16 x6 s2  ...  C1-512`.
+    """A network on one line: `C3-88 B7-120/16x2 B7-192/16x6s2 ... C1-512`.
 
     A block is its op (C conv, R basic, B bottleneck, M mbconv), kernel, width, what is inside (`/mid_width`, `eN` for
     an expansion, `gN` channels a group), `xN` units and `sN` stride.
@@ -139,10 +154,10 @@ def notation(spec: ArchSpec) -> str:
             word += f"/{row['mid_width']}"
         if row.get("group_width"):
             word += f"g{row['group_width']}"
-        word += f" x{block.depth}" if block.depth > 1 else ""
-        word += f" s{block.stride}" if block.stride > 1 else ""
+        word += f"x{block.depth}" if block.depth > 1 else ""
+        word += f"s{block.stride}" if block.stride > 1 else ""
         words.append(word)
-    return "  ".join(words)
+    return " ".join(words)
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:
@@ -154,8 +169,8 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return "".join(_BLOCKS[1 + round((value - low) / (high - low or 1) * steps)] for value in values)
 
 
-def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> RenderableType:
-    """The live view: progress against each budget, the population, the best five."""
+def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int = 120) -> RenderableType:
+    """The live view: progress against each budget, the population, the best five; a narrow one spells out the best."""
     from rich.console import Group
     from rich.text import Text
 
@@ -169,9 +184,12 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) ->
         f"{len(snapshot.population)} networks"
     )
     trail = Text("best  ").append(sparkline(snapshot.trail), style="green")
-    return Group(
-        Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail, _top(settings, snapshot, ledger)
-    )
+    rows: list[Text | Table] = [Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail]
+    wide = width >= WIDE
+    rows.append(_top(settings, snapshot, ledger, structure=wide))
+    if not wide:
+        rows.append(Text(notation(ledger.spec(snapshot.best.genome))))
+    return Group(*rows)
 
 
 def _progress(settings: SearchSettings, snapshot: Snapshot) -> Table:
@@ -188,7 +206,7 @@ def _progress(settings: SearchSettings, snapshot: Snapshot) -> Table:
     return table
 
 
-def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Table:
+def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, *, structure: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -199,11 +217,13 @@ def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Table:
             table.add_column(
                 f"{name.replace('_', ' ')} of {format_count(limit) if limit >= 1 else limit}", justify="right"
             )
-    table.add_column("structure", overflow="fold")
+    if structure:
+        table.add_column("structure", overflow="fold")
     for member in snapshot.population[:TOP]:
         spec = ledger.spec(member.genome)
         usage = settings.limits.usage(spec_terms(spec).total)
-        table.add_row(f"{member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage), notation(spec))
+        cells = [f"{member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage)]
+        table.add_row(*cells, *([notation(spec)] if structure else []))
     return table
 
 

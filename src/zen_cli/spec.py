@@ -311,17 +311,16 @@ def first_units(block: BlockLayout, in_width: int, count: int) -> tuple[Unit, ..
 
 
 def repeated_units(block: BlockLayout, in_width: int) -> list[tuple[Unit, int]]:
-    """The different units of a block and how often each stands there: behind the first sub-layer all are alike."""
-    period = UNITS_PER_SUBLAYER[block.op]
+    """The different units of a block in order, and how often each stands there.
+
+    Behind the first all are alike, or alternate where the units of a pair differ in width.
+    """
     depth = block.depth
-    rows: list[tuple[Unit, int]] = []
-    for index, unit in enumerate(first_units(block, in_width, 2 * period)):
-        times = 1 if index < period else -(-(depth - index) // period)
-        if rows and rows[-1][0] == unit:
-            rows[-1] = (unit, rows[-1][1] + times)
-        else:
-            rows.append((unit, times))
-    return rows
+    if depth == 1 or block.widths(0) == block.widths(1):
+        units = first_units(block, in_width, 2)
+        return list(zip(units, (1, depth - 1), strict=False))
+    units = first_units(block, in_width, 4)
+    return list(zip(units, (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
 
 
 def unit_convs(unit: Unit, side: int) -> tuple[Conv, ...]:

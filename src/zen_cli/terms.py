@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .chain import conv_layer
-from .cost import conv_cost, linear_cost, shortcut_cost
+from .cost import Cost, conv_bn_cost, conv_cost, linear_cost, se_cost
 from .meanfield import LINEAR, RELU, log_gain
 from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 
@@ -109,8 +109,10 @@ def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *
 def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     convs = unit_convs(unit, side)
     rows = [_conv_terms(convs[0], convention, first), *(_conv_terms(conv, convention, False) for conv in convs[1:])]
-    if unit.projection or unit.squeeze:
-        rows.append(_shortcut_terms(unit, side))
+    if unit.squeeze:
+        rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
+    if unit.projection:
+        rows.append(_projection_terms(unit.in_width, unit.width, shrink(side, unit.stride)))
     return Terms(*map(sum, zip(*rows, strict=True)))
 
 
@@ -128,6 +130,11 @@ def _conv_terms(conv: Conv, convention: str, image: bool) -> Terms:
     )
 
 
-def _shortcut_terms(unit: Unit, side: int) -> Terms:
-    cost = shortcut_cost(unit, side)
+@lru_cache(maxsize=262_144)
+def _projection_terms(in_width: int, width: int, side: int) -> Terms:
+    return _beside(conv_bn_cost(in_width, width, 1, side))
+
+
+def _beside(cost: Cost) -> Terms:
+    """What stands beside the chain costs, and is no layer of it."""
     return Terms(params=cost.params, macs=cost.macs, activations=cost.activations)

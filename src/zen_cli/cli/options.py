@@ -105,6 +105,14 @@ SearchBatchSize = Annotated[
 SearchSeed = Annotated[
     int | None, typer.Option(help="Seed of all random numbers (default: 0).", rich_help_panel=SCORE_PANEL)
 ]
+SearchPrecisionMode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|float64|float32|tf32|float16|bfloat16",
+        help="What a draw is computed in (default: auto).",
+        rich_help_panel=SCORE_PANEL,
+    ),
+]
 SearchDevice = Annotated[
     str | None,
     typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute (default: auto).", rich_help_panel=SCORE_PANEL),

@@ -132,6 +132,7 @@ def search(
     draws: opt.Draws = None,
     precision: opt.Precision = None,
     seed: opt.SearchSeed = None,
+    precision_mode: opt.SearchPrecisionMode = None,
     device: opt.SearchDevice = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
@@ -173,6 +174,7 @@ def search(
         draws=draws,
         precision=precision,
         seed=seed,
+        precision_mode=precision_mode,
         device=device,
     )
     format_ = opt.check_format(style)
@@ -220,7 +222,7 @@ def _search(
         check_bound(settings)
     with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
         outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
-    screen.report(outcome, preset)
+    screen.report(outcome, preset, hint=not bound)
     if bound and outcome.stopped != "interrupted":
         outcome = add_bound(settings, outcome)
     screen.bound(outcome)

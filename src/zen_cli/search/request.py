@@ -14,7 +14,18 @@ from .limits import Limits
 from .presets import find_preset
 from .settings import BATCH_LINEAGES, CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_VERIFY, SearchSettings
 
-_SCORE_OPTIONS = ("estimator", "convention", "norm", "alpha", "batch_size", "draws", "precision", "seed", "device")
+_SCORE_OPTIONS = (
+    "estimator",
+    "convention",
+    "norm",
+    "alpha",
+    "batch_size",
+    "draws",
+    "precision",
+    "seed",
+    "precision_mode",
+    "device",
+)
 
 
 class Request(NamedTuple):
@@ -46,6 +57,7 @@ class Request(NamedTuple):
     draws: int | None = None
     precision: float | None = None
     seed: int | None = None
+    precision_mode: str | None = None
     device: str | None = None
 
 
