@@ -26,6 +26,7 @@ def tiny_space(
     first = {**FIRST[ops[0]], **(block or {})}
     blocks = [STEM, *({**first, "stride": stride} for stride in strides), HEAD]
     fields = {
+        "kind": "blocks",
         "name": "tiny",
         "seeds": [{"resolution": 8, "num_classes": 5, "blocks": blocks}],
         "ops": ops,
