@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .render import bar, console
+from .render import WIDE, bar, console
 from .search.limits import Limits
 from .search.loop import Snapshot
 from .search.presets import Preset, find_preset
@@ -75,7 +75,7 @@ class Screen:
             return
         self._shown = now
         if self._live is not None:
-            self._live.update(search_view(self._settings, snapshot, ledger), refresh=True)
+            self._live.update(search_view(self._settings, snapshot, ledger, self._live.console.width), refresh=True)
         else:
             best = ledger.spec(snapshot.best.genome)
             rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
@@ -128,7 +128,7 @@ class Screen:
 
 
 def notation(spec: ArchSpec) -> str:
-    """A network on one line: `C3-88  B7-120/16 x2  B7-192/16 x6 s2  ...  C1-512`.
+    """A network on one line: `C3-88 B7-120/16x2 B7-192/16x6s2 ... C1-512`.
 
     A block is its op (C conv, R basic, B bottleneck, M mbconv), kernel, width, what is inside (`/mid_width`, `eN` for
     an expansion, `gN` channels a group), `xN` units and `sN` stride.
@@ -145,10 +145,10 @@ def notation(spec: ArchSpec) -> str:
             word += f"/{row['mid_width']}"
         if row.get("group_width"):
             word += f"g{row['group_width']}"
-        word += f" x{block.depth}" if block.depth > 1 else ""
-        word += f" s{block.stride}" if block.stride > 1 else ""
+        word += f"x{block.depth}" if block.depth > 1 else ""
+        word += f"s{block.stride}" if block.stride > 1 else ""
         words.append(word)
-    return "  ".join(words)
+    return " ".join(words)
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:
@@ -160,8 +160,8 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
     return "".join(_BLOCKS[1 + round((value - low) / (high - low or 1) * steps)] for value in values)
 
 
-def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> RenderableType:
-    """The live view: progress against each budget, the population, the best five."""
+def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int = 120) -> RenderableType:
+    """The live view: progress against each budget, the population, the best five; a narrow one spells out the best."""
     from rich.console import Group
     from rich.text import Text
 
@@ -175,9 +175,12 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) ->
         f"{len(snapshot.population)} networks"
     )
     trail = Text("best  ").append(sparkline(snapshot.trail), style="green")
-    return Group(
-        Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail, _top(settings, snapshot, ledger)
-    )
+    rows: list[Text | Table] = [Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail]
+    wide = width >= WIDE
+    rows.append(_top(settings, snapshot, ledger, structure=wide))
+    if not wide:
+        rows.append(Text(notation(ledger.spec(snapshot.best.genome))))
+    return Group(*rows)
 
 
 def _progress(settings: SearchSettings, snapshot: Snapshot) -> Table:
@@ -194,7 +197,7 @@ def _progress(settings: SearchSettings, snapshot: Snapshot) -> Table:
     return table
 
 
-def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Table:
+def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, *, structure: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -205,11 +208,13 @@ def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Table:
             table.add_column(
                 f"{name.replace('_', ' ')} of {format_count(limit) if limit >= 1 else limit}", justify="right"
             )
-    table.add_column("structure", overflow="fold")
+    if structure:
+        table.add_column("structure", overflow="fold")
     for member in snapshot.population[:TOP]:
         spec = ledger.spec(member.genome)
         usage = settings.limits.usage(spec_terms(spec).total)
-        table.add_row(f"{member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage), notation(spec))
+        cells = [f"{member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage)]
+        table.add_row(*cells, *([notation(spec)] if structure else []))
     return table
 
 

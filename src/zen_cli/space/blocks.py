@@ -81,13 +81,25 @@ class BlockSpace(BaseModel):
         return genome
 
     def identity(self, genome: Genome) -> Hashable:
-        """Equal for members that are the same network; see `ArchSpec.id`."""
-        if not self._has_synonyms:
+        """Equal for members that are the same network; see `ArchSpec.id`.
+
+        Expansions may round to one width, inverted residuals are depthwise bottlenecks, and where the units of a pair
+        differ in width every unit has a projection, so that two blocks of such pairs are as good as one.
+        """
+        if "mbconv" not in self.ops:
             return genome
-        return tuple(
-            ("bottleneck" if gene.op == "mbconv" else gene.op, gene.widths(0), gene.widths(1), *gene[1:5], gene.se)
-            for gene in genome
-        )
+        rows: list[tuple[Any, ...]] = []
+        for gene in genome:
+            op, depth, stride = gene.op, gene.depth, gene.stride
+            row: tuple[Any, ...] = (op, gene.kernel, gene.width, gene.mid, gene.widths(0), gene.widths(1), gene.se)
+            if op == "mbconv":
+                row = ("bottleneck", *row[1:3], 0, *row[4:])
+                if gene.mid != gene.width and stride == 1 and rows and rows[-1][0] == row:
+                    depth, stride = depth + rows[-1][1], rows.pop()[2]
+            elif op == "bottleneck":
+                row = (*row[:3], 0, *row[4:])
+            rows.append((row, depth, stride))
+        return tuple(rows)
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""
@@ -153,13 +165,6 @@ class BlockSpace(BaseModel):
         if not self.depth.min <= gene.sublayers <= self.depth.max:
             return f"depth: {gene.sublayers} sub-layers are not allowed"
         return ""
-
-    @cached_property
-    def _has_synonyms(self) -> bool:
-        """Whether different genes may be the same block: expansions that round to one width, or two depthwise ops."""
-        if "mbconv" not in self.ops:
-            return False
-        return self.width.step % 8 != 0 or len(self.ops) > 1
 
     @cached_property
     def _moves(self) -> BlockMoves:

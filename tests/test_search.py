@@ -1,0 +1,494 @@
+"""The search: a seed finds the same again, budgets hold by independent arithmetic, and answers are members that run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zen_cli.cost import cost
+from zen_cli.errors import RunError, SpecError, UsageError
+from zen_cli.meanfield import score_spec
+from zen_cli.nets import build
+from zen_cli.records import ScoreRecord
+from zen_cli.search.evolution import Evolution
+from zen_cli.search.limits import Limits, depth_width_ratio
+from zen_cli.search.members import random_members
+from zen_cli.search.request import Request, check_request
+from zen_cli.search.scorers import BatchScorer, Ledger, Rating, find_start
+from zen_cli.search.settings import SearchSettings
+from zen_cli.searching import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
+from zen_cli.space import BlockSpace, RegNetSpace
+from zen_cli.spec import ArchSpec, unit_convs
+from zen_cli.terms import spec_terms
+
+
+def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:
+    """Settings of a small search."""
+    defaults = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0, "top": 5}
+    return check_request(Request(space=space, budget=(f"{evaluations}evals",), **{**defaults, **more}))
+
+
+def found(settings: SearchSettings) -> list[tuple[str, float]]:
+    return [(candidate.spec.id, candidate.score) for candidate in evolve(settings).candidates]
+
+
+# The evolution alone, on a toy: genomes are pairs of small numbers, the score a bumpy function of them.
+
+
+def toy_neighbour(genome: tuple[int, int], random: Random) -> tuple[int, int]:
+    a, b = genome
+    return (max(0, min(60, a + random.randint(-3, 3))), max(0, min(60, b + random.randint(-3, 3))))
+
+
+def toy_rating(genome: tuple[int, int]) -> Rating | None:
+    a, b = genome
+    if (a + b) % 7 == 3:
+        return None
+    return Rating(float(100 + a * b // 100), params=a, macs=b)
+
+
+def toy(seed: int = 0, population: int = 20, lineages: int = 3) -> Evolution:
+    start = toy_rating((0, 0))
+    assert start is not None
+    return Evolution(toy_neighbour, ((0, 0), start), seed=seed, population=population, lineages=lineages)
+
+
+def drive(evolution: Evolution, steps: int) -> list[Any]:
+    rows = []
+    for _ in range(steps):
+        proposals = evolution.ask()
+        rows.append(list(proposals))
+        evolution.tell([toy_rating(genome) for genome in proposals])
+    return rows
+
+
+@given(seed=st.integers(0, 2**63 - 1), steps=st.integers(1, 200))
+def test_the_same_seed_proposes_the_same_and_a_short_search_begins_a_long_one(seed: int, steps: int) -> None:
+    short, long = toy(seed), toy(seed)
+    rows = drive(short, steps)
+    assert rows == drive(long, steps)
+    assert short.population == long.population
+    drive(long, steps)
+    assert long.best >= short.best
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32), before=st.integers(0, 150), lineages=st.integers(1, 9))
+def test_a_restored_evolution_goes_on_as_if_nothing_had_happened(seed: int, before: int, lineages: int) -> None:
+    whole = toy(seed, lineages=lineages)
+    drive(whole, before)
+    state = orjson.loads(orjson.dumps(whole.state()))
+    rest = toy(seed + 1, lineages=lineages)
+    rest.restore(state, tuple)
+    assert drive(rest, 100) == drive(whole, 100)
+    assert rest.population == whole.population
+    assert rest.state() == whole.state()
+
+
+def test_a_restored_evolution_goes_on_over_the_end_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zen_cli.search.evolution.FIRST_ROUND", 100)
+    whole = toy()
+    drive(whole, 90)
+    assert whole.round > 0
+    rest = toy()
+    rest.restore(orjson.loads(orjson.dumps(whole.state())), tuple)
+    assert drive(rest, 400) == drive(whole, 400)
+    assert rest.state() == whole.state()
+    assert whole.round > 2
+
+
+def test_the_population_holds_the_best_of_all_that_was_accepted_once_each() -> None:
+    evolution = toy(population=12)
+    accepted = set()
+    for _ in range(500):
+        proposals = evolution.ask()
+        evolution.tell([toy_rating(genome) for genome in proposals])
+        accepted |= {member.genome for member in evolution._lineages}
+    rows = evolution.population
+    assert len(rows) == len({member.genome for member in rows}) == 12
+    assert rows == sorted(rows, reverse=True)
+    ranked = sorted(accepted, key=lambda g: (toy_rating(g).score, -g[0], -g[1]), reverse=True)  # type: ignore[union-attr]
+    assert [member.genome for member in rows] == ranked[:12]
+    assert evolution.best == rows[0]
+
+
+def test_ties_are_broken_by_parameters_then_by_macs() -> None:
+    evolution = toy(population=60)
+    drive(evolution, 400)
+    keys = [(-member.score, -member.params, -member.macs) for member in evolution.population]
+    assert keys == sorted(keys)
+    assert len({score for score, _, _ in keys}) < len(keys)
+
+
+def test_a_population_of_one_and_a_single_lineage() -> None:
+    evolution = toy(population=1, lineages=1)
+    drive(evolution, 300)
+    assert [evolution.best] == evolution.population
+
+
+def test_rounds_double_and_patience_counts_those_without_a_better_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zen_cli.search.evolution.FIRST_ROUND", 60)
+    evolution = toy(lineages=1)
+    for _ in range(60 * 31):
+        evolution.ask()
+        evolution.tell([Rating(1.0, 1, 1)])
+    assert evolution.round == 5
+    assert evolution.idle_rounds >= 4
+
+
+# Whole searches.
+
+SPACES = st.sampled_from(["resnet", "mobile", "regnet"])
+
+
+def reference_ratio(spec: ArchSpec) -> float:
+    """Layers over the geometric mean of what one output element reads, from the layers one by one."""
+    side, logs = spec.resolution, []
+    for unit in spec.units:
+        logs += [math.log(conv.in_width // conv.groups * conv.kernel**2) for conv in unit_convs(unit, side)]
+        side = (side - 1) // unit.stride + 1
+    return len(logs) / math.exp(sum(logs) / len(logs))
+
+
+def keeps(spec: ArchSpec, limits: Limits) -> bool:
+    total = cost(spec)
+    used = (total.params, total.macs, total.layers, total.sublayers, reference_ratio(spec))
+    return all(limit is None or value <= limit * (1 + 1e-12) for value, limit in zip(used, limits, strict=True))
+
+
+@settings(max_examples=25)
+@given(
+    space=SPACES,
+    seed=st.integers(0, 2**32),
+    params=st.integers(60_000, 2_000_000),
+    macs=st.none() | st.integers(8_000_000, 100_000_000),
+    layers=st.none() | st.integers(24, 60),
+    sublayers=st.none() | st.integers(12, 30),
+    ratio=st.none() | st.floats(0.5, 3),
+    resolution=st.sampled_from([16, 32]),
+)
+def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
+    space: str,
+    seed: int,
+    params: int,
+    macs: int | None,
+    layers: int | None,
+    sublayers: int | None,
+    ratio: float | None,
+    resolution: int,
+) -> None:
+    settings = check_request(
+        Request(
+            space=space,
+            resolution=resolution,
+            num_classes=7,
+            max_params=str(params),
+            max_macs=None if macs is None else str(macs),
+            max_layers=None if layers is None else str(layers),
+            max_sublayers=None if sublayers is None else str(sublayers),
+            max_depth_width_ratio=ratio,
+            budget=("800evals",),
+            population=64,
+            seed=seed,
+            verify=0,
+            top=20,
+        )
+    )
+    try:
+        candidates = evolve(settings).candidates
+    except SpecError as error:  # a budget that the space cannot meet, said so
+        assert "--max-" in str(error)
+        return
+    members = settings.space
+    assert len({candidate.spec.id for candidate in candidates}) == len(candidates)
+    assert [candidate.score for candidate in candidates] == sorted(
+        (candidate.score for candidate in candidates), reverse=True
+    )
+    for candidate in candidates:
+        spec = candidate.spec
+        assert keeps(spec, settings.limits)
+        assert candidate.score == pytest.approx(score_spec(spec), abs=1e-9)
+        assert (spec.resolution, spec.num_classes) == (resolution, 7)
+        if isinstance(members, BlockSpace):
+            assert members.excludes(spec) == ""
+    best = candidates[0].spec
+    with torch.no_grad():
+        assert build(best).eval()(torch.zeros(1, 3, resolution, resolution)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+def test_the_population_holds_no_network_twice(space: str) -> None:
+    seen: list[list[str]] = []
+
+    def look(snapshot: Any, ledger: Ledger) -> None:
+        seen.append([ledger.spec(member.genome).id for member in snapshot.population])
+
+    evolve(wanted(space, 2048, population=200, max_sublayers="30"), watch=Watch(look))
+    assert len(seen) == 4
+    assert len(seen[-1]) > 50
+    for ids in seen:
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+def test_the_same_seed_finds_the_same_and_longer_searches_are_no_worse(space: str) -> None:
+    more = {"max_sublayers": "30"}
+    assert found(wanted(space, **more)) == found(wanted(space, **more))
+    assert found(wanted(space, **more)) != found(wanted(space, seed=1, **more))
+    best = [found(wanted(space, evaluations, **more))[0][1] for evaluations in (0x400, 0x800, 0x1000, 0x2000)]
+    assert best == sorted(best)
+
+
+def test_the_search_climbs() -> None:
+    """Better by far than as many random members within the same budgets."""
+    settings = wanted(evaluations=5000)
+    chance = max(score_spec(spec) for spec in random_members(settings, 20))
+    assert found(settings)[0][1] > chance + 3
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"max_layers": "20", "max_sublayers": None},
+        {"max_depth_width_ratio": 0.2, "max_sublayers": None},
+        {"max_layers": "20", "max_depth_width_ratio": 0.3, "max_macs": "10M"},
+    ],
+    ids=["layers", "ratio", "all"],
+)
+def test_depth_is_limited_by_layers_and_by_the_ratio(more: dict[str, Any]) -> None:
+    settings = wanted(**more)
+    assert settings.limits.bounds_depth
+    for candidate in evolve(settings).candidates:
+        assert keeps(candidate.spec, settings.limits)
+
+
+@settings(max_examples=20)
+@given(space=SPACES, seed=st.integers(0, 2**32))
+def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: int) -> None:
+    settings = wanted(space, max_sublayers="30", seed=seed)
+    for spec in random_members(settings, 2):
+        assert depth_width_ratio(spec_terms(spec).total) == pytest.approx(reference_ratio(spec))
+        ledger = Ledger(settings.space, settings.seed_network(), "paper")
+        assert keeps(spec, settings.limits)
+        assert ledger.seed.resolution == spec.resolution
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"max_params": "1k"}, ["--max-params", "1000", "smallest value found"]),
+        ({"max_macs": "1k"}, ["--max-macs", "1000"]),
+        ({"max_sublayers": "2"}, ["--max-sublayers", "2"]),
+        ({"max_layers": "3"}, ["--max-layers", "3"]),
+        ({"max_depth_width_ratio": 1e-6}, ["--max-depth-width-ratio"]),
+    ],
+)
+@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+def test_an_impossible_budget_is_named_with_the_smallest_value(
+    space: str, more: dict[str, Any], words: Sequence[str]
+) -> None:
+    looks: list[Any] = []
+    with pytest.raises(SpecError) as caught:
+        evolve(wanted(space, 10**9, **more), watch=Watch(lambda *row: looks.append(row)))
+    assert not looks
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_the_smallest_value_that_it_names_can_be_had() -> None:
+    for space in ("resnet", "mobile"):
+        with pytest.raises(SpecError) as caught:
+            evolve(wanted(space, max_params="1k"))
+        least = float(str(caught.value).split("found is ")[1])
+        settings = wanted(space, max_params=str(int(least)), evaluations=8)
+        assert all(cost(candidate.spec).params <= least for candidate in evolve(settings).candidates)
+
+
+def test_budgets_that_contradict_each_other_name_the_one_that_breaks() -> None:
+    with pytest.raises(SpecError, match=r"--max-(params|depth-width-ratio)"):
+        evolve(wanted("resnet", max_params="14k", max_depth_width_ratio=0.05))
+
+
+def test_a_map_too_small_for_the_space_is_an_error_at_once() -> None:
+    for space in ("resnet", "regnet"):
+        with pytest.raises(SpecError, match="1 x 1 map"):
+            evolve(wanted(space, 10**9, resolution=2, max_sublayers="30"))
+
+
+def test_regnet_members_come_from_their_numbers() -> None:
+    settings = wanted("regnet", max_sublayers="30")
+    space = settings.space
+    assert isinstance(space, RegNetSpace)
+    for candidate in evolve(settings).candidates:
+        blocks = candidate.spec.blocks
+        assert len(blocks) == 1 + space.stages
+        assert [block.op for block in blocks] == ["conv", *["bottleneck"] * space.stages]
+        widths = [block.width for block in blocks[1:]]
+        assert widths == sorted(widths)
+
+
+# Scores that are measured, in batches.
+
+
+def test_monte_carlo_scores_a_generation_as_one_batch() -> None:
+    settings = wanted(evaluations=64, estimator="monte-carlo", batch_size=2, draws=1, lineages=16)
+    first, second = evolve(settings), evolve(settings)
+    assert [c.spec.id for c in first.candidates] == [c.spec.id for c in second.candidates]
+    assert first.evaluations == 64
+    (row, *_) = finish(settings, first)
+    assert isinstance(row, ScoreRecord)
+    assert row.zen.estimator == "monte-carlo"
+    assert row.zen.value == pytest.approx(first.candidates[0].score, abs=1e-3)
+    assert row.search is not None
+    assert row.search.estimator == "monte-carlo"
+
+
+class Counting:
+    """A batch score that remembers its batches; networks of some ids cannot be scored."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.batches: list[list[str]] = []
+        self.fails = fails
+
+    def __call__(self, specs: Sequence[ArchSpec]) -> list[float | RunError]:
+        self.batches.append([spec.id for spec in specs])
+        return [RunError("no score") if self.fails else score_spec(spec) for spec in specs]
+
+
+def members(count: int) -> tuple[Ledger, Limits, list[Any]]:
+    settings = wanted()
+    ledger = Ledger(settings.space, settings.seed_network(), "paper")
+    random, genome = Random(0), settings.space.start(ledger.seed)
+    rows = {genome: None}
+    while len(rows) < count:
+        genome = settings.space.neighbour(genome, random)  # type: ignore[arg-type]
+        if ledger.terms(genome, settings.limits) is not None:
+            rows[genome] = None
+    return ledger, settings.limits, list(rows)
+
+
+def test_a_batch_holds_what_is_new_and_within_the_limits_once() -> None:
+    ledger, limits, rows = members(6)
+    score = Counting()
+    scorer = BatchScorer(ledger, limits, score)
+    ratings = scorer.rate([*rows, rows[0]])
+    assert ratings[0] == ratings[-1]
+    assert [len(batch) for batch in score.batches] == [6]
+    assert scorer.rate(rows) == ratings[:-1]
+    assert len(score.batches) == 1
+    assert BatchScorer(ledger, Limits(params=1), score).rate(rows) == [None] * 6
+    assert len(score.batches) == 1
+
+
+def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does_not() -> None:
+    ledger, limits, rows = members(4)
+    score = Counting()
+    scorer = BatchScorer(ledger, limits, score)
+    scorer.rate(rows[:1])
+    score.fails = True
+    assert scorer.rate(rows[1:2]) == [None]
+    with pytest.raises(RunError, match="no score"):
+        scorer.rate(rows[2:])
+    with pytest.raises(RunError, match="no score"):
+        BatchScorer(ledger, limits, Counting(fails=True)).rate(rows[:1])
+
+
+def test_a_proxy_is_searched_in_its_own_direction() -> None:
+    from zen_cli.proxies import find
+    from zen_cli.records import check_settings
+
+    score = check_settings(estimator="mean-field", batch_size=2)
+    for name, more in (
+        ("balanced", {"evaluations": 2000}),
+        ("ntk", {"evaluations": 40, "lineages": 8, "batch_size": 2}),
+    ):
+        proxy = find(name)
+        settings = wanted(proxy=name, **more)
+        outcome = evolve(settings)
+        values = [candidate.score for candidate in outcome.candidates]
+        assert values == sorted(values, reverse=proxy.sign > 0)
+        if name == "balanced":
+            assert proxy.closed_form is not None
+            first = outcome.candidates[0]
+            assert first.score == pytest.approx(proxy.closed_form(spec_terms(first.spec), score))
+    assert find("ntk").sign == -1
+    assert find("balanced").sign == 1
+
+
+def test_params_as_a_proxy_fills_the_budget() -> None:
+    best = evolve(wanted(proxy="params", evaluations=4000)).candidates[0]
+    assert best.score == cost(best.spec).params > 95_000
+
+
+# The answer.
+
+
+def test_verified_networks_are_ranked_by_draws_that_the_search_has_not_seen() -> None:
+    settings = wanted(evaluations=2000, verify=4, top=6, batch_size=2, draws=2, seed=5)
+    outcome = evolve(settings)
+    rows = finish(settings, outcome)
+    records = [row for row in rows if isinstance(row, ScoreRecord)]
+    assert len(records) == len(rows) == 6
+    checked = records[:4]
+    assert [row.zen.estimator for row in records] == ["monte-carlo"] * 4 + ["mean-field"] * 2
+    assert [row.zen.seed for row in checked] == [5 + VERIFY_SEED_STEP] * 4
+    values = [row.zen.value for row in checked]
+    assert values == sorted(values, reverse=True)
+    assert {row.id for row in checked} == {candidate.spec.id for candidate in outcome.candidates[:4]}
+    for row in records:
+        assert row.search is not None
+        assert row.search.score == pytest.approx(score_spec(outcome_spec(outcome, row.id)))
+        assert (row.search.seed, row.search.evaluations, row.search.stopped) == (5, 2000, "evaluations")
+
+
+def outcome_spec(outcome: Outcome, id_: str) -> ArchSpec:
+    return next(candidate.spec for candidate in outcome.candidates if candidate.spec.id == id_)
+
+
+@pytest.mark.parametrize(("verify", "top", "count"), [(0, 3, 3), (2, 1, 1), (3, 3, 3), (1, 4, 4), (0, 1, 1)])
+def test_the_answer_has_as_many_networks_as_were_asked_for(verify: int, top: int, count: int) -> None:
+    settings = wanted(evaluations=1000, verify=verify, top=top, batch_size=1, draws=1)
+    assert len(finish(settings, evolve(settings))) == count
+
+
+SMALL = {"max_params": "60k", "max_macs": "3M", "max_sublayers": "6", "max_layers": None}
+
+
+def test_exact_is_above_evolution_and_below_its_bound() -> None:
+    settings = wanted(evaluations=8000, **SMALL)
+    best = evolve(settings).candidates[0]
+    outcome = search_by(wanted(algorithm="exact", gap="2%", **SMALL))
+    assert outcome.bound is not None
+    top = outcome.candidates[0]
+    assert outcome.bound >= top.score >= 0.98 * outcome.bound - 1e-9
+    assert best.score <= outcome.bound
+    assert keeps(top.spec, settings.limits)
+    bounded = add_bound(settings, evolve(settings))
+    assert bounded.bound is not None
+    assert bounded.bound >= max(best.score, top.score)
+
+
+def test_exact_refuses_what_it_cannot_do() -> None:
+    for more, word in (
+        ({"proxy": "balanced"}, "--proxy"),
+        ({"estimator": "monte-carlo"}, "--estimator"),
+        ({"space": "regnet", "max_sublayers": "30"}, "regnet"),
+    ):
+        with pytest.raises(UsageError, match=word):
+            search_by(wanted(**{"algorithm": "exact", **more}))
+
+
+def test_the_start_is_within_the_limits_even_at_their_edge() -> None:
+    settings = wanted("resnet", max_params="14k", max_sublayers="6")
+    ledger, random = Ledger(settings.space, settings.seed_network(), "paper"), Random(0)
+    genome = find_start(ledger, settings.limits, lambda genome: settings.space.neighbour(genome, random))
+    assert keeps(ledger.spec(genome), settings.limits)
