@@ -98,7 +98,7 @@ class Screen:
         else:
             self._say(text)
 
-    def report(self, outcome: Outcome, preset: str | None) -> None:
+    def report(self, outcome: Outcome, preset: str | None, *, hint: bool = True) -> None:
         """Says how the search ended, and how its best compares with what was published."""
         if self._quiet or not outcome.candidates:
             return
@@ -114,6 +114,8 @@ class Screen:
         self._say(notation(best.spec))
         if preset is not None and self._settings.proxy is None:
             self._say(_comparison(find_preset(preset), self._settings))
+        if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
+            self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
 
     def bound(self, outcome: Outcome) -> None:
         """Says what nothing in the space exceeds."""
@@ -125,6 +127,13 @@ class Screen:
 
     def _say(self, text: str) -> None:
         print(f"zen: {text}", file=sys.stderr, flush=True)
+
+
+def _has_bound(settings: SearchSettings) -> bool:
+    """Whether the exact search takes a problem like this one."""
+    limits, plain = settings.limits, settings.proxy is None and settings.score.estimator == "mean-field"
+    is_additive = limits.depth_width_ratio is None and (limits.layers is not None or limits.sublayers is not None)
+    return plain and is_additive and settings.space.kind == "blocks"
 
 
 def notation(spec: ArchSpec) -> str:

@@ -222,7 +222,7 @@ def _search(
         check_bound(settings)
     with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
         outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
-    screen.report(outcome, preset)
+    screen.report(outcome, preset, hint=not bound)
     if bound and outcome.stopped != "interrupted":
         outcome = add_bound(settings, outcome)
     screen.bound(outcome)
