@@ -1,3 +1,4 @@
+# quick --quick
 """Find a network, export it, train it beside one made by hand: real images, plain PyTorch, minutes on a laptop.
 
     pip install 'zen-cli[examples]'

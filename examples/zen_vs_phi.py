@@ -1,3 +1,4 @@
+# quick --quick
 """Is the Zen-score the Phi-score? Zen - log alpha - Phi of plain chains, over depth and alpha.
 
 Phi is the log gradient norm of the chain without BN. While alpha is small, Zen - log alpha measures the same thing: the

@@ -26,6 +26,7 @@ def tiny_space(
     first = {**FIRST[ops[0]], **(block or {})}
     blocks = [STEM, *({**first, "stride": stride} for stride in strides), HEAD]
     fields = {
+        "kind": "blocks",
         "name": "tiny",
         "seeds": [{"resolution": 8, "num_classes": 5, "blocks": blocks}],
         "ops": ops,
@@ -115,4 +116,5 @@ def value(terms: Terms, width: int, side: int, norm: str) -> float:
 
 def check_measure(genome: Genome, seed: ArchSpec) -> None:
     """The list's arithmetic is that of the spec."""
-    assert measure(genome, seed, "paper") == tuple(spec_terms(to_spec(genome, seed)))
+    terms = spec_terms(to_spec(genome, seed))
+    assert measure(genome, seed, "paper") == (terms.total, terms.width, terms.side)

@@ -45,6 +45,7 @@ def test_monte_carlo_is_the_default_and_says_nothing_on_stderr(zen: Zen) -> None
         "draws": 4,
         "seed": 0,
         "device": row["zen"]["device"],
+        "precision_mode": "float32",
     }
     assert row["zen"]["std_error"] > 0
     assert done.out == zen("score", "--batch-size", "2", "-", stdin=LINE).out

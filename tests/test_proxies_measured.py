@@ -114,7 +114,7 @@ def test_one_image_on_one_pixel_has_no_batch_statistics() -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused_before_it_is_built() -> None:
-    spec = parse_spec({"resolution": 16384, "blocks": [{"op": "conv", "width": 65536, "depth": 8}]})
+    spec = parse_spec({"resolution": 16384, "blocks": [{"op": "conv", "width": 8192, "depth": 8}]})
     for name in MEASURED:
         with pytest.raises(MemoryLimitError, match=f"{spec.id}: {name} at batch size 16 needs about"):
             find(name).evaluate(spec, check_settings())
