@@ -81,7 +81,8 @@ class Screen:
             rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
             self._say(
                 f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "
-                f"best {snapshot.best.score:.2f}, median {snapshot.median:.2f}: {notation(best)}"
+                f"best {snapshot.sign * snapshot.best.score:.2f}, "
+                f"median {snapshot.sign * snapshot.median:.2f}: {notation(best)}"
             )
 
     def note(self, text: str) -> None:
@@ -180,7 +181,7 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, wi
         f"{rate:,.0f}/s   {format_seconds(snapshot.elapsed_s)}   round {snapshot.round + 1}"
     )
     best = (
-        f"best {snapshot.best.score:.3f}   median {snapshot.median:.3f}   spread {snapshot.spread:.3f}   "
+        f"best {snapshot.sign * snapshot.best.score:.3f}   median {snapshot.sign * snapshot.median:.3f}   spread {snapshot.spread:.3f}   "
         f"{len(snapshot.population)} networks"
     )
     trail = Text("best  ").append(sparkline(snapshot.trail), style="green")
@@ -222,7 +223,7 @@ def _top(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, *, struct
     for member in snapshot.population[:TOP]:
         spec = ledger.spec(member.genome)
         usage = settings.limits.usage(spec_terms(spec).total)
-        cells = [f"{member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage)]
+        cells = [f"{snapshot.sign * member.score:.3f}", *(f"{value / limit:.1%}" for _, value, limit in usage)]
         table.add_row(*cells, *([notation(spec)] if structure else []))
     return table
 

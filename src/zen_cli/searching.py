@@ -89,6 +89,7 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
         budget=settings.budget,
         patience=settings.patience,
         generation=settings.lineages if is_batch else max(settings.lineages, DEFAULT_POPULATION),
+        sign=sign,
         run=run,
         warn=watch.warn,
     )
@@ -125,6 +126,8 @@ def solve_exactly(settings: SearchSettings, watch: Watch) -> Outcome:
     if settings.proxy is not None or score.estimator != "mean-field":
         what = "--proxy" if settings.proxy is not None else "--estimator"
         raise UsageError(f"{what}: the exact search knows the Zen-score's closed form only; use --algorithm evolution")
+    if settings.budget.evaluations is not None:
+        raise UsageError("--budget: the exact search counts no evaluations; give it a time, such as 60s, or a --gap")
     check_exact(space, settings.limits, seed)
     began = time.monotonic()
     stopped: list[str] = []

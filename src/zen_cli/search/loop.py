@@ -21,7 +21,8 @@ class Snapshot(NamedTuple):
     """How far a search is, after a generation.
 
     `population` is sorted, best first; `median` and `spread` (between its quartiles) are of its scores; `trail` is the
-    best score over the generations, thinned out.
+    best score over the generations, thinned out. All of these are higher where better; `sign` is -1 where what people
+    know by its name is lower where better.
     """
 
     proposals: int
@@ -32,6 +33,7 @@ class Snapshot(NamedTuple):
     median: float
     spread: float
     trail: tuple[float, ...]
+    sign: int = 1
 
     @property
     def best(self) -> Member:
@@ -43,8 +45,8 @@ class Snapshot(NamedTuple):
         return {
             "evaluations": self.proposals,
             "round": self.round,
-            "best": self.best.score,
-            "median": self.median,
+            "best": self.sign * self.best.score,
+            "median": self.sign * self.median,
             "spread": self.spread,
             "temperature": self.temperature,
             "elapsed_s": round(self.elapsed_s, 3),
@@ -62,6 +64,7 @@ class Loop:
         patience: end after so many rounds without a better network.
         generation: proposals between two looks at the clock, rows of the history and chances to stop.
         devices: how many devices the search keeps busy; a gpu-day of budget is a day on the clock over their number.
+        sign: of the score as people know it, -1 where lower is better.
         run: where checkpoints go, if anywhere.
         warn: told of a damaged checkpoint.
         clock: seconds, for tests.
@@ -77,6 +80,7 @@ class Loop:
         patience: int | None,
         generation: int,
         devices: int = 1,
+        sign: int = 1,
         run: RunDirectory | None = None,
         warn: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
@@ -85,6 +89,7 @@ class Loop:
         self._budget, self._patience, self._devices = budget, patience, devices
         self._generation, self._run, self._clock = generation, run, clock
         self._trail: list[float] = []
+        self._sign = sign
         self._before_s = 0.0
         self._history_bytes = 0
         state = run.read_checkpoint(warn) if run is not None else None
@@ -167,6 +172,7 @@ class Loop:
             population[count // 2].score,
             population[count // 4].score - population[3 * count // 4].score,
             tuple(self._trail),
+            self._sign,
         )
 
     def _save(self) -> None:
