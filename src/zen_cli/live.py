@@ -181,8 +181,8 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, wi
         f"{rate:,.0f}/s   {format_seconds(snapshot.elapsed_s)}   round {snapshot.round + 1}"
     )
     best = (
-        f"best {snapshot.sign * snapshot.best.score:.3f}   median {snapshot.sign * snapshot.median:.3f}   spread {snapshot.spread:.3f}   "
-        f"{len(snapshot.population)} networks"
+        f"best {snapshot.sign * snapshot.best.score:.3f}   median {snapshot.sign * snapshot.median:.3f}   "
+        f"spread {snapshot.spread:.3f}   {len(snapshot.population)} networks"
     )
     trail = Text("best  ").append(sparkline(snapshot.trail), style="green")
     rows: list[Text | Table] = [Text(head, style="bold"), _progress(settings, snapshot), Text(best), trail]
