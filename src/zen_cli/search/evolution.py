@@ -24,7 +24,6 @@ from .scorers import Rating
 FIRST_ROUND = 32_000
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
-MAX_REDRAWS = 100
 
 
 class Member(NamedTuple):
@@ -109,16 +108,8 @@ class Evolution:
             if random.random() < FOLLOW:
                 other = lineages[int(random.random() * len(lineages))]
                 member = other if other.score > member.score else member
-            self._proposals.append(self._move(member.genome))
+            self._proposals.append(self._neighbour(member.genome, random))
         return self._proposals
-
-    def _move(self, genome: Any) -> Any:
-        """Another genome nearby; a move that leads nowhere is drawn again."""
-        for _ in range(MAX_REDRAWS):
-            moved = self._neighbour(genome, self._random)
-            if moved != genome:
-                return moved
-        return genome
 
     def tell(self, ratings: Sequence[Rating | None]) -> None:
         """The ratings of what `ask` gave, in order; None for what cannot be had."""
