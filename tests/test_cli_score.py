@@ -197,7 +197,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdin.write(lines[: 8 * len(LINE)].encode() + b"\n")
+        process.stdin.write("\n".join([LINE] * 8).encode() + b"\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == ID  # written before the input ends: it streams
         process.stdout.close()

@@ -33,7 +33,9 @@ from zen_cli.terms import spec_terms
 def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:
     """Settings of a small search."""
     defaults = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0, "top": 5}
-    return check_request(Request(space=space, budget=(f"{evaluations}evals",), **{**defaults, **more}))
+    exact = more.get("algorithm") == "exact"  # which counts no evaluations
+    budget = ("60s",) if exact else (f"{evaluations}evals",)
+    return check_request(Request(space=space, **{"budget": budget, **defaults, **more}))
 
 
 def found(settings: SearchSettings) -> list[tuple[str, float]]:
@@ -482,6 +484,7 @@ def test_exact_refuses_what_it_cannot_do() -> None:
         ({"proxy": "balanced"}, "--proxy"),
         ({"estimator": "monte-carlo"}, "--estimator"),
         ({"space": "regnet", "max_sublayers": "30"}, "regnet"),
+        ({"budget": ("100evals",)}, "--budget"),
     ):
         with pytest.raises(UsageError, match=word):
             search_by(wanted(**{"algorithm": "exact", **more}))

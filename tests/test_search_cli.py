@@ -302,9 +302,9 @@ def test_the_notation_names_what_defines_a_block() -> None:
         "SuperResIDWE4K5(64,96,2,80,2)SuperConvK1BNRELU(96,512,1,1)",
         resolution=32,
     )
-    assert notation(spec) == "C3-88  B7-120/16 x2  R3-64/32 x3 s2  M5-96(80)e4 x4 s2  C1-512"
+    assert notation(spec) == "C3-88 B7-120/16x2 R3-64/32x3s2 M5-96(80)e4x4s2 C1-512"
     grouped = {"op": "bottleneck", "width": 64, "mid_width": 48, "group_width": 16, "depth": 2}
-    assert "B3-64/48g16 x2" in notation(parse_spec({"resolution": 8, "blocks": [grouped]}))
+    assert "B3-64/48g16x2" in notation(parse_spec({"resolution": 8, "blocks": [grouped]}))
 
 
 def test_the_sparkline_rises_with_the_values() -> None:
