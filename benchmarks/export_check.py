@@ -1,7 +1,8 @@
 """Exports random networks of every built-in space, and published ones, to every target; prints what the checks saw.
 
     python benchmarks/export_check.py --count 50
-    python benchmarks/export_check.py --count 0 --published zennets.json
+    python benchmarks/export_check.py --count 0 --published tests/data/published.json
+    python benchmarks/export_check.py --count 0 --published tests/data/published.json --name zennet-0.5M --to pt2
 
 Each file is loaded in a fresh process that cannot import zen, runs on batches of 1 and 8 (and, where the target takes
 any size, on another resolution), and is compared with the training-form module; parameters and MACs are counted again.
@@ -29,7 +30,7 @@ from zen_cli.space import BUILTIN, load_space, to_spec
 from zen_cli.spec import ArchSpec, parse_spec
 
 SE = 0.25
-CHUNK = 10
+CHUNK, SMALL = 10, 64
 MUTATIONS = 60
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--published", type=Path, help="a JSON list of networks with structure, resolution, num_classes"
     )
+    parser.add_argument("--name", action="append", help="published networks (default: all of the list)")
     parser.add_argument("--to", default=",".join(name for name in TARGETS if is_installed(name)), help="targets")
     parser.add_argument("--out", type=Path, help="write the table there as Markdown too")
     options = parser.parse_args()
@@ -50,8 +52,9 @@ def main() -> None:
         if options.count
     }
     if options.published is not None:
-        groups["published"] = list(published(options.published, se=False))
-        groups["published with SE"] = list(published(options.published, se=True))
+        for name, se in (("published", False), ("published with SE", True)):
+            specs = published(options.published, se=se)
+            groups[name] = [spec for spec in specs if options.name is None or spec.name in options.name]
     lines = [f"| networks | target | files | largest difference (allowed {TOLERANCE:g}) | runs | s a file |"]
     lines.append("|---|---|---|---|---|---|")
     for name, specs in groups.items():
@@ -101,15 +104,16 @@ def run(specs: list[ArchSpec], targets: list[str], name: str) -> tuple[list[Expo
     """Exports in chunks, each checked by one child process; plainnet only what it can express."""
     rows: list[Export] = []
     started = time.perf_counter()
-    for begin in range(0, len(specs), CHUNK):
-        chunk = specs[begin : begin + CHUNK]
+    size = CHUNK if all(spec.resolution <= SMALL for spec in specs) else 1  # large ones fill the memory
+    for begin in range(0, len(specs), size):
+        chunk = specs[begin : begin + size]
         with tempfile.TemporaryDirectory() as folder:
             rest = [target for target in targets if target != "plainnet"]
             rows += export(chunk, rest, Wish(f"{folder}/rest/", "seed"))
             plain = [spec for spec in chunk if all(block.se is None for block in spec.blocks)]
             if "plainnet" in targets and plain:
                 rows += export(plain, ["plainnet"], Wish(f"{folder}/plain/"))
-        print(f"{name}: {min(begin + CHUNK, len(specs))} of {len(specs)}", file=sys.stderr, flush=True)
+        print(f"{name}: {min(begin + size, len(specs))} of {len(specs)}", file=sys.stderr, flush=True)
     return rows, time.perf_counter() - started
 
 

@@ -20,7 +20,7 @@ from zen_cli.export import TARGETS, Wish, export
 from zen_cli.export import to_torch as to_torch
 from zen_cli.export.check import TOLERANCE
 from zen_cli.export.network import Network
-from zen_cli.export.weights import read_tensors
+from zen_cli.export.weights import random_images, read_tensors
 from zen_cli.plainnet import parse_plainnet
 from zen_cli.space import BUILTIN, load_space, to_spec
 from zen_cli.spec import ArchSpec, parse_spec
@@ -80,6 +80,37 @@ def test_a_wrong_export_does_not_pass(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(RunError, match=words):
             export([PLAIN], ["torch"], Wish(f"{tmp_path}/"))
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("spec", [EVERYTHING, PLAIN], ids=lambda spec: spec.name)
+def test_the_comparison_sees_every_tensor(spec: ArchSpec) -> None:
+    network = Network(spec)
+    images = random_images(2, 3, 32, torch.Generator().manual_seed(1))
+    net = network.reference
+    with torch.no_grad():
+        wanted = net(images)
+        for name, tensor in net.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            kept = tensor.clone()
+            tensor.copy_(tensor.roll(1, 0))
+            change = float((net(images) - wanted).abs().max() / wanted.abs().max())
+            tensor.copy_(kept)
+            assert change > 10 * TOLERANCE, f"{name}: {change}"
+
+
+@pytest.mark.parametrize("se", [False, True])
+def test_rounding_stays_below_the_tolerance(published: list[dict[str, Any]], se: bool) -> None:
+    for fact in published:
+        if fact["params_without_shortcut_conv_bias"] > 8e6:
+            continue
+        spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
+        net = Network(with_se(spec) if se else spec).reference
+        images = random_images(8, 3, 32, torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            single, double = net(images), net.double()(images.double())
+        difference = (single - double).abs().amax(1) / double.abs().amax(1)
+        assert float(difference.max()) < TOLERANCE, fact["name"]
 
 
 @given(specs())

@@ -1,9 +1,10 @@
 """Weights of an exported network: those of a seed, or those of a trained checkpoint.
 
-The seed's weights are normal with He's variance by fan-out; batch normalisation starts at scale 1 and shift 0, with the
-statistics of a batch of random images, so that an untrained network has outputs of sensible size. The last batch
-normalisation of a residual unit starts at a fifth: at zero a branch would do nothing and no comparison would see it; at
-one a random network of high Zen-score amplifies float32 rounding a thousandfold, which is what the score measures.
+The seed's weights are for comparing, so two things must hold. Every tensor must be seen in the logits, or a wrong graph
+would pass: batch normalisations have scales and shifts of their own, and no branch starts at zero. And float32 rounding
+must stay small, or a right graph would fail: a random network of high Zen-score amplifies rounding a thousandfold, as
+the score measures. So each batch normalisation has the statistics of what reaches it, and the residual branches of a
+network of n residual units are scaled by 1 / sqrt(1 + n), which bounds the amplification whatever the depth.
 Shapes: B images, C channels, H x W.
 """
 
@@ -17,12 +18,15 @@ from torch import Tensor, nn
 
 from ..devices import is_out_of_memory
 from ..errors import MemoryLimitError, SourceError, UsageError
-from ..nets import ResidualUnit, ZenNet, build
+from ..nets import ResidualUnit, SqueezeExcitation, ZenNet, build
 from ..spec import ArchSpec
 
-CALIBRATION_IMAGES = 8
+MIN_IMAGES, MAX_IMAGES, PIXELS = 8, 64, 2**16
 MAX_CALIBRATION_SIDE = 256
-RESIDUAL_SCALE = 0.2
+CONTRAST = 0.2
+SCALE_SPREAD, SHIFT_SPREAD = 0.2, 0.1
+GATE_SCALE = 0.5
+MIN_VARIANCE, MIN_VARIANCE_SHARE = 0.01, 0.1
 
 
 def seeded(spec: ArchSpec, seed: int) -> ZenNet:
@@ -38,13 +42,16 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
             if isinstance(module, nn.Conv2d):
                 fan_out = module.kernel_size[0] ** 2 * module.out_channels // module.groups
                 module.weight.data.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.weight.data.uniform_(1 - SCALE_SPREAD, 1 + SCALE_SPREAD, generator=generator)
+                module.bias.data.normal_(0, SHIFT_SPREAD, generator=generator)
             elif isinstance(module, nn.Linear):
                 module.weight.data.normal_(0, 0.01, generator=generator)
-                module.bias.data.zero_()
-            elif isinstance(module, ResidualUnit):
-                nn.init.constant_(module.body.get_parameter("conv3.bn.weight"), RESIDUAL_SCALE)
+                module.bias.data.normal_(0, 0.01, generator=generator)
+        _tame(net)
         side = min(spec.resolution, MAX_CALIBRATION_SIDE)
-        calibrate(net, random_images(CALIBRATION_IMAGES, spec.in_channels, side, generator))
+        count = min(max(PIXELS // side**2, MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel
+        calibrate(net, random_images(count, spec.in_channels, side, generator))
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise MemoryLimitError(f"{spec.name or spec.id}: does not fit into memory; use a smaller network") from None
@@ -53,28 +60,42 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
 
 
 def random_images(count: int, channels: int, side: int, generator: torch.Generator) -> Tensor:
-    """Noise whose contrast differs from image to image, as that of photographs does. [B, C, H, W]"""
-    contrast = torch.empty(count, 1, 1, 1).uniform_(-0.7, 0.7, generator=generator).exp()
+    """Noise whose contrast differs from image to image by up to half. [B, C, H, W]"""
+    contrast = torch.empty(count, 1, 1, 1).uniform_(-CONTRAST, CONTRAST, generator=generator).exp()
     return torch.empty(count, channels, side, side).normal_(generator=generator) * contrast
 
 
 def calibrate(net: nn.Module, images: Tensor) -> None:
-    """Sets the running statistics of every batch normalisation to those of the images, and evaluation mode.
+    """Sets the running statistics of every batch normalisation to those of what the images send there, in evaluation.
 
-    A map of one pixel has a variance over few values, so statistics are kept from below at a hundredth.
+    Each layer is set before the next one is reached, so what a layer sees here it sees later. A variance is kept from
+    below at a tenth of the second moment: gates see means over an image, which differ little from image to image, and
+    dividing by that little would blow up their rounding. It is also at least a hundredth, for channels that are silent.
     """
+
+    def measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
+        floor = (MIN_VARIANCE_SHARE * (variance + mean.square())).clamp(min=MIN_VARIANCE)
+        norm.running_mean, norm.running_var = mean, variance.maximum(floor)
+
+    net.eval()
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = 1.0
-    net.train()
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     with torch.no_grad():
         net(images)
-    for norm in norms:
-        norm.momentum = 0.1
-        norm.running_var.clamp_(min=0.01)  # type: ignore[union-attr]  # running statistics are tracked
-        norm.num_batches_tracked.zero_()  # type: ignore[union-attr]  # the same
-    net.eval()
+    for hook in hooks:
+        hook.remove()
+
+
+def _tame(net: nn.Module) -> None:
+    """Scales the last batch normalisation of residual branches and of gates."""
+    units = [module for module in net.modules() if isinstance(module, ResidualUnit)]
+    last = [unit.body.get_parameter("conv3.bn.weight") for unit in units]
+    gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
+    for weight in last:
+        weight.data *= 1 / math.sqrt(1 + len(units))
+    for gate in gates:
+        gate.expand.get_parameter("bn.weight").data *= GATE_SCALE
 
 
 def loaded(spec: ArchSpec, path: Path, names: dict[str, str]) -> ZenNet:
