@@ -24,11 +24,11 @@ from svg import Series, draw_chart
 
 from zen_cli.cost import cost
 from zen_cli.exact import ExactResult, solve
-from zen_cli.meanfield import score_spec
 from zen_cli.plainnet import parse_plainnet
 from zen_cli.search.limits import Limits
 from zen_cli.space import BlockSpace
 from zen_cli.spec import ArchSpec, parse_spec
+from zen_cli.terms import score_spec
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "exact.md"

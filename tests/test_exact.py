@@ -14,11 +14,11 @@ from exact_tools import check_measure, measure, members, tiny_space, value
 from zen_cli.cost import cost
 from zen_cli.errors import UsageError
 from zen_cli.exact import ExactResult, Progress, check_exact, solve, upper_bound
-from zen_cli.meanfield import score_spec
 from zen_cli.plainnet import parse_plainnet
 from zen_cli.search.limits import Limits
 from zen_cli.space import BlockSpace, Genome, to_spec
 from zen_cli.spec import ArchSpec
+from zen_cli.terms import score_spec
 
 FACTS = Path(__file__).parents[2] / "shared" / "facts" / "zennets.json"
 TINY = {

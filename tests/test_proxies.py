@@ -19,11 +19,11 @@ from zen_cli import ArchSpec, parse_spec, score
 from zen_cli.chain import chain
 from zen_cli.cost import cost
 from zen_cli.errors import RunError, ScoreError, UsageError
-from zen_cli.meanfield import score_chain, score_spec
+from zen_cli.meanfield import score_chain
 from zen_cli.proxies import Measurement, Proxy, find, find_all, installed, names
 from zen_cli.records import ScoreSettings, check_settings
 from zen_cli.space import genome_of
-from zen_cli.terms import network_terms, spec_terms
+from zen_cli.terms import network_terms, score_spec, spec_terms
 
 CLOSED = ("zen", "balanced", "entropy", "entropy_stages", "params", "macs", "activations")
 TINY: dict[str, Any] = {

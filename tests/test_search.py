@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from zen_cli.cost import cost
 from zen_cli.errors import RunError, SpecError, UsageError
-from zen_cli.meanfield import score_spec
 from zen_cli.nets import build
 from zen_cli.records import ScoreRecord
 from zen_cli.search.evolution import Evolution
@@ -27,7 +26,7 @@ from zen_cli.search.settings import SearchSettings
 from zen_cli.searching import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
 from zen_cli.space import BlockSpace, RegNetSpace
 from zen_cli.spec import ArchSpec, unit_convs
-from zen_cli.terms import spec_terms
+from zen_cli.terms import score_spec, spec_terms
 
 
 def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:

@@ -270,7 +270,7 @@ def _comparison(preset: Preset, settings: SearchSettings) -> str:
     spec = preset.published
     text = f"published for {preset.name}: {preset.published_name}"
     if spec is not None:
-        from .meanfield import score_spec
+        from .terms import score_spec
 
         score = settings.score
         value = score_spec(spec, convention=score.convention, norm=score.norm, alpha=score.alpha)

@@ -3,7 +3,7 @@
     Zen = log Delta + sum_i log sigma_i        (nats)
 
 The gains sigma_i depend on one layer each, and Delta on the depth and the last feature map alone, so the score of a
-network is a sum over its blocks, each computed once. No forward pass, no weights, no torch.
+network is a sum over its blocks (`terms.py`). No forward pass, no weights, no torch.
 
 Sources: Zen-NAS (arXiv 2102.01063), algorithm 1, for the score; Cho & Saul, *Kernel methods for deep learning* (2009),
 for the moments of ReLU; Yang et al., *A mean field theory of batch normalization* (arXiv 1902.08129), for the limit.
@@ -15,9 +15,8 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
-from .chain import Chain, ConvLayer, Pair, unit_chain
+from .chain import Chain, ConvLayer, Pair
 from .errors import ScoreError, SpecError
-from .spec import ArchSpec, BlockLayout, Unit, repeated_units
 
 RELU_MEAN_SQUARED = 1 / (2 * math.pi)
 RELU_VARIANCE = 1 / 2 - 1 / (2 * math.pi)
@@ -52,28 +51,6 @@ class MeanField(NamedTuple):
             if term.decorrelation >= 0.5:
                 return index
         return None
-
-
-def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> float:
-    """The closed-form Zen-score of a network in nats, block by block from a cache.
-
-    Args:
-        spec: the network.
-        convention: `paper` or `zennas`, see `log_gain`.
-        norm: `frobenius` or `l1`.
-        alpha: size of the perturbation, in standard deviations of the input.
-
-    Raises:
-        ScoreError: the score is not a finite number.
-    """
-    width, side, depth, total = spec.in_channels, spec.resolution, 0, 0.0
-    for block in spec.blocks:
-        gain, layers, out_side = _block_terms(block, width, side, depth == 0, convention)
-        width, side, depth, total = block.width, out_side, depth + layers, total + gain
-    value = total + log_delta(norm, alpha, depth, width, side * side)
-    if not math.isfinite(value):
-        raise ScoreError(f"the mean-field score of {spec.name or spec.id} is {value}; use another alpha")
-    return value
 
 
 def score_chain(chain: Chain, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> MeanField:
@@ -131,12 +108,16 @@ def gain(layer: ConvLayer, moments: Moments) -> float:
 
 
 def log_gain(layer: ConvLayer, moments: Moments, convention: str = "paper") -> float:
-    """A layer's share of the score, log sigma, in nats.
+    """A layer's share of the score, log sigma, in nats; arguments as for `gain` and `log_sigma`."""
+    return log_sigma(gain(layer, moments), convention)
+
+
+def log_sigma(sigma_squared: float, convention: str) -> float:
+    """log sigma in nats of a layer whose pre-activations have this variance.
 
     The convention `paper` takes the variance itself; `zennas` takes what the published code computes with one repeat
     on a fresh network: a running variance that starts at 1 and moves by a tenth, twice: 0.81 + 0.19 sigma^2.
     """
-    sigma_squared = gain(layer, moments)
     if convention == "zennas":
         sigma_squared = 0.81 + 0.19 * sigma_squared
     return math.log(sigma_squared) / 2
@@ -155,6 +136,7 @@ def decorrelation(alpha: float, relus: int) -> float:
     return rows[relus]
 
 
+@lru_cache(maxsize=65_536)
 def log_delta(norm: str, alpha: float, relus: int, width: int, area: int) -> float:
     """log Delta in nats on a last feature map of `width` channels and `area` positions, behind `relus` ReLUs.
 
@@ -164,27 +146,6 @@ def log_delta(norm: str, alpha: float, relus: int, width: int, area: int) -> flo
     if norm == "l1":
         return math.log(width * area) + math.log(decorrelation(alpha, relus - 1) / math.pi) / 2
     return math.log(width * area * decorrelation(alpha, relus) * (math.pi - 1) / math.pi) / 2
-
-
-@lru_cache(maxsize=8192)
-def _block_terms(block: BlockLayout, in_width: int, side: int, first: bool, convention: str) -> tuple[float, int, int]:
-    """(sum of log gains, layers, side out) of a block."""
-    total, layers = 0.0, 0
-    for index, (unit, times) in enumerate(repeated_units(block, in_width)):
-        log_gains, count, side = _unit_terms(unit, side, first and index == 0, convention)
-        total += times * log_gains
-        layers += times * count
-    return total, layers, side
-
-
-@lru_cache(maxsize=8192)
-def _unit_terms(unit: Unit, side: int, first: bool, convention: str) -> tuple[float, int, int]:
-    """(sum of log gains, layers, side out) of a unit."""
-    layers = unit_chain(unit, side)
-    total = sum(
-        log_gain(layer, LINEAR if first and index == 0 else RELU, convention) for index, layer in enumerate(layers)
-    )
-    return total, len(layers), layers[-1].out_size[0]
 
 
 @lru_cache(maxsize=65_536)

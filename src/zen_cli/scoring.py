@@ -9,9 +9,10 @@ from .ahead import groups
 from .chain import chain
 from .cost import cost
 from .errors import RunError, ZenError
-from .meanfield import score_chain, score_spec
+from .meanfield import score_chain
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, ScoreSettings, Zen, check_settings
 from .spec import ArchSpec
+from .terms import score_spec
 
 if TYPE_CHECKING:
     from .proxies import Proxy

@@ -8,7 +8,6 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .errors import RunError, UsageError, ZenError
-from .meanfield import log_delta
 from .records import ScoreRecord, ScoreSettings, SearchRow
 from .scoring import score_all
 from .search.evolution import Evolution
@@ -18,7 +17,6 @@ from .search.scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_
 from .search.settings import DEFAULT_POPULATION, SearchSettings
 from .space import BlockSpace
 from .spec import ArchSpec
-from .terms import NetworkTerms
 
 VERIFY_SEED_STEP = 1_000_000_007
 DEFAULT_GAP = 0.005
@@ -268,12 +266,7 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
     limits, score = settings.limits, settings.score
     if settings.proxy is None and score.estimator == "mean-field":
         norm, alpha = score.norm, score.alpha
-
-        def zen(terms: NetworkTerms) -> float:
-            end = log_delta(norm, alpha, terms.total.layers, terms.width, terms.side**2)
-            return terms.total.log_gain + end
-
-        return 1, ClosedFormScorer(ledger, limits, zen, stages=False), False
+        return 1, ClosedFormScorer(ledger, limits, lambda terms: terms.zen(norm, alpha), stages=False), False
     if settings.proxy is None:
         return 1, BatchScorer(ledger, limits, lambda specs: _monte_carlo(specs, score)), True
     from .proxies import find

@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from .chain import conv_layer
 from .cost import Cost, conv_bn_cost, conv_cost, linear_cost, se_cost
-from .meanfield import LINEAR, RELU, log_gain
+from .errors import ScoreError
+from .meanfield import LINEAR, RELU, gain, log_delta, log_gain, log_sigma
 from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
+
+MAX_CACHED_BLOCKS = 131_072
 
 
 class Terms(NamedTuple):
@@ -55,6 +58,28 @@ class NetworkTerms(NamedTuple):
     side: int
     stages: tuple[Stage, ...]
 
+    def zen(self, norm: str, alpha: float) -> float:
+        """The closed form of the Zen-score in nats; arguments as for `score_spec`."""
+        return self.total.log_gain + log_delta(norm, alpha, self.total.layers, self.width, self.side**2)
+
+
+def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> float:
+    """The closed-form Zen-score of a network in nats.
+
+    Args:
+        spec: the network.
+        convention: `paper` or `zennas`, see `meanfield.log_sigma`.
+        norm: `frobenius` or `l1`.
+        alpha: size of the perturbation, in standard deviations of the input.
+
+    Raises:
+        ScoreError: the score is not a finite number.
+    """
+    value = spec_terms(spec, convention).zen(norm, alpha)
+    if not math.isfinite(value):
+        raise ScoreError(f"the mean-field score of {spec.name or spec.id} is {value}; use another alpha")
+    return value
+
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
@@ -84,15 +109,61 @@ def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *
     """The terms of a block on `in_width` channels of `side` x `side`, and the side that it leaves.
 
     Args:
-        block: of a spec, or the bare gene of a search.
+        block: of a spec, or a bare gene.
         in_width: channels in.
         side: side of the input map.
-        convention: `paper` or `zennas`, see `meanfield.log_gain`.
+        convention: `paper` or `zennas`, see `meanfield.log_sigma`.
         first: whether the block's input is the image.
     """
-    log_gains = log_maps = log_fan_in = 0.0
-    params = macs = activations = layers = 0
-    for unit, times in repeated_units(block, in_width):
+    entry, rest = block_body(block, side, convention, first)
+    log_gains, log_maps, log_fan_in, params, macs, activations, layers, sublayers = rest
+    terms = Terms(
+        log_gains + log_sigma(in_width * entry.gain, convention),
+        log_maps,
+        log_fan_in + math.log(in_width * entry.taps),
+        params + in_width * entry.params,
+        macs + in_width * entry.macs,
+        activations,
+        layers,
+        sublayers,
+    )
+    return terms, entry.side
+
+
+class Entry(NamedTuple):
+    """What a block does with each channel that it reads, in its first convolution and its first shortcut.
+
+    gain: sigma^2 of the convolution, a channel.
+    taps: weights that one output element of the convolution reads, a channel.
+    params, macs: of both, a channel.
+    side: of the map that the block leaves.
+    """
+
+    gain: float
+    taps: int
+    params: int
+    macs: int
+    side: int
+
+
+@lru_cache(maxsize=MAX_CACHED_BLOCKS)
+def block_body(block: BlockLayout, side: int, convention: str, first: bool) -> tuple[Entry, Terms]:
+    """A block on any number of channels: what it does with each of them, and the terms of all the rest.
+
+    So a block need not be laid out again when the one before it changes its width. Arguments as for `block_terms`.
+    """
+    units = repeated_units(block, 1)
+    reader = units[0][0]
+    conv = unit_convs(reader, side)[0]
+    taps, out = conv.kernel**2, shrink(side, block.stride)
+    weights, products = conv.width * taps, conv.width * taps * shrink(side, conv.stride) ** 2
+    if reader.projection:
+        weights, products = weights + reader.width, products + reader.width * out**2
+    entry = Entry(gain(conv_layer(conv), LINEAR if first else RELU), taps, weights, products, out)
+
+    log_gains, log_maps, log_fan_in = -log_sigma(entry.gain, convention), 0.0, -math.log(taps)
+    params, macs, activations, layers = -weights, -products, 0, 0
+    for unit, times in units:
         row = _unit_terms(unit, side, convention, first)
         log_gains += times * row[0]
         log_maps += times * row[1]
@@ -101,8 +172,8 @@ def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *
         macs += times * row[4]
         activations += times * row[5]
         layers += times * row[6]
-        side, first = shrink(side, unit.stride), False
-    return Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers), side
+        side, first = out, False
+    return entry, Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers)
 
 
 @lru_cache(maxsize=65_536)
@@ -112,7 +183,7 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     if unit.squeeze:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
-        rows.append(_projection_terms(unit.in_width, unit.width, shrink(side, unit.stride)))
+        rows.append(_beside(conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))))
     return Terms(*map(sum, zip(*rows, strict=True)))
 
 
@@ -128,11 +199,6 @@ def _conv_terms(conv: Conv, convention: str, image: bool) -> Terms:
         cost.activations,
         cost.layers,
     )
-
-
-@lru_cache(maxsize=262_144)
-def _projection_terms(in_width: int, width: int, side: int) -> Terms:
-    return _beside(conv_bn_cost(in_width, width, 1, side))
 
 
 def _beside(cost: Cost) -> Terms:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..errors import UsageError
-from ..meanfield import score_spec
 from ..space import Genome, genome_of, to_spec
 from ..spec import ArchSpec
-from ..terms import spec_terms
+from ..terms import score_spec, spec_terms
 from .branch import cut
 from .dual import Descent, Plane
 from .dynamic import Prices, Program, Solution

@@ -10,12 +10,10 @@ drifts with the number of repeats; and a network that fails gets -9999 and stays
 
 from __future__ import annotations
 
-from ..meanfield import log_delta
 from ..records import ScoreSettings
 from ..terms import NetworkTerms
 
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     """The score in nats, for the convention that the terms were made with."""
-    end = log_delta(settings.norm, settings.alpha, terms.total.layers, terms.width, terms.side**2)
-    return terms.total.log_gain + end
+    return terms.zen(settings.norm, settings.alpha)

@@ -13,7 +13,7 @@ from ..spec import ArchSpec, shrink
 from ..terms import NetworkTerms, Stage, Terms, block_terms
 from .limits import Limits
 
-MAX_CACHED_BLOCKS = 200_000
+MAX_CACHED_BLOCKS = 16_384
 MAX_CACHED_NETWORKS = 100_000
 
 ClosedForm = Callable[[NetworkTerms], float]

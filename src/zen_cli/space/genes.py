@@ -40,6 +40,11 @@ class Gene(NamedTuple):
             return self.width, self.width, 1
         return self.mid, self.width, self.mid // self.group_width if self.group_width else 1
 
+    def resized(self, width: int, mid: int) -> Gene:
+        """The gene with these widths; a search does this all the time, and `_replace` takes twice as long."""
+        op, kernel, _, stride, depth, _, expansion, group_width, se = self
+        return Gene(op, kernel, width, stride, depth, mid, expansion, group_width, se)
+
     def to_block(self) -> dict[str, Any]:
         """The block of a spec, as JSON types."""
         row: dict[str, Any] = {"op": self.op, "kernel": self.kernel, "width": self.width, "stride": self.stride}

@@ -87,7 +87,7 @@ class BlockMoves:
 
     def _change_mid_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         if gene.op != "mbconv":
-            return (self.regroup(gene._replace(mid=_step(self._space.mid_width, gene.mid, rng))),)
+            return (self.regroup(gene.resized(gene.width, _step(self._space.mid_width, gene.mid, rng))),)
         if gene.mid != gene.width and rng.random() < 0.5:
             return (gene._replace(mid=gene.width),)
         return (gene._replace(mid=_step(self._space.width, gene.mid, rng)),)
@@ -152,15 +152,15 @@ class BlockMoves:
         if inside and (gene.op != "mbconv" or gene.mid != gene.width):
             span = self._space.width if gene.op == "mbconv" else self._space.mid_width
             mid = gene.mid + steps * span.step
-            return self.regroup(gene._replace(mid=mid)) if mid in span else gene
+            return self.regroup(gene.resized(gene.width, mid)) if mid in span else gene
         width = gene.width + steps * self._space.width.step
         return self._with_width(gene, width) if width in self._space.width else gene
 
     def _with_width(self, gene: Gene, width: int) -> Gene:
         """The gene with another width; units of a pair that were alike stay alike."""
         if gene.op == "mbconv" and gene.mid == gene.width:
-            return gene._replace(width=width, mid=width)
-        return gene._replace(width=width)
+            return gene.resized(width, width)
+        return gene.resized(width, gene.mid)
 
     def as_op(self, gene: Gene, op: str, expansion: int) -> Gene:
         """The gene as a block of another op with the same widths and sub-layers, as far as there are such."""

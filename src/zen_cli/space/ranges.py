@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -42,14 +42,17 @@ class WidthRange(BaseModel):
 
     def moves(self, width: int) -> tuple[int, ...]:
         """The widths that one move reaches."""
-        return _width_moves(self, width)
+        found = self._moves.get(width)
+        if found is None:
+            values = {self.clip(width * factor) for factor in self.factors}
+            values |= {self.clip(width + steps * self.step) for steps in self.steps}
+            found = self._moves[width] = tuple(sorted(values - {width}))
+        return found
 
-
-@lru_cache(maxsize=65_536)
-def _width_moves(span: WidthRange, width: int) -> tuple[int, ...]:
-    values = {span.clip(width * factor) for factor in span.factors}
-    values |= {span.clip(width + steps * span.step) for steps in span.steps}
-    return tuple(sorted(values - {width}))
+    @cached_property
+    def _moves(self) -> dict[int, tuple[int, ...]]:
+        """What `moves` has answered before."""
+        return {}
 
 
 class DepthRange(BaseModel):
