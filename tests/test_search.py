@@ -135,12 +135,21 @@ def test_a_population_of_one_and_a_single_lineage() -> None:
     assert [evolution.best] == evolution.population
 
 
+def test_a_move_that_leads_back_counts_and_needs_no_rating() -> None:
+    start = (0, Rating(1.0, 1, 1))
+    evolution = Evolution(lambda genome, _: genome, start, seed=0, population=8, lineages=4)
+    for _ in range(5):
+        assert evolution.ask() == []
+        evolution.tell([])
+    assert evolution.proposals == 20
+    assert [member.genome for member in evolution.population] == [0]
+
+
 def test_rounds_double_and_patience_counts_those_without_a_better_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zen_cli.search.evolution.FIRST_ROUND", 60)
     evolution = toy(lineages=1)
     for _ in range(60 * 31):
-        evolution.ask()
-        evolution.tell([Rating(1.0, 1, 1)])
+        evolution.tell([Rating(1.0, 1, 1)] * len(evolution.ask()))
     assert evolution.round == 5
     assert evolution.idle_rounds >= 4
 

@@ -68,7 +68,7 @@ class Evolution:
         self._start = Member.of(*start)
         self._random = Random(seed)
         self._lineages = [self._start] * lineages
-        self._proposals: list[Any] = []
+        self._proposals: list[tuple[int, Any]] = []
         self._heap = [self._start]
         self._known = {identity(self._start.genome)}
         self.best = self._start
@@ -101,29 +101,33 @@ class Evolution:
         return hot * math.pow(COLD / HOT, progress)
 
     def ask(self) -> list[Any]:
-        """A neighbour of each lineage."""
-        random, lineages = self._random, self._lineages
+        """A neighbour of each lineage, but for those where the move led back to where it began."""
+        random, parents = self._random, list(self._lineages)
         self._proposals = []
-        for member in lineages:
+        for index, member in enumerate(parents):
             if random.random() < FOLLOW:
-                other = lineages[int(random.random() * len(lineages))]
+                other = parents[int(random.random() * len(parents))]
                 member = other if other.score > member.score else member
-            self._proposals.append(self._neighbour(member.genome, random))
-        return self._proposals
+            genome = self._neighbour(member.genome, random)
+            if genome == member.genome:
+                self._lineages[index] = member
+            else:
+                self._proposals.append((index, genome))
+        return [genome for _, genome in self._proposals]
 
     def tell(self, ratings: Sequence[Rating | None]) -> None:
         """The ratings of what `ask` gave, in order; None for what cannot be had."""
         temperature = self.temperature
-        for index, rating in enumerate(ratings):
+        for (index, genome), rating in zip(self._proposals, ratings, strict=True):
             if rating is None:
                 continue
             loss = self._lineages[index].score - rating.score
             if loss > 0 and self._random.random() >= math.exp(-loss / temperature):
                 continue
-            member = Member.of(self._proposals[index], rating)
+            member = Member.of(genome, rating)
             self._lineages[index] = member
             self._remember(member)
-        self.proposals += len(ratings)
+        self.proposals += self.step
         if self.proposals - self._round_began >= self.round_size:
             self._next_round()
 
