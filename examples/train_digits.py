@@ -7,8 +7,9 @@
 
 The images are the 1,797 handwritten digits that ship inside scikit-learn, enlarged to 16 x 16. `zen search` finds a
 network within a budget; `zen export` writes it as a Python file, which is all that the training below imports. The
-network made by hand is a small ResNet whose width is chosen to have about as many parameters. Everything goes to
-`--out`; the script may be stopped at any time and goes on at the last finished epoch when it is started again.
+network made by hand is a small ResNet whose widths are chosen to have as many parameters within a few percent.
+Everything goes to `--out`; the script may be stopped at any time and goes on at the last finished epoch when it is
+started again.
 """
 
 from __future__ import annotations
@@ -45,17 +46,17 @@ class Digits(NamedTuple):
 
 
 class HandMade(nn.Module):
-    """What one would write by hand: three stages of two basic units each, twice as wide whenever the map is halved."""
+    """What one would write by hand: three stages of two basic units each, about twice as wide as the one before."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, last: int) -> None:
         super().__init__()
-        widths = [width, width, width, 2 * width, 2 * width, 4 * width, 4 * width]
+        widths = [width, width, width, 2 * width, 2 * width, last, last]
         self.stem = self.conv(1, width)
         self.units = nn.ModuleList(self.unit(a, b) for a, b in pairwise(widths))
         self.shortcuts = nn.ModuleList(
             nn.Identity() if a == b else nn.Conv2d(a, b, 1, 2, bias=False) for a, b in pairwise(widths)
         )
-        self.classifier = nn.Linear(4 * width, CLASSES)
+        self.classifier = nn.Linear(last, CLASSES)
 
     @staticmethod
     def conv(a: int, b: int, stride: int = 1) -> nn.Sequential:
@@ -104,13 +105,15 @@ def main() -> None:
 
 
 def search(options: argparse.Namespace) -> Path:
-    """The best network within the budget, by `zen search`; found once, then kept."""
-    path: Path = options.out / "found.json"
+    """The best network within the budget, by `zen search`; found once for each question, then kept."""
+    path: Path = options.out / f"found-{options.max_params}-{options.max_macs}-seed{options.seed}.json"
     if not path.exists():
         budget = ["--max-params", options.max_params, "--max-macs", options.max_macs, "--max-sublayers", "8"]
         words = ["search", "--space", "resnet", "--resolution", str(SIDE), "--num-classes", str(CLASSES), *budget]
         words += ["--budget", "20000evals", "--verify", "0", "--top", "1", "--format", "jsonl"]
-        path.write_bytes(zen(*words, "--seed", str(options.seed)))
+        part = path.with_suffix(".part")
+        part.write_bytes(zen(*words, "--seed", str(options.seed)))
+        os.replace(part, path)
     return path
 
 
@@ -137,7 +140,10 @@ def zen(*words: str) -> bytes:
 
 def match(params: int) -> HandMade:
     """The network made by hand whose size is nearest to a number of parameters."""
-    return min((HandMade(width) for width in range(2, 65)), key=lambda net: abs(count(net) - params))
+    with torch.device("meta"):
+        width = min(range(2, 65), key=lambda value: abs(count(HandMade(value, 4 * value)) - params))
+        last = min(range(2 * width, 6 * width), key=lambda value: abs(count(HandMade(width, value)) - params))
+    return HandMade(width, last)
 
 
 def count(net: nn.Module) -> int:
@@ -163,13 +169,15 @@ def train(name: str, net: nn.Module, data: Digits, epochs: int, seed: int, check
     """Trains a network and returns its accuracy on the test digits after each epoch.
 
     SGD with momentum; the learning rate rises over the first epoch and falls as a cosine; images are shifted by up to
-    two pixels. The order of images depends on the seed and the epoch alone, so a resumed run is an undisturbed one.
+    two pixels. The order of images depends on the seed and the epoch alone, so a run that goes on from a checkpoint of
+    the same plan ends like an undisturbed one.
     """
+    plan = {"epochs": epochs, "seed": seed, "shapes": [tuple(tensor.shape) for tensor in net.parameters()]}
     optimizer = torch.optim.SGD(net.parameters(), lr=PEAK_RATE, momentum=0.9, weight_decay=WEIGHT_DECAY, nesterov=True)
     accuracy: list[float] = []
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["epochs"] == epochs and state["seed"] == seed and state["params"] == count(net):
+        if state["plan"] == plan:
             net.load_state_dict(state["net"])
             optimizer.load_state_dict(state["optimizer"])
             accuracy = state["accuracy"]
@@ -194,7 +202,7 @@ def train(name: str, net: nn.Module, data: Digits, epochs: int, seed: int, check
             accuracy.append(test(net, data))
             progress.update(task, accuracy=f"{accuracy[-1]:.1%}")
             state = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "accuracy": accuracy}
-            save({**state, "epochs": epochs, "seed": seed, "params": count(net)}, checkpoint)
+            save({**state, "plan": plan}, checkpoint)
     save(net.state_dict(), checkpoint.with_name(f"{name}.pt"))
     return accuracy
 

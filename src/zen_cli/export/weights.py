@@ -4,7 +4,7 @@ The seed's weights are for comparing, so two things must hold. Every tensor must
 would pass: batch normalisations have scales and shifts of their own, and no branch starts at zero. And float32 rounding
 must stay small, or a right graph would fail: a random network of high Zen-score amplifies rounding a thousandfold, as
 the score measures. So each batch normalisation has the statistics of what reaches it, and the residual branches of a
-network of n residual units are scaled by 1 / sqrt(1 + n), which bounds the amplification whatever the depth.
+network of n residual units are scaled by 1 / sqrt(4 + 4 n), which bounds the amplification whatever the depth.
 Shapes: B images, C channels, H x W.
 """
 
@@ -26,6 +26,7 @@ MAX_CALIBRATION_SIDE = 256
 CONTRAST = 0.2
 SCALE_SPREAD, SHIFT_SPREAD = 0.2, 0.1
 GATE_SCALE = 0.5
+BRANCH_SCALE = 0.5
 MIN_VARIANCE, MIN_VARIANCE_SHARE = 0.01, 0.1
 
 
@@ -93,7 +94,7 @@ def _tame(net: nn.Module) -> None:
     last = [unit.body.get_parameter("conv3.bn.weight") for unit in units]
     gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
     for weight in last:
-        weight.data *= 1 / math.sqrt(1 + len(units))
+        weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
     for gate in gates:
         gate.expand.get_parameter("bn.weight").data *= GATE_SCALE
 
