@@ -113,6 +113,22 @@ def test_rounding_stays_below_the_tolerance(published: list[dict[str, Any]], se:
         assert float(difference.max()) < TOLERANCE, fact["name"]
 
 
+def deep(depth: int) -> ArchSpec:
+    """A chain without shortcuts: it amplifies rounding by a fifth in every layer."""
+    block = {"op": "conv", "kernel": 3, "width": 16, "stride": 1, "depth": depth}
+    return parse_spec({"resolution": 16, "num_classes": 10, "blocks": [block]})
+
+
+def test_a_network_may_differ_by_what_float32_does_to_it(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    network = Network(deep(56))
+    assert TOLERANCE < network.rounding < 1e-2
+    (row,) = export([network.spec], ["onnx"], Wish(f"{tmp_path}/"))
+    assert "float32 itself is off by" in row.finding.text()
+    with pytest.raises(RunError, match="onnx: cannot be checked"):
+        export([deep(90)], ["onnx"], Wish(f"{tmp_path}/"))
+
+
 @given(specs())
 @settings(max_examples=20)
 def test_onnx_computes_the_network(spec: ArchSpec) -> None:

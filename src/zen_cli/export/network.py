@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import types
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +60,30 @@ class Network:
         if self.checkpoint is None:
             return seeded(self.spec, self.seed)
         return loaded(self.spec, self.checkpoint, self.names)
+
+    @cached_property
+    def images(self) -> tuple[Tensor, ...]:
+        """What exported files are compared on: batches of 1 and 8, and one image of another size. [B, C, H, W] each"""
+        import torch
+
+        from .weights import random_images
+
+        spec, generator = self.spec, torch.Generator().manual_seed(self.seed + 1)
+        larger = spec.resolution + max(2, math.prod(block.stride for block in spec.blocks))
+        sizes = ((1, spec.resolution), (8, spec.resolution), (1, larger))
+        return tuple(random_images(batch, spec.in_channels, side, generator) for batch, side in sizes)
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far float32 takes the logits of the module from those of float64: a share of the largest one."""
+        import torch
+
+        exact, worst = copy.deepcopy(self.reference).double(), 0.0
+        with torch.no_grad():
+            for images in self.images:
+                wanted = exact(images.double())
+                worst = max(worst, float((self.reference(images) - wanted).abs().max() / wanted.abs().max()))
+        return worst
 
     @property
     def weights_text(self) -> str:
