@@ -78,7 +78,7 @@ class Ledger:
             rows.append(row)
             width = gene.width
         rows.append(self._head_terms(width))
-        total = Terms(*map(sum, zip(*rows, strict=True)))
+        total = Terms._make(map(sum, zip(*rows, strict=False)))
         if limits is not None and not limits.admits(total):
             return None
         return NetworkTerms(total, width, side, self._stages(genes, rows) if stages else ())
