@@ -18,6 +18,8 @@ import random
 import time
 from pathlib import Path
 
+from report import spearman
+
 from zen_cli import ArchSpec, parse_spec
 from zen_cli.proxies import find, names
 from zen_cli.records import check_settings
@@ -31,30 +33,6 @@ def network(arch: str) -> ArchSpec:
     blocks = [{"op": "conv", "width": first, "depth": 3}]
     blocks += [{"op": "conv", "width": w, "stride": s, "depth": 2} for w, s in zip(rest, (2, 1, 2, 1), strict=True)]
     return parse_spec({"resolution": 32, "num_classes": 10, "blocks": blocks})
-
-
-def ranks(values: list[float]) -> list[float]:
-    """Ranks from 0; equal values share the mean of theirs."""
-    order = sorted(range(len(values)), key=values.__getitem__)
-    result = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for index in order[start:end]:
-            result[index] = (start + end - 1) / 2
-        start = end
-    return result
-
-
-def spearman(first: list[float], second: list[float]) -> float:
-    """Spearman's rank correlation."""
-    one, two = ranks(first), ranks(second)
-    mean = (len(one) - 1) / 2
-    product = sum((a - mean) * (b - mean) for a, b in zip(one, two, strict=True))
-    squares = sum((a - mean) ** 2 for a in one) * sum((b - mean) ** 2 for b in two)
-    return product / squares**0.5
 
 
 def main() -> None:

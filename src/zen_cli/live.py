@@ -69,11 +69,8 @@ class Screen:
 
     def show(self, snapshot: Snapshot, ledger: Ledger) -> None:
         """A generation is over; draws a frame or a line when it is time for one."""
-        now = time.monotonic()
-        pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
-        if self._quiet or now - self._shown < pause:
+        if not self._is_due():
             return
-        self._shown = now
         if self._live is not None:
             self._live.update(search_view(self._settings, snapshot, ledger, self._live.console.width), refresh=True)
         else:
@@ -85,13 +82,19 @@ class Screen:
                 f"median {snapshot.sign * snapshot.median:.2f}: {notation(best)}"
             )
 
-    def note(self, text: str) -> None:
-        """A line about work that has no population, such as the exact search."""
+    def _is_due(self) -> bool:
+        """Whether it is time for a frame or a line; the next one is due a while later."""
         now = time.monotonic()
         pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
         if self._quiet or now - self._shown < pause:
-            return
+            return False
         self._shown = now
+        return True
+
+    def note(self, text: str) -> None:
+        """A line about work that has no population, such as the exact search."""
+        if not self._is_due():
+            return
         if self._live is not None:
             from rich.text import Text
 

@@ -59,7 +59,7 @@ class Budget(NamedTuple):
 def parse_budget(texts: Iterable[str], where: str = "--budget") -> Budget:
     """`0.5gpu-day`, `2h`, `480000evals` as one budget; of two of a kind the smaller counts.
 
-    A gpu-day is a day on the clock times the devices in use, of which a CPU counts as one.
+    A gpu-day is a day of one device, of which a CPU is one.
 
     Raises:
         UsageError: not a number, an unknown unit, zero or negative.

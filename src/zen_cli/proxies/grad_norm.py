@@ -19,19 +19,12 @@ from torch import Tensor, nn
 from ..records import ScoreSettings
 from ..spec import ArchSpec
 from .base import Measurement
-from .sampling import loss_gradients, measure_draws, random_images, random_labels, random_network, training_bytes
+from .sampling import loss_gradients, measure_on_labels
 
 
 def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
     """The gradient norm, averaged over random networks."""
-
-    def draw(generator: torch.Generator) -> float:
-        net = random_network(spec, generator)
-        images = random_images(spec, settings.batch_size, generator)
-        return gradient_norm(net, images, random_labels(spec, settings.batch_size, generator))
-
-    need = training_bytes(spec, settings.batch_size)
-    return measure_draws("grad_norm", spec, settings, draw, need, weights="he-normal", mode="train")
+    return measure_on_labels("grad_norm", spec, settings, gradient_norm)
 
 
 def gradient_norm(net: nn.Module, images: Tensor, labels: Tensor) -> float:

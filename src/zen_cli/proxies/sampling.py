@@ -80,6 +80,23 @@ def measure_draws(
     )
 
 
+def measure_on_labels(
+    proxy: str, spec: ArchSpec, settings: ScoreSettings, score: Callable[[nn.Module, Tensor, Tensor], float]
+) -> Measurement:
+    """The mean of a score of (network, images [B, C, H, W], labels [B]) that takes a backward pass, in training mode.
+
+    Arguments and errors as for `measure_draws`.
+    """
+
+    def draw(generator: torch.Generator) -> float:
+        net = random_network(spec, generator)
+        images = random_images(spec, settings.batch_size, generator)
+        return score(net, images, random_labels(spec, settings.batch_size, generator))
+
+    need = training_bytes(spec, settings.batch_size)
+    return measure_draws(proxy, spec, settings, draw, need, weights="he-normal", mode="train")
+
+
 def _check_statistics(proxy: str, spec: ArchSpec, batch_size: int) -> None:
     """Refuses what a BN in training mode cannot normalise: one value a channel."""
     smallest = min(min(layer.out_size) for layer in chain(spec))

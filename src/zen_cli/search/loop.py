@@ -64,7 +64,6 @@ class Loop:
         budget: when to end.
         patience: end after so many rounds without a better network.
         generation: proposals between two looks at the clock, rows of the history and chances to stop.
-        devices: how many devices the search keeps busy; a gpu-day of budget is a day on the clock over their number.
         sign: of the score as people know it, -1 where lower is better.
         run: where checkpoints go, if anywhere.
         warn: told of a damaged checkpoint.
@@ -80,14 +79,13 @@ class Loop:
         budget: Budget,
         patience: int | None,
         generation: int,
-        devices: int = 1,
         sign: int = 1,
         run: RunDirectory | None = None,
         warn: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._evolution, self._scorer = evolution, scorer
-        self._budget, self._patience, self._devices = budget, patience, devices
+        self._budget, self._patience = budget, patience
         self._generation, self._run, self._clock = generation, run, clock
         self._trail: list[float] = []
         self._sign = sign
@@ -152,7 +150,7 @@ class Loop:
         elapsed, budget = self.elapsed_s, self._budget
         if budget.seconds is not None and elapsed >= budget.seconds:
             return "time"
-        if budget.device_seconds is not None and elapsed * self._devices >= budget.device_seconds:
+        if budget.device_seconds is not None and elapsed >= budget.device_seconds:  # it keeps one device busy
             return "time"
         if self._patience is not None and self._evolution.idle_rounds >= self._patience:
             return "patience"
