@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
+from zen_cli.blocks import UNITS_PER_SUBLAYER
 from zen_cli.meanfield import log_delta
 from zen_cli.space import BlockSpace, Gene, Genome, genome_of, to_spec
-from zen_cli.spec import UNITS_PER_SUBLAYER, ArchSpec
+from zen_cli.spec import ArchSpec
 from zen_cli.terms import Terms, block_terms, spec_terms
 
 STEM = {"op": "conv", "kernel": 3, "width": 8, "stride": 1, "depth": 1}

@@ -10,6 +10,7 @@ from exact_tools import measure, members, tiny_space, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zen_cli.blocks import UNITS_PER_SUBLAYER
 from zen_cli.exact.branch import cut, traits
 from zen_cli.exact.cells import cover, points, singles
 from zen_cli.exact.dual import Descent, Plane
@@ -22,7 +23,6 @@ from zen_cli.exact.prune import prune
 from zen_cli.exact.tables import sublayer_tables
 from zen_cli.search.limits import Limits
 from zen_cli.space import Gene, WidthRange
-from zen_cli.spec import UNITS_PER_SUBLAYER
 from zen_cli.terms import block_terms
 
 WIDTHS = st.integers(1, 40).map(lambda steps: 8 * steps)

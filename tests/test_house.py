@@ -15,7 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 
 # From left to right; a package stands for all of its modules.
 HOUSE = (
-    *("errors", "units", "explain", "spec", "plainnet", "chain", "cost", "meanfield", "terms"),
+    *("errors", "units", "explain", "blocks", "spec", "plainnet", "chain", "cost", "meanfield", "terms"),
     *("records", "documents", "io", "render", "space", "ahead"),
     *("devices", "nets", "engine", "proxies", "scoring", "search", "exact", "searching", "live", "export", "cli"),
 )

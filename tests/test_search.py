@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zen_cli.blocks import unit_convs
 from zen_cli.cost import cost
 from zen_cli.errors import RunError, SpecError, UsageError
 from zen_cli.nets import build
@@ -25,7 +26,7 @@ from zen_cli.search.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.search.settings import SearchSettings
 from zen_cli.searching import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
 from zen_cli.space import BlockSpace, RegNetSpace
-from zen_cli.spec import ArchSpec, unit_convs
+from zen_cli.spec import ArchSpec
 from zen_cli.terms import score_spec, spec_terms
 
 

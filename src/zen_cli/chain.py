@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from .spec import ArchSpec, BlockLayout, Conv, Unit, block_units, unit_convs
+from .blocks import BlockLayout, Conv, Unit, block_units, unit_convs
+from .spec import ArchSpec
 
 Pair: TypeAlias = tuple[int, int]
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from .blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 from .errors import SpecError
-from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
+from .spec import ArchSpec
 
 
 class Cost(NamedTuple):

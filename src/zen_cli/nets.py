@@ -10,8 +10,9 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
+from .blocks import Block, Unit, block_units
 from .chain import Chain, Pool
-from .spec import ArchSpec, Block, Unit, block_units
+from .spec import ArchSpec
 
 
 class ConvBN(nn.Sequential):

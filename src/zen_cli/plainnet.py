@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .blocks import BasicBlock, Block, BottleneckBlock, ConvBlock, MBConvBlock
 from .errors import SpecError, nearest
 from .explain import show
-from .spec import ArchSpec, BasicBlock, Block, BottleneckBlock, ConvBlock, MBConvBlock, parse_spec
+from .spec import ArchSpec, parse_spec
 
 _BLOCK = re.compile(r"\s*([A-Za-z]\w*)\s*\(\s*(?:[^|(),]*\|)?([^()]*)\)\s*")
 _NAMES = {

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from .blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 from .chain import conv_layer
 from .cost import Cost, conv_bn_cost, conv_cost, linear_cost, se_cost
 from .errors import ScoreError
 from .meanfield import LINEAR, RELU, gain, log_delta, log_gain, log_sigma
-from .spec import ArchSpec, BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
+from .spec import ArchSpec
 
 MAX_CACHED_BLOCKS = 131_072
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..blocks import UNITS_PER_SUBLAYER
 from ..space import Gene, WidthRange
-from ..spec import UNITS_PER_SUBLAYER
 from .cells import Cells, cover, points, singles
 from .problem import Problem, Variant
 

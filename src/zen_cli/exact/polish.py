@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import torch
 
+from ..blocks import UNITS_PER_SUBLAYER, shrink
 from ..cost import linear_cost
 from ..meanfield import log_delta
 from ..space import Gene, Genome, WidthRange, to_spec
-from ..spec import UNITS_PER_SUBLAYER, shrink
 from ..terms import Terms, block_terms
 from .problem import Problem
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from ..blocks import UNITS_PER_SUBLAYER, shrink
 from ..errors import UsageError
 from ..meanfield import log_delta
 from ..search.limits import Limits
 from ..space import BlockSpace, Gene, WidthRange, genome_of
-from ..spec import UNITS_PER_SUBLAYER, ArchSpec, shrink
+from ..spec import ArchSpec
 
 LAYERS_PER_SUBLAYER = {"basic": 2, "bottleneck": 6, "mbconv": 6}
 

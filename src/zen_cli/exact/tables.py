@@ -19,9 +19,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..blocks import round_to_8
 from ..chain import ConvLayer
 from ..meanfield import LINEAR, RELU, log_gain
-from ..spec import round_to_8
 from .cells import Cells
 from .problem import Problem, Stage, Variant
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..spec import ArchSpec, Block, Unit, block_units, shrink
+from ..blocks import Block, Unit, block_units, shrink
+from ..spec import ArchSpec
 
 STEM, HEAD = "stem", "head"
 

@@ -12,8 +12,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ..blocks import Unit
 from ..errors import RunError
-from ..spec import Unit
 from .about import facts, title, tool
 from .layout import lay_out, unit_names
 from .network import Network

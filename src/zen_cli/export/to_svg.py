@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from ..spec import Unit, shrink
+from ..blocks import Unit, shrink
 from ..units import format_count
 from .about import score_text, title
 from .layout import Part, lay_out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .layout import Layout, lay_out
 from .network import Network
-from .pysource import ZERO_INIT_DOC, call, classes, docstring, init_lines, loop, needs, stage_lines
+from .pyclasses import call, classes, init_lines, needs
+from .pysource import ZERO_INIT_DOC, docstring, loop, stage_lines
 
 
 def write(network: Network) -> bytes:

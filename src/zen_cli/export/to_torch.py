@@ -6,7 +6,8 @@ from ..cost import cost
 from ..spec import ArchSpec
 from .layout import lay_out
 from .network import Network
-from .pysource import ZERO_INIT_DOC, call, classes, docstring, feature_lines, init_lines, needs, stage_lines
+from .pyclasses import call, classes, init_lines, needs
+from .pysource import ZERO_INIT_DOC, docstring, feature_lines, stage_lines
 
 
 def write(network: Network) -> bytes:

@@ -25,9 +25,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..blocks import Unit
 from ..chain import chain
 from ..records import ScoreSettings
-from ..spec import ArchSpec, Unit
+from ..spec import ArchSpec
 from .base import Measurement
 from .sampling import forward_bytes, measure_draws
 

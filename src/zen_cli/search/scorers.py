@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from ..blocks import shrink
 from ..cost import linear_cost
 from ..errors import RunError, SpecError
 from ..space import Gene, Space, to_spec
-from ..spec import ArchSpec, shrink
+from ..spec import ArchSpec
 from ..terms import NetworkTerms, Stage, Terms, block_terms
 from .limits import Limits
 

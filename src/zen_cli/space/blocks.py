@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..spec import UNITS_PER_SUBLAYER, ArchSpec
+from ..blocks import UNITS_PER_SUBLAYER
+from ..spec import ArchSpec
 from .genes import Gene, Genome, genome_of
 from .moves import BlockMoves
 from .ranges import DepthRange, WidthRange

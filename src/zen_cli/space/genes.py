@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
+from ..blocks import UNITS_PER_SUBLAYER, Block, round_to_8
 from ..errors import SpecError
-from ..spec import UNITS_PER_SUBLAYER, ArchSpec, Block, parse_spec, round_to_8
+from ..spec import ArchSpec, parse_spec
 
 
 class Gene(NamedTuple):

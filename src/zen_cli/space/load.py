@@ -8,9 +8,9 @@ from typing import TypeAlias
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from ..blocks import BLOCKS
 from ..errors import SourceError, SpecError, UsageError, nearest
 from ..explain import explain, kind, show
-from ..spec import BLOCKS
 from .blocks import BlockSpace
 from .regnet import RegNetSpace
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from ..spec import UNITS_PER_SUBLAYER
+from ..blocks import UNITS_PER_SUBLAYER
 from .genes import Gene, Genome
 from .ranges import WidthRange
 

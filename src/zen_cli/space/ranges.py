@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..spec import MAX_WIDTH
+from ..blocks import MAX_WIDTH
 
 
 class WidthRange(BaseModel):
