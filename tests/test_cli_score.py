@@ -259,7 +259,7 @@ def test_ctrl_c_ends_with_130() -> None:
     script = (
         "import zen_cli.scoring, sys\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
-        "zen_cli.scoring.score_spec = stop\n"
+        "zen_cli.scoring.score_and_count = stop\n"
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )

@@ -46,7 +46,15 @@ def cost(spec: ArchSpec) -> Cost:
     for block in spec.blocks:
         part, side = block_cost(block, width, side)
         total, width = total.plus(part), block.width
-    total = total.plus(linear_cost(width, spec.num_classes))
+    return fits(total.plus(linear_cost(width, spec.num_classes)), spec)
+
+
+def fits(total: Cost, spec: ArchSpec) -> Cost:
+    """The cost of a network, if it can be written down.
+
+    Raises:
+        SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
+    """
     if max(total) >= 2**63:
         name = Cost._fields[total.index(max(total))]
         raise SpecError(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .ahead import groups
 from .chain import chain
-from .cost import cost
+from .cost import Cost, cost
 from .errors import RunError, ZenError
 from .meanfield import score_chain
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, ScoreSettings, Zen, check_settings
 from .spec import ArchSpec
-from .terms import score_spec
+from .terms import score_and_count
 
 if TYPE_CHECKING:
     from .proxies import Proxy
+
+Scored: TypeAlias = tuple[ArchSpec, Zen | ZenError, Cost | None]  # the cost where it came along with the score
 GROUP = 1024  # networks that the engine gets at once, if so many are at hand
 
 
@@ -63,9 +65,9 @@ def score_all(
         UsageError: the device does not exist.
     """
     closed = settings.estimator == "mean-field"
-    for spec, zen in _mean_field(specs, settings) if closed else _monte_carlo(specs, settings, on_draw):
+    for spec, zen, total in _mean_field(specs, settings) if closed else _monte_carlo(specs, settings, on_draw):
         try:
-            yield zen if isinstance(zen, ZenError) else _record(spec, zen, settings, breakdown)
+            yield zen if isinstance(zen, ZenError) else _record(spec, zen, total or cost(spec), settings, breakdown)
         except ZenError as error:
             yield error
 
@@ -94,12 +96,12 @@ def add_proxies(
             yield error
 
 
-def _record(spec: ArchSpec, zen: Zen, settings: ScoreSettings, breakdown: bool) -> ScoreRecord:
+def _record(spec: ArchSpec, zen: Zen, total: Cost, settings: ScoreSettings, breakdown: bool) -> ScoreRecord:
     return ScoreRecord(
         id=spec.id,
         name=spec.name,
         zen=zen,
-        cost=CostRow.of(cost(spec)),
+        cost=CostRow.of(total),
         breakdown=break_down(spec, settings) if breakdown else None,
         arch=spec,
     )
@@ -129,12 +131,14 @@ def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
     return Breakdown(log_delta=terms.log_delta, saturation_layer=terms.saturation_layer, layers=tuple(rows))
 
 
-def _mean_field(specs: Iterable[ArchSpec], settings: ScoreSettings) -> Iterator[tuple[ArchSpec, Zen | ZenError]]:
+def _mean_field(specs: Iterable[ArchSpec], settings: ScoreSettings) -> Iterator[Scored]:
     for spec in specs:
         try:
-            value = score_spec(spec, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
+            value, total = score_and_count(
+                spec, convention=settings.convention, norm=settings.norm, alpha=settings.alpha
+            )
         except ZenError as error:
-            yield spec, error
+            yield spec, error, None
             continue
         yield (
             spec,
@@ -146,12 +150,13 @@ def _mean_field(specs: Iterable[ArchSpec], settings: ScoreSettings) -> Iterator[
                 norm=settings.norm,
                 alpha=settings.alpha,
             ),
+            total,
         )
 
 
 def _monte_carlo(
     specs: Iterable[ArchSpec], settings: ScoreSettings, on_draw: Callable[[int], None] | None
-) -> Iterator[tuple[ArchSpec, Zen | ZenError]]:
+) -> Iterator[Scored]:
     """Scores what is at hand together and hands each result on as soon as it and those before it are there."""
     from .devices import resolve_device
     from .engine import Network, estimate, resolve_mode
@@ -162,7 +167,7 @@ def _monte_carlo(
         networks = [Network(spec.id, chain(spec), spec.name or spec.id) for spec in group]
         for spec, result in zip(group, estimate(networks, settings, on_draw=on_draw), strict=True):
             if isinstance(result, ZenError):
-                yield spec, result
+                yield spec, result, None
                 continue
             yield (
                 spec,
@@ -179,4 +184,5 @@ def _monte_carlo(
                     device=str(device),
                     precision_mode=mode,
                 ),
+                None,
             )

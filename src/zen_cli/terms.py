@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from .blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
 from .chain import conv_layer
-from .cost import Cost, conv_bn_cost, conv_cost, linear_cost, se_cost
+from .cost import Cost, conv_bn_cost, conv_cost, fits, linear_cost, se_cost
 from .errors import ScoreError
 from .meanfield import LINEAR, RELU, gain, log_delta, log_gain, log_sigma
 from .spec import ArchSpec
 
-MAX_CACHED_BLOCKS = 131_072
+MAX_CACHED_BLOCKS = 65_536
 
 
 class Terms(NamedTuple):
@@ -37,6 +37,11 @@ class Terms(NamedTuple):
     activations: int = 0
     layers: int = 0
     sublayers: int = 0
+
+    @property
+    def cost(self) -> Cost:
+        """The cost among them."""
+        return Cost(*self[3:])
 
 
 class Stage(NamedTuple):
@@ -65,7 +70,12 @@ class NetworkTerms(NamedTuple):
 
 
 def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> float:
-    """The closed-form Zen-score of a network in nats.
+    """The closed-form Zen-score of a network in nats; arguments and errors as for `score_and_count`."""
+    return score_and_count(spec, convention=convention, norm=norm, alpha=alpha)[0]
+
+
+def score_and_count(spec: ArchSpec, *, convention: str, norm: str, alpha: float) -> tuple[float, Cost]:
+    """The closed-form Zen-score of a network in nats, and its exact cost.
 
     Args:
         spec: the network.
@@ -75,11 +85,13 @@ def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "froben
 
     Raises:
         ScoreError: the score is not a finite number.
+        SpecError: a cost that does not fit into 64 bits.
     """
-    value = spec_terms(spec, convention).zen(norm, alpha)
+    terms = spec_terms(spec, convention)
+    value = terms.zen(norm, alpha)
     if not math.isfinite(value):
         raise ScoreError(f"the mean-field score of {spec.name or spec.id} is {value}; use another alpha")
-    return value
+    return value, fits(terms.total.cost, spec)
 
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
@@ -188,7 +200,7 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     return Terms(*map(sum, zip(*rows, strict=True)))
 
 
-@lru_cache(maxsize=262_144)
+@lru_cache(maxsize=65_536)
 def _conv_terms(conv: Conv, convention: str, image: bool) -> Terms:
     layer, cost = conv_layer(conv), conv_cost(conv)
     return Terms(
