@@ -47,7 +47,8 @@ class Finding(NamedTuple):
             return self.words
         runs = ", ".join(f"{shape[0]} x {shape[2]} x {shape[3]}" for shape in self.shapes)
         cause = "" if self.rounding is None else f" (float32 itself is off by {self.rounding:.0e})"
-        return f"agrees to {self.difference:.0e}{cause} on {runs}; parameters and MACs counted again"
+        agrees = f"agrees to {self.difference:.0e}{cause}" if self.difference else "agrees exactly"
+        return f"{agrees} on {runs}; parameters and MACs counted again"
 
 
 def check_running(files: Sequence[Written], folder: Path) -> list[Finding]:
