@@ -31,6 +31,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 SIDE, CLASSES = 16, 10
 BATCH, WEIGHT_DECAY, SMOOTHING, PEAK_RATE = 64, 5e-4, 0.1, 0.1
@@ -98,7 +99,7 @@ def main() -> None:
     curves = {}
     for name, net in networks.items():
         curves[name] = train(name, net, data, options.epochs, options.seed, options.out / f"{name}.checkpoint.pt")
-        print(f"{name:>9}: {count(net):,} parameters, {curves[name][-1]:.2%} of the test digits right")
+        print(f"{name:>9}: {size(net)}, {curves[name][-1]:.2%} of the test digits right")
     plot(curves, networks, options.out / "accuracy.png")
     (options.out / "accuracy.json").write_text(json.dumps(curves, indent=1))
     print(f"curves: {options.out / 'accuracy.png'}, trained weights: {options.out / 'found.pt'}")
@@ -149,6 +150,13 @@ def match(params: int) -> HandMade:
 def count(net: nn.Module) -> int:
     """Parameters."""
     return sum(tensor.numel() for tensor in net.parameters())
+
+
+def size(net: nn.Module) -> str:
+    """Parameters and multiply-adds, for people."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.eval()(torch.zeros(1, 1, SIDE, SIDE))
+    return f"{count(net):,} parameters, {counter.get_total_flops() / 2e6:.1f}M MACs"
 
 
 def load(seed: int) -> Digits:
@@ -237,7 +245,7 @@ def plot(curves: dict[str, list[float]], networks: dict[str, nn.Module], path: P
 
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for (name, curve), color in zip(curves.items(), ("#2a9d7c", "#e8853a"), strict=True):
-        label = f"{name}: {count(networks[name]):,} parameters, {curve[-1]:.2%}"
+        label = f"{name}: {size(networks[name])}, {curve[-1]:.2%}"
         axes.plot(range(1, len(curve) + 1), [100 * (1 - value) for value in curve], label=label, color=color)
     axes.set(xlabel="epoch", ylabel="test error (%)", yscale="symlog", title="Handwritten digits, same training")
     axes.spines[["top", "right"]].set_visible(False)
