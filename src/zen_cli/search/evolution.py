@@ -1,9 +1,10 @@
 """The evolution: a few lineages that cool down, and the population of the best networks they met. Ask and tell, no I/O.
 
 A step lets every lineage propose a neighbour (`ask`) and hear its rating (`tell`). A worse neighbour is accepted with
-probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals, and each round is
-twice as long as the one before, so that a short search has an answer and a long one a better answer, and a search of n
-proposals is always the beginning of one of 2n. A lineage may also continue from another one that stands higher.
+probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals; the next round is
+twice as long and hot again, half of its lineages at the best network so far and half at the beginning. So a short
+search has an answer and a long one a better answer, and a search of n proposals is always the beginning of one of 2n. A
+lineage may also continue from another one that stands higher.
 
 Why not keep the best 512 and mutate those, as published: at the edge of a budget four in five neighbours break it, and
 a population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 
 from .scorers import Rating
 
-FIRST_ROUND = 32_000
+FIRST_ROUND = 15_480
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
 
@@ -65,13 +66,13 @@ class Evolution:
         self._neighbour = neighbour
         self._identity = identity
         self._capacity = population
-        self._start = Member.of(*start)
+        self._start = first = Member.of(*start)
         self._random = Random(seed)
-        self._lineages = [self._start] * lineages
+        self._lineages = [first] * lineages
         self._proposals: list[tuple[int, Any]] = []
-        self._heap = [self._start]
-        self._known = {identity(self._start.genome)}
-        self.best = self._start
+        self._heap = [first]
+        self._known = {identity(first.genome)}
+        self.best = first
         self.proposals = 0
         self.round = 0
         self.idle_rounds = 0
@@ -149,7 +150,8 @@ class Evolution:
         self._best_before = self.best.score
         self.round += 1
         self._round_began = self.proposals
-        self._lineages = [self._start] * len(self._lineages)
+        half = self.step // 2
+        self._lineages = [self._start] * (self.step - half) + [self.best] * half
 
     def state(self) -> dict[str, Any]:
         """All of it as JSON types."""
