@@ -87,6 +87,7 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
         budget=settings.budget,
         patience=settings.patience,
         generation=settings.lineages if is_batch else max(settings.lineages, DEFAULT_POPULATION),
+        leaves_garbage=is_batch,
         sign=sign,
         run=run,
         warn=watch.warn,

@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 
 from ..units import Budget
@@ -64,6 +65,7 @@ class Loop:
         budget: when to end.
         patience: end after so many rounds without a better network.
         generation: proposals between two looks at the clock, rows of the history and chances to stop.
+        leaves_garbage: whether the scorer may leave reference cycles; if it does not, few collections save time.
         sign: of the score as people know it, -1 where lower is better.
         run: where checkpoints go, if anywhere.
         warn: told of a damaged checkpoint.
@@ -79,6 +81,7 @@ class Loop:
         budget: Budget,
         patience: int | None,
         generation: int,
+        leaves_garbage: bool = True,
         sign: int = 1,
         run: RunDirectory | None = None,
         warn: Callable[[str], None] = lambda _: None,
@@ -89,6 +92,7 @@ class Loop:
         self._generation, self._run, self._clock = generation, run, clock
         self._trail: list[float] = []
         self._sign = sign
+        self._leaves_garbage = leaves_garbage
         self._before_s = 0.0
         self._history_bytes = 0
         state = run.read_checkpoint(warn) if run is not None else None
@@ -117,7 +121,7 @@ class Loop:
         if self._run is not None:
             self._run.open_history(self._history_bytes)
         saved = self._clock()
-        with _rare_garbage_collection() as tidy:
+        with _garbage_collection(rare=not self._leaves_garbage) as tidy:
             while (reason := self._reason_to_stop(should_stop)) is None:
                 self._advance()
                 snapshot = self._snapshot()
@@ -187,21 +191,20 @@ class Loop:
 
 
 @contextmanager
-def _rare_garbage_collection() -> Iterator[Callable[[], None]]:
-    """Yields what to call after every generation: collects after many of them, nothing else does.
+def _garbage_collection(*, rare: bool) -> Iterator[Callable[[], None]]:
+    """Yields what to call after every generation; where collections are rare, it is what collects, and nothing else does.
 
     Genomes and terms are tuples without cycles, and to look for some after every few hundred of them takes a third of
     the time.
     """
-    enabled, generations = gc.isenabled(), 0
+    enabled, generations = gc.isenabled(), count(1)
 
     def tidy() -> None:
-        nonlocal generations
-        generations += 1
-        if generations % GENERATIONS_PER_COLLECTION == 0:
+        if rare and next(generations) % GENERATIONS_PER_COLLECTION == 0:
             gc.collect()
 
-    gc.disable()
+    if rare:
+        gc.disable()
     try:
         yield tidy
     finally:
