@@ -192,7 +192,7 @@ class Loop:
 
 @contextmanager
 def _garbage_collection(*, rare: bool) -> Iterator[Callable[[], None]]:
-    """Yields what to call after every generation; where collections are rare, it is what collects, and nothing else does.
+    """Yields what to call after every generation; where collections are rare, that is what collects, nothing else.
 
     Genomes and terms are tuples without cycles, and to look for some after every few hundred of them takes a third of
     the time.
