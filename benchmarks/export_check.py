@@ -23,9 +23,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from zen_cli.errors import SpecError
 from zen_cli.export import TARGETS, Export, Wish, export
 from zen_cli.export.check import TOLERANCE
-from zen_cli.plainnet import parse_plainnet
+from zen_cli.plainnet import parse_plainnet, to_plainnet
 from zen_cli.space import BUILTIN, load_space, to_spec
 from zen_cli.spec import ArchSpec, parse_spec
 
@@ -110,11 +111,19 @@ def run(specs: list[ArchSpec], targets: list[str], name: str) -> tuple[list[Expo
         with tempfile.TemporaryDirectory() as folder:
             rest = [target for target in targets if target != "plainnet"]
             rows += export(chunk, rest, Wish(f"{folder}/rest/", "seed"))
-            plain = [spec for spec in chunk if all(block.se is None for block in spec.blocks)]
+            plain = [spec for spec in chunk if is_plain(spec)]
             if "plainnet" in targets and plain:
                 rows += export(plain, ["plainnet"], Wish(f"{folder}/plain/"))
         print(f"{name}: {min(begin + size, len(specs))} of {len(specs)}", file=sys.stderr, flush=True)
     return rows, time.perf_counter() - started
+
+
+def is_plain(spec: ArchSpec) -> bool:
+    """Whether a structure string can express the network."""
+    try:
+        return bool(to_plainnet(spec))
+    except SpecError:
+        return False
 
 
 def table(name: str, rows: list[Export], seconds: float) -> Iterator[str]:
