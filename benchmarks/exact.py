@@ -7,7 +7,7 @@
                                                       ... with the networks of `zen search` records in it
 
 Times are CPU seconds of this process on one thread, the import of torch not counted. Every network is counted by
-`cost.py` and scored by `meanfield.py` again, whatever the solver says of it.
+`cost.py` and scored by `terms.py` again, whatever the solver says of it.
 """
 
 from __future__ import annotations
