@@ -71,7 +71,7 @@ def classes(spec: ArchSpec) -> list[str]:
     if need.repeats:
         pieces.append(_REPEAT)
     if need.pairs:
-        pieces.append(_PAIRS_SE if need.gates["mbconv"] != "none" else _PAIRS)
+        pieces.append(_repeat_pairs(gated=need.gates["mbconv"] != "none"))
     return pieces
 
 
@@ -203,7 +203,11 @@ _REPEAT = '''def repeat(
 '''
 
 
-_PAIRS_SE = '''def repeat_pairs(
+def _repeat_pairs(*, gated: bool) -> str:
+    options = "\n    squeeze: int = 0,\n    pair_squeeze: int = 0," if gated else ""
+    gates = '    first, second = {"squeeze": pair_squeeze}, {"squeeze": squeeze}\n' if gated else ""
+    first, second = (", **first", ", **second") if gated else ("", "")
+    return f'''def repeat_pairs(
     unit: type[nn.Module],
     in_width: int,
     width: int,
@@ -213,34 +217,11 @@ _PAIRS_SE = '''def repeat_pairs(
     mid_width: int,
     pair_mid_width: int,
     kernel: int,
-    stride: int = 1,
-    squeeze: int = 0,
-    pair_squeeze: int = 0,
+    stride: int = 1,{options}
 ) -> Iterator[nn.Module]:
     """`pairs` pairs of units of two widths, the first of each `pair_width` wide; all shortcuts are projections."""
-    first, second = {"squeeze": pair_squeeze}, {"squeeze": squeeze}
-    for _ in range(pairs):
-        yield unit(in_width, pair_width, mid_width=pair_mid_width, kernel=kernel, stride=stride, project=True, **first)
-        yield unit(pair_width, width, mid_width=mid_width, kernel=kernel, project=True, **second)
-        in_width, stride = width, 1
-'''
-
-
-_PAIRS = '''def repeat_pairs(
-    unit: type[nn.Module],
-    in_width: int,
-    width: int,
-    *,
-    pair_width: int,
-    pairs: int,
-    mid_width: int,
-    pair_mid_width: int,
-    kernel: int,
-    stride: int = 1,
-) -> Iterator[nn.Module]:
-    """`pairs` pairs of units of two widths, the first of each `pair_width` wide; all shortcuts are projections."""
-    for _ in range(pairs):
-        yield unit(in_width, pair_width, mid_width=pair_mid_width, kernel=kernel, stride=stride, project=True)
-        yield unit(pair_width, width, mid_width=mid_width, kernel=kernel, project=True)
+{gates}    for _ in range(pairs):
+        yield unit(in_width, pair_width, mid_width=pair_mid_width, kernel=kernel, stride=stride, project=True{first})
+        yield unit(pair_width, width, mid_width=mid_width, kernel=kernel, project=True{second})
         in_width, stride = width, 1
 '''
