@@ -24,7 +24,6 @@ from torch.nn import functional
 
 from ..chain import Chain, ConvLayer
 from ..records import ScoreSettings
-from .kernels import normalise
 from .layers import channels_first, channels_last, is_pointwise, pool
 from .network import Draw, Network
 from .seeds import draw_seed, image_count, image_size, perturb, weight_count
@@ -143,6 +142,28 @@ def advance(bundles: Sequence[Bundle], layer: ConvLayer, eps: float) -> None:
         bundle.x = after
         bundle.variances.append(variance)
         bundle.position += 1
+
+
+def normalise(x: Tensor, eps: float, *, relu: bool) -> Tensor:
+    """Normalises every channel of every half in place, with the ReLU behind it; returns the biased variances.
+
+    Args:
+        x: feature maps, [D, 2, N, C] with N = B H W, contiguous; overwritten.
+        eps: added to the variance before the root.
+        relu: whether to clamp at zero.
+
+    Returns:
+        [D, 2, C], float32 (float64 where x is).
+    """
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    variance, mean = torch.var_mean(wide, dim=2, correction=0, keepdim=True)
+    scale = torch.rsqrt(variance + eps)
+    torch.addcmul(-mean * scale, wide, scale, out=wide)
+    if relu:
+        wide.relu_()
+    if wide is not x:
+        x.copy_(wide)
+    return variance.squeeze(2)
 
 
 def _convolve(x: Tensor, weights: Tensor, layer: ConvLayer) -> Tensor:
