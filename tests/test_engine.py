@@ -15,14 +15,14 @@ from zen_cli.chain import Chain, ConvLayer
 from zen_cli.engine import Estimate, Network, draw_bytes, estimate, summarise
 from zen_cli.engine import memory as memory_module
 from zen_cli.engine import workers as workers_module
-from zen_cli.engine.batch import score_together
 from zen_cli.engine.network import Draw, draws_wanted
 from zen_cli.engine.precision import tensor_cores
 from zen_cli.engine.single import Stopped, score_draw
+from zen_cli.engine.together import score_together
 from zen_cli.engine.workers import Cores, Together
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError, UsageError
 from zen_cli.meanfield import score_chain
-from zen_cli.records import ScoreSettings, check_settings
+from zen_cli.records import PrecisionMode, ScoreSettings, check_settings
 
 CPU = torch.device("cpu")
 
@@ -231,12 +231,12 @@ class Shortage:
         self.limit, self.tried = limit, []  # type: tuple[int, list[int]]
 
     def __call__(
-        self, draws: list[Draw], wishes: ScoreSettings, dtype: torch.dtype, device: torch.device
+        self, draws: list[Draw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
     ) -> list[float]:
         self.tried.append(len(draws))
         if len(draws) > self.limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return score_together(draws, wishes, dtype, device)
+        return score_together(draws, wishes, mode, device)
 
 
 @pytest.mark.usefixtures("together")

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from engine_reference import normals, odd_chain, plain_chain, reference, settings, split_weights
@@ -16,8 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine.batch import bundle_of, score_bundles
-from zen_cli.engine.kernels import normalise_plain
+from zen_cli.engine.batch import bundle_of, normalise, score_bundles
 from zen_cli.engine.single import PRODUCT_ROWS, score_chain
 from zen_cli.records import MIN_ALPHA, ScoreSettings
 
@@ -116,24 +109,7 @@ def test_short_types_err_less_than_a_standard_error_at_the_least_alpha_they_acce
 def test_statistics_do_not_lose_a_small_variance_beside_a_large_mean() -> None:
     x = torch.randn(2, 2, 4000, 3, generator=torch.Generator().manual_seed(0)) * 0.5 + 100
     wide = x.double()
-    variances = normalise_plain(x, 1e-5, relu=False)
+    variances = normalise(x, 1e-5, relu=False)
     assert torch.allclose(variances.double(), wide.var(2, correction=0), rtol=1e-4)
     assert abs(x.double().mean().item()) < 1e-3
     assert x.double().var(2, correction=0).sub(1).abs().max().item() < 1e-3
-
-
-def test_triton_kernels_do_what_plain_torch_does() -> None:
-    """In Triton's interpreter, which needs no GPU."""
-    for name in ("triton", "numpy"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed; torch for CUDA brings Triton, and its interpreter needs numpy")
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONWARNINGS": "ignore"}
-    script = Path(__file__).with_name("triton_interpreted.py")
-    output = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, text=True, check=True, timeout=300
-    ).stdout
-    cases = [line.split() for line in output.splitlines()]
-    assert len(cases) == 4
-    for case in cases:
-        assert float(case[-2]) < 1e-5
-        assert float(case[-1]) < 1e-5

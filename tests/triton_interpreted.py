@@ -1,20 +1,42 @@
-"""Run by test_engine_kernels with TRITON_INTERPRET=1: the Triton kernels on a CPU, against plain torch.
+"""Run by test_engine_kernels with TRITON_INTERPRET=1: networks by the Triton kernels, on the CPU. Prints a JSON object.
 
-Prints one line a case: draws, rows, channels, relu, the largest difference of maps and of variances.
+Memory that the kernels are given holds NaN, so that a score is a number only if nothing is read that nobody wrote.
 """
 
 from __future__ import annotations
 
-import torch
+import json
 
-from zen_cli.engine.kernels import normalise_plain
-from zen_cli.engine.triton_kernels import normalise
+import torch
+from engine_reference import plain_chain, settings
+from lanes_tools import expected, odd_chain, some_lanes, wide_chain
+
+from zen_cli.chain import Chain
+from zen_cli.engine import fused
+from zen_cli.records import PrecisionMode, ScoreSettings
+
+CHAINS = [plain_chain(depth=2), odd_chain(), wide_chain()]
+
+
+def run(chains: list[Chain], seeds: list[int], wishes: ScoreSettings, mode: PrecisionMode = "float32") -> list[float]:
+    return fused.score_lanes(*some_lanes(chains, seeds, wishes), wishes, mode)
+
+
+def main() -> None:
+    empty = torch.empty
+    torch.empty = lambda *size, **kind: empty(*size, **kind).fill_(float("nan"))  # type: ignore[assignment]
+    seeds = list(range(len(CHAINS)))
+    found: dict[str, list[list[float]]] = {}
+    wishes = settings(batch_size=3)
+    alone = [run([chain], [seed], wishes)[0] for chain, seed in zip(CHAINS, seeds, strict=True)]
+    found["beside others"] = [alone, run(CHAINS, seeds, wishes), run(CHAINS[::-1], seeds[::-1], wishes)[::-1]]
+    found["paper, l2"] = [alone, expected(CHAINS, seeds, wishes)]
+    wishes = settings(batch_size=3, convention="zennas", norm="l1")
+    found["zennas, l1"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
+    wishes = settings(batch_size=3, alpha=0.1)
+    found["float16"] = [run(CHAINS, seeds, wishes, "float16"), expected(CHAINS, seeds, wishes)]
+    print(json.dumps(found))
+
 
 if __name__ == "__main__":
-    for draws, rows, channels, relu in ((1, 1, 1, True), (2, 300, 5, True), (1, 5000, 16, False), (3, 77, 130, True)):
-        x = torch.randn(draws, 2, rows, channels, generator=torch.Generator().manual_seed(rows)) * 3 + 2
-        expected = x.double()
-        variances = normalise_plain(expected, 1e-5, relu=relu)
-        found = normalise(x, 1e-5, relu=relu)
-        maps = (x - expected).abs().max().item()
-        print(draws, rows, channels, relu, maps, ((found - variances) / (variances + 1e-5)).abs().max().item())
+    main()

@@ -1,14 +1,12 @@
-"""Many draws of many networks side by side, layer by layer: how a GPU is kept busy.
+"""Many draws of many networks side by side, layer by layer, in plain torch.
 
-One draw is hundreds of kernels that a GPU finishes faster than Python can launch them. So draws share launches: the
-draws of one network always, the draws of several networks wherever they stand in front of the same layer. Networks
-need not agree in depth: at each step the network that has the largest share of its layers still ahead names the layer,
-and all that wait in front of that layer take it together. The networks of a population differ by a few blocks and share
-most of their layers.
+What a GPU does in float64, with pooling, or without Triton. Draws share launches: those of one network always, those of
+several networks wherever they stand in front of the same layer. Networks need not agree in depth: at each step the
+network that has the largest share of its layers still ahead names the layer, and all that wait in front of that layer
+take it together.
 
 Shapes: D draws in a step, B images, 2 halves, C channels last: feature maps [D, 2, B, H, W, C], weights [D, weights].
-A 1x1 convolution is a batched matrix product over D. Other convolutions run one call a draw, because grouped
-convolutions of many groups are the slow case of every library; each call brings work enough for a GPU.
+A 1x1 convolution is a batched matrix product over D; other convolutions run one call a draw.
 """
 
 from __future__ import annotations
@@ -67,7 +65,7 @@ class Bundle:
 
 
 @torch.inference_mode()
-def score_together(
+def score_batch(
     draws: Sequence[Draw], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
 ) -> list[float]:
     """Scores in nats of some draws, in their order.

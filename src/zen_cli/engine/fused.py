@@ -11,6 +11,7 @@ bit, whatever runs beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 import triton
@@ -27,6 +28,9 @@ from .statistics import EPS
 # Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
 PRODUCTS: dict[PrecisionMode, str] = {"float32": "tf32x3", "tf32": "tf32"}
 AMPERE = (8, 0)  # the first cards that have TF32
+# Of the choices that compile without spilling registers on every card since Turing, the one that leaves the most room.
+FUSION = {"enable_fp_fusion": True}
+OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
 
 
 @torch.inference_mode()
@@ -57,41 +61,57 @@ def score_fused(
 @torch.inference_mode()
 def score_lanes(lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: PrecisionMode) -> list[float]:
     """Scores of lanes with given numbers: images, images with noise, and weights of each lane, at its place."""
-    device, batch, widest = numbers.device, settings.batch_size, lanes.widest
-    count, depth = lanes.steps.shape[:2]
-    maps = torch.empty(lanes.maps, dtype=dtype_of(mode), device=device)
-    stats = torch.empty(count * 4 * widest, device=device)
-    moments, variances = torch.empty(lanes.moments, device=device), torch.empty(lanes.variances, device=device)
-    tables = [table.to(device) for table in (lanes.shapes, lanes.steps, lanes.places)]
-    order = lanes.order.to(device)
-    products = PRODUCTS.get(mode, "ieee") if has_tf32(device) else "ieee"
-    eps = EPS[settings.convention]
+    with torch.cuda.device(numbers.device) if numbers.is_cuda else nullcontext():  # where Triton launches
+        under_way = UnderWay(lanes, numbers, settings, mode)
+        for step in range(len(lanes.launches)):
+            under_way.advance(step)
+        return under_way.scores()
 
-    for step, launches in enumerate(lanes.launches):
-        for tile, start, members, programs in launches:
-            grid, numeric = (programs, 2 * members), (start, step, depth, batch, widest)
-            given = (numbers, maps, stats, moments, *tables, order, *numeric)
-            flags = {"FIRST": step == 0, "ALIGNED": tile.aligned, "enable_fp_fusion": True}
+
+class UnderWay:
+    """Lanes on their way: the buffers of `triton_kernels`, and its launches."""
+
+    def __init__(self, lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: PrecisionMode) -> None:
+        self._lanes, self._numbers, self._settings = lanes, numbers, settings
+        device = numbers.device
+        self._count, self._depth = lanes.steps.shape[:2]
+        self._products = PRODUCTS.get(mode, "ieee") if has_tf32(device) else "ieee"
+        self._maps = torch.empty(lanes.maps, dtype=dtype_of(mode), device=device)
+        self._stats = torch.empty(self._count * 4 * lanes.widest, device=device)
+        self._moments = torch.empty(lanes.moments, device=device)
+        self._variances = torch.empty(lanes.variances, device=device)
+        self._tables = [table.to(device) for table in (lanes.shapes, lanes.steps, lanes.places)]
+        self._order = lanes.order.to(device)
+
+    def advance(self, step: int) -> None:
+        """Takes every lane that has one through its next layer."""
+        lanes, batch = self._lanes, self._settings.batch_size
+        sizes = (step, self._depth, batch, lanes.widest)
+        launches = lanes.launches[step]
+        for tile, aligned, start, members, programs in launches:
+            given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
+            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
             if tile.depthwise:
-                kernels.depthwise[grid](*given, **flags)
+                kernels.depthwise[programs, 2 * members](*given, **flags)
             else:
-                flags |= {"COLUMNS": tile.columns, "INNER": tile.inner, "PRECISION": products}
-                kernels.convolve[grid](*given, **flags)
-        start, members = launches[0].start, sum(launch.lanes for launch in launches)
-        kernels.join[(triton.cdiv(widest, kernels.JOIN_COLUMNS.value), 2 * members)](
-            stats, moments, variances, *tables, order, start, step, depth, batch, widest, eps, enable_fp_fusion=True
-        )
+                flags |= {"COLUMNS": tile.columns, "INNER": tile.inner, "PRECISION": self._products}
+                kernels.convolve[programs, 2 * members](*given, **flags)
+        grid = triton.cdiv(lanes.widest, kernels.JOIN_COLUMNS.value), 2 * sum(launch.lanes for launch in launches)
+        given = (self._stats, self._moments, self._variances, *self._tables, self._order, launches[0].start, *sizes)
+        kernels.join[grid](*given, EPS[self._settings.convention], **FUSION)
 
-    sigmas = torch.zeros(count, depth, dtype=torch.float64, device=device)
-    kernels.log_sigmas[(depth, count)](
-        sigmas, variances, *tables, depth, batch, PAPER=settings.convention == "paper", enable_fp_fusion=True
-    )
-    found = torch.empty(count, batch, dtype=torch.float64, device=device)
-    kernels.distances[(batch, count)](
-        found, maps, stats, *tables, depth, batch, widest, L1=settings.norm == "l1", enable_fp_fusion=True
-    )
-    scores: list[float] = (sigmas.sum(1) + found.mean(1).log()).tolist()
-    return scores
+    def scores(self) -> list[float]:
+        """Scores of lanes that are through; waits for the device."""
+        batch, depth = self._settings.batch_size, self._depth
+        sigmas = torch.zeros(self._count, depth, dtype=torch.float64, device=self._numbers.device)
+        paper = self._settings.convention == "paper"
+        given = (sigmas, self._variances, *self._tables, depth, batch)
+        kernels.log_sigmas[depth, self._count](*given, PAPER=paper, **FUSION)
+        found = sigmas.new_empty(self._count, batch)
+        given = (found, self._maps, self._stats, *self._tables, depth, batch, self._lanes.widest)
+        kernels.distances[batch, self._count](*given, L1=self._settings.norm == "l1", **FUSION)
+        scores: list[float] = (sigmas.sum(1) + found.mean(1).log()).tolist()
+        return scores
 
 
 def has_tf32(device: torch.device) -> bool:

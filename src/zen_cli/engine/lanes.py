@@ -64,32 +64,32 @@ class Place(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """What one program computes, and how; a function of its layer alone, so that no neighbour changes a sum.
+    """What one program computes: a function of its layer alone, so that no neighbour changes the order of a sum.
 
     Attributes:
-        depthwise: one input channel for each output channel, instead of a product.
+        depthwise: each channel alone, instead of a product.
         columns: output channels of a program.
-        inner: input channels of one step of a product.
-        aligned: widths are multiples of 4, so that 4 numbers can be read at once.
+        inner: input channels of one turn of a product.
     """
 
     depthwise: bool
     columns: int
     inner: int
-    aligned: bool
 
 
 class Launch(NamedTuple):
-    """Lanes whose layers take the same tile, `Lanes.order[start : start + lanes]`.
+    """Lanes whose layers take the same tile.
 
     Attributes:
         tile: what a program does.
-        start: of these lanes in the order.
+        aligned: whether all of their channels and weights lie so that four numbers can be read at once.
+        start: where they start in `Lanes.order`.
         lanes: how many there are.
-        programs: most programs that a half of one of these lanes needs.
+        programs: the most that a half of one of them needs.
     """
 
     tile: Tile
+    aligned: bool
     start: int
     lanes: int
     programs: int
@@ -127,18 +127,25 @@ def shape_of(layer: ConvLayer) -> Shape:
     """The row of a layer."""
     pairs = (layer.in_size, layer.out_size, layer.kernel, layer.stride, layer.padding, layer.dilation)
     sides = [side for pair in pairs for side in pair]
-    width = layer.out_width
-    return Shape(layer.in_width, width, layer.fan_in, width // layer.groups, *sides, activation=int(layer.activation))
+    widths = layer.in_width, layer.out_width, layer.fan_in, layer.out_width // layer.groups
+    return Shape._make([*widths, *sides, int(layer.activation)])
 
 
 def tile_of(layer: ConvLayer) -> Tile:
     """The tile that suits a layer: no wider than need be, because channels are padded to it."""
     group_width = layer.out_width // layer.groups
-    aligned = all(width % 4 == 0 for width in (layer.in_width, layer.out_width))
     if layer.fan_in == group_width == 1:
-        return Tile(True, DEPTHWISE_COLUMNS, 0, aligned)
+        return Tile(True, DEPTHWISE_COLUMNS, 0)
     columns = next((columns for columns in (16, 32) if group_width <= columns), 64)
-    return Tile(False, columns, 16 if layer.fan_in <= 16 else 32, aligned and layer.fan_in % 4 == 0)
+    return Tile(False, columns, 16 if layer.fan_in <= 16 else 32)
+
+
+def is_aligned(layer: ConvLayer) -> bool:
+    """Whether the channels of a layer, and of each of its groups, come in fours."""
+    widths = [layer.in_width, layer.out_width]
+    if not tile_of(layer).depthwise:
+        widths += [layer.fan_in, layer.out_width // layer.groups]
+    return all(width % 4 == 0 for width in widths)
 
 
 def blocks_of(layer: ConvLayer, batch: int) -> int:
@@ -181,7 +188,8 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
     moment_starts, moment_count = _starts(moments)
     weight_starts = (image_starts + images)[:, None] + weights.cumsum(1) - weights
     variance_ends = variances.flatten().cumsum(0).view_as(table)
-    order, launches = _launches(layers, table, alive, batch)
+    aligned = of_each(is_aligned).bool() & (weight_starts % 4 == 0)
+    order, launches = _launches(layers, table, alive, aligned, batch)
     return Lanes(
         torch.tensor([shape_of(layer) for layer in layers]),
         torch.stack(Step(table, weight_starts, variance_ends - variances), dim=-1),
@@ -209,7 +217,7 @@ def _starts(sizes: Tensor) -> tuple[Tensor, int]:
 
 
 def _launches(
-    layers: Sequence[ConvLayer], table: Tensor, alive: Tensor, batch: int
+    layers: Sequence[ConvLayer], table: Tensor, alive: Tensor, aligned: Tensor, batch: int
 ) -> tuple[Tensor, list[list[Launch]]]:
     """Lanes in the order of launches, and the launches of each step, one for each tile that occurs in it."""
     kinds: dict[Tile, int] = {}
@@ -218,12 +226,15 @@ def _launches(
     tiles = list(kinds)
     lane, step = alive.nonzero(as_tuple=True)
     row = table[lane, step]
-    key, order = (step * len(tiles) + kind[row]).sort(stable=True)
-    launch, member, lanes = key.unique_consecutive(return_inverse=True, return_counts=True)
+    key, order = ((step * len(tiles) + kind[row]) * 2 + aligned[lane, step]).sort(stable=True)
+    first = key.diff(prepend=key.new_full((1,), -1)) != 0
+    member = first.cumsum(0) - 1
+    lanes = member.bincount()
     most = torch.zeros_like(lanes).scatter_reduce(0, member, programs[row[order]], "amax")
     launches: list[list[Launch]] = [[] for _ in range(table.shape[1])]
     start = 0
-    for number, count, largest in zip(launch.tolist(), lanes.tolist(), most.tolist(), strict=True):
-        launches[number // len(tiles)].append(Launch(tiles[number % len(tiles)], start, count, largest))
+    for number, count, largest in zip(key[first].tolist(), lanes.tolist(), most.tolist(), strict=True):
+        at, tile = divmod(number // 2, len(tiles))
+        launches[at].append(Launch(tiles[tile], number % 2 == 1, start, count, largest))
         start += count
     return lane[order], launches

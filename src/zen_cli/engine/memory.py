@@ -36,7 +36,8 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
     last = chain[-1]
     ending = 2 * batch_size * last.out_width * math.prod(last.out_size)  # the difference of the halves, in float64
     peak = max(peak, ending + ending * 8 // itemsize)
-    return (peak + (2 * weight_count(chain) + image_count(chain, batch_size) if all_weights else 0)) * itemsize
+    drawn = weight_count(chain) + image_count(chain, batch_size) if all_weights else 0
+    return peak * itemsize + drawn * (itemsize + max(itemsize, 4))  # as drawn, in float32 at least, and as rounded
 
 
 class Memory:
@@ -50,10 +51,15 @@ class Memory:
         self._batch_size = settings.batch_size
         self._itemsize = dtype_of(mode).itemsize
         self._share = 1.0
+        self._known: tuple[Chain, int] = ((), 0)
 
     def need(self, network: Network) -> int:
-        """Bytes for one draw of a network."""
-        return draw_bytes(network.chain, self._batch_size, self._itemsize, all_weights=self._device.type == "cuda")
+        """Bytes for one draw of a network; remembered until another is asked for."""
+        chain = network.chain
+        if self._known[0] is not chain:
+            on_gpu = self._device.type == "cuda"
+            self._known = chain, draw_bytes(chain, self._batch_size, self._itemsize, all_weights=on_gpu)
+        return self._known[1]
 
     def budget(self) -> int:
         """Bytes for all draws side by side."""

@@ -8,8 +8,8 @@ A feature map is written once and read by the next convolution alone; nothing is
 its lane in the tables of `lanes`. Moments are joined around their common mean (Chan, Golub and LeVeque, 1979), which
 does not cancel. No sum is taken in an order that depends on chance or on neighbours.
 
-Shapes: D lanes, L steps, 2 halves, B images, C channels last, R rows (positions) of a block, K input channels of a turn.
-The arguments that all share:
+Shapes: D lanes, L steps, 2 halves, B images, C channels last, R rows (positions) of a block, K input channels at once.
+Arguments that kernels share:
 
     numbers   images and weights of all lanes
     maps      feature maps of all lanes, twice: a step reads one and writes the other
@@ -41,9 +41,15 @@ IMAGES, EVEN_MAPS, _ODD_MAPS, MOMENTS, LAYERS = map(tl.constexpr, range(len(Plac
 
 
 @triton.jit
+def _multiple(number, OF: tl.constexpr):
+    """A multiple of `OF`, as it is, but so that every version of Triton sees that it is one."""
+    return number // OF * OF
+
+
+@triton.jit
 def _place(places, lane, field):
     """Where a part of a lane starts."""
-    return tl.multiple_of(tl.load(places + lane * PLACE_FIELDS + field), ALIGNMENT)
+    return _multiple(tl.load(places + lane * PLACE_FIELDS + field), ALIGNMENT)
 
 
 @triton.jit
@@ -79,11 +85,18 @@ def _corners(shape, half, row, batch):
 
 
 @triton.jit
-def _tap(shape, tap, image, y, x):
+def _window(shape):
+    """Of the kernel: its taps, taps in x, dilations; of the input: height and width."""
+    kernel_y, kernel_x = _field(shape, KERNEL_Y), _field(shape, KERNEL_X)
+    dilation_y, dilation_x = _field(shape, DILATION_Y), _field(shape, DILATION_X)
+    return kernel_y * kernel_x, kernel_x, dilation_y, dilation_x, _field(shape, IN_Y), _field(shape, IN_X)
+
+
+@triton.jit
+def _look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, y, x):
     """For one tap of the kernel: the input positions that rows read, and whether they are there, [R] each."""
-    kernel_x, in_y, in_x = _field(shape, KERNEL_X), _field(shape, IN_Y), _field(shape, IN_X)
-    y += tap // kernel_x * _field(shape, DILATION_Y)
-    x += tap % kernel_x * _field(shape, DILATION_X)
+    y += tap // kernel_x * dilation_y
+    x += tap % kernel_x * dilation_x
     return (image * in_y + y) * in_x + x, (y >= 0) & (y < in_y) & (x >= 0) & (x < in_x)
 
 
@@ -94,10 +107,10 @@ def _finish(values, target, moments, half, block, rows, row, column, inside, wid
     mean = tl.sum(values, axis=0) / tl.minimum(rows - block * ROWS, ROWS)  # rows behind the last hold zeros
     off = tl.where(here, values - mean[None, :], 0.0)
     blocks = tl.cdiv(rows, ROWS)
-    at = moments + (half * blocks + block).to(tl.int64) * width + column
+    at = moments + (half * blocks + block) * width + column
     tl.store(at, mean, mask=inside)
     tl.store(at + 2 * blocks * width, tl.sum(off * off, axis=0), mask=inside)
-    at = (half * rows + row).to(tl.int64)[:, None] * width + column[None, :]
+    at = (half * rows + row)[:, None] * width + column[None, :]
     tl.store(target + at, values.to(target.dtype.element_ty), mask=here)
 
 
@@ -135,8 +148,8 @@ def convolve(
     in_width, out_width = _field(shape, IN_WIDTH), _field(shape, OUT_WIDTH)
     fan_in, group_width = _field(shape, FAN_IN), _field(shape, GROUP_WIDTH)
     if ALIGNED:
-        in_width, out_width = tl.multiple_of(in_width, 4), tl.multiple_of(out_width, 4)
-        fan_in = tl.multiple_of(fan_in, 4)
+        in_width, out_width = _multiple(in_width, 4), _multiple(out_width, 4)
+        fan_in, group_width = _multiple(fan_in, 4), _multiple(group_width, 4)
     rows = batch * _field(shape, OUT_Y) * _field(shape, OUT_X)
     group_tiles = tl.cdiv(group_width, COLUMNS)
     tiles = out_width // group_width * group_tiles
@@ -155,19 +168,21 @@ def convolve(
         least = _least(_shape(shapes, steps, lane, step - 1, depth))
     source += group * fan_in
     scales = stats + (lane * 2 + half) * 2 * widest + group * fan_in
-    taps = _field(shape, KERNEL_Y) * _field(shape, KERNEL_X)
-    weights = numbers + _step(steps, lane, step, depth, WEIGHTS)
-    weights += (group * group_width + column).to(tl.int64) * taps * fan_in
+    taps, kernel_x, dilation_y, dilation_x, in_y, in_x = _window(shape)
+    first = _step(steps, lane, step, depth, WEIGHTS)
+    if ALIGNED:
+        first = _multiple(first, 4)
+    weights = numbers + first + (group * group_width + column) * (taps * fan_in)
     kind = maps.dtype.element_ty
     chunks = tl.cdiv(fan_in, INNER)
     values = tl.zeros((ROWS, COLUMNS), tl.float32)
     for turn in range(taps * chunks):
         tap = turn // chunks
         channel = turn % chunks * INNER + tl.arange(0, INNER)
-        at, inside = _tap(shape, tap, image, top, left)
+        at, inside = _look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
         known = channel < fan_in
         here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + at.to(tl.int64)[:, None] * in_width + channel[None, :], mask=here, other=0.0)
+        value = tl.load(source + at[:, None] * in_width + channel[None, :], mask=here, other=0.0)
         if not FIRST:
             scale = tl.load(scales + channel, mask=known, other=0.0)
             shift = tl.load(scales + widest + channel, mask=known, other=0.0)
@@ -209,7 +224,7 @@ def depthwise(
     shape = _shape(shapes, steps, lane, step, depth)
     width = _field(shape, OUT_WIDTH)
     if ALIGNED:
-        width = tl.multiple_of(width, 4)
+        width = _multiple(width, 4)
     rows = batch * _field(shape, OUT_Y) * _field(shape, OUT_X)
     tiles = tl.cdiv(width, DEPTHWISE)
     block, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
@@ -228,14 +243,14 @@ def depthwise(
         scales = stats + (lane * 2 + half) * 2 * widest + column
         scale = tl.load(scales, mask=known, other=0.0)
         shift = tl.load(scales + widest, mask=known, other=0.0)
-    taps = _field(shape, KERNEL_Y) * _field(shape, KERNEL_X)
+    taps, kernel_x, dilation_y, dilation_x, in_y, in_x = _window(shape)
     weights = numbers + _step(steps, lane, step, depth, WEIGHTS) + column * taps
     kind = maps.dtype.element_ty
     values = tl.zeros((ROWS, DEPTHWISE), tl.float32)
     for tap in range(taps):
-        at, inside = _tap(shape, tap, image, top, left)
+        at, inside = _look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
         here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + at.to(tl.int64)[:, None] * width + column[None, :], mask=here, other=0.0)
+        value = tl.load(source + at[:, None] * width + column[None, :], mask=here, other=0.0)
         value = value.to(tl.float32)
         if not FIRST:
             value = tl.where(here, tl.maximum(value * scale[None, :] + shift[None, :], least), 0.0)
@@ -259,7 +274,7 @@ def join(stats, moments, variances, shapes, steps, places, order, start, step, d
     blocks = tl.cdiv(rows, ROWS)
     column = tl.program_id(0) * JOIN_COLUMNS + tl.arange(0, JOIN_COLUMNS)
     inside = column < width
-    means = moments + _place(places, lane, MOMENTS) + (half * blocks).to(tl.int64) * width + column
+    means = moments + _place(places, lane, MOMENTS) + half * blocks * width + column
     squares = means + 2 * blocks * width
     mean = tl.zeros((JOIN_COLUMNS,), tl.float32)
     for first in range(0, blocks, JOIN_BLOCKS):
@@ -319,8 +334,8 @@ def distances(found, maps, stats, shapes, steps, places, depth, batch, widest, L
     width = _field(shape, OUT_WIDTH)
     features = _field(shape, OUT_Y) * _field(shape, OUT_X) * width
     least = _least(shape)
-    plain = maps + _place(places, lane, EVEN_MAPS + step % 2) + image.to(tl.int64) * features
-    perturbed = plain + (batch * features).to(tl.int64)
+    plain = maps + _place(places, lane, EVEN_MAPS + step % 2) + image * features
+    perturbed = plain + batch * features
     scales = stats + lane * 4 * widest
     total = tl.zeros((FEATURES,), tl.float64)
     for first in range(0, features, FEATURES):

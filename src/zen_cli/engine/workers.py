@@ -18,11 +18,11 @@ import torch
 from ..devices import is_out_of_memory
 from ..errors import RunError
 from ..records import PrecisionMode, ScoreSettings
-from .batch import score_together
 from .memory import Memory
 from .network import Draw, Network
-from .precision import dtype_of, tensor_cores
+from .precision import dtype_of
 from .single import score_draw
+from .together import score_together
 
 MAX_TOGETHER = 1024
 
@@ -190,13 +190,12 @@ class Together:
         draws, self._draws = self._draws, []
         if len(draws) == 1 and (refusal := self._memory.too_large(draws[0].network)) is not None:
             return [Outcome(draws[0], refusal)]
-        with tensor_cores(self._mode):
-            return self._run(draws)
+        return self._run(draws)
 
     def _run(self, draws: Sequence[Draw]) -> list[Outcome]:
         """Outcomes in order; in two halves, one after the other, where memory does not do for all."""
         try:
-            scores = score_together(draws, self._settings, dtype_of(self._mode), self._device)
+            scores = score_together(draws, self._settings, self._mode, self._device)
             return [Outcome(draw, score) for draw, score in zip(draws, scores, strict=True)]
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

@@ -1,0 +1,105 @@
+"""Draws run together: by the kernels of `fused` where a GPU has them, layer by layer in plain torch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import torch
+
+from ..chain import Chain, ConvLayer
+from ..devices import is_out_of_memory
+from ..records import PrecisionMode, ScoreSettings, check_settings
+from .batch import score_batch
+from .network import Draw, Network
+from .precision import dtype_of, tensor_cores
+
+Way: TypeAlias = Callable[[Sequence[Draw], ScoreSettings, PrecisionMode, torch.device], list[float]]
+
+MAX_NUMBERS = 2**31  # in a feature map or in the weights of a draw: kernels count them in 32 bits
+TOLERANCE = 0.05  # nats by which the kernels may differ from plain torch on the trial network
+TRIAL = (
+    ConvLayer(3, 20, (3, 3), (9, 9), padding=(1, 1)),
+    ConvLayer(20, 20, (5, 5), (9, 9), (2, 2), (2, 2), groups=20, activation=False),
+    ConvLayer(20, 40, (1, 1), (5, 5)),
+    ConvLayer(40, 6, (3, 3), (5, 5), padding=(1, 1), groups=2),
+)
+
+
+def score_together(
+    draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
+) -> list[float]:
+    """Scores in nats of some draws, in their order.
+
+    Args:
+        draws: of any networks; those of one network stand beside each other.
+        settings: convention, norm, alpha, batch size, seed.
+        mode: what to compute in.
+        device: where.
+
+    Raises:
+        RuntimeError: torch is out of memory, or the layers of a chain do not fit each other.
+    """
+    kernels = kernels_for(device, mode) or score_plain
+    ways = [kernels if is_suited(draw.network.chain, settings.batch_size) else score_plain for draw in draws]
+    scores = [math.nan] * len(draws)
+    for way in dict.fromkeys(ways):
+        places = [place for place, other in enumerate(ways) if other is way]
+        for place, score in zip(places, way([draws[place] for place in places], settings, mode, device), strict=True):
+            scores[place] = score
+    return scores
+
+
+def score_plain(
+    draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
+) -> list[float]:
+    """`score_together` in plain torch."""
+    with tensor_cores(mode):
+        return score_batch(draws, settings, dtype_of(mode), device)
+
+
+def is_suited(chain: Chain, batch: int) -> bool:
+    """Whether the kernels of `fused` know every layer of a chain and can count its numbers."""
+    if any(layer.pool is not None for layer in chain):
+        return False
+    weights = sum(math.prod(layer.weight_shape) for layer in chain)
+    return max(weights, *(2 * batch * layer.out_width * math.prod(layer.out_size) for layer in chain)) < MAX_NUMBERS
+
+
+@lru_cache
+def kernels_for(device: torch.device, mode: PrecisionMode) -> Way | None:
+    """The kernels of `fused`, where they can be had and agree with plain torch on a trial network; warns if they don't.
+
+    Triton needs a card that it knows and a C compiler, and what it compiles depends on both; so nothing is taken on
+    trust.
+    """
+    if device.type != "cuda" or mode == "float64":
+        return None
+    try:
+        from .fused import score_fused
+    except ImportError:  # there is no Triton outside Linux
+        return None
+    reason = trial(score_fused, mode, device)
+    if reason is None:
+        return score_fused
+    warnings.warn(f"scoring on {device} without Triton's kernels, and more slowly: {reason}", stacklevel=1)
+    return None
+
+
+def trial(way: Way, mode: PrecisionMode, device: torch.device) -> str | None:
+    """Why a way through networks is not to be trusted on a device, or None."""
+    settings = check_settings(batch_size=2, draws=2, alpha=1.0)
+    draws = [Draw(Network("trial", TRIAL, "trial"), number) for number in range(settings.draws)]
+    expected = score_plain(draws, settings, mode, device)
+    try:
+        found = way(draws, settings, mode, device)
+    except Exception as error:  # of Triton, of the C compiler that it calls, of the driver
+        if is_out_of_memory(error):
+            raise
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    if all(abs(a - b) < TOLERANCE for a, b in zip(found, expected, strict=True)):
+        return None
+    return f"they score {found} where plain torch scores {expected}"

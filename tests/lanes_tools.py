@@ -1,0 +1,55 @@
+"""Lanes with given numbers, and chains that take every kernel in `zen_cli.engine.triton_kernels`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from engine_reference import normals, reference
+from torch import Tensor
+
+from zen_cli.chain import Chain, ConvLayer
+from zen_cli.engine.lanes import Lanes, lay_out
+from zen_cli.records import ScoreSettings
+
+
+def wide_chain() -> Chain:
+    """Every tile: few and many channels, grouped, depthwise, more rows than a block and fewer."""
+    return (
+        ConvLayer(3, 40, (3, 3), (10, 10), padding=(1, 1)),
+        ConvLayer(40, 40, (5, 5), (10, 10), (2, 2), (2, 2), groups=40),
+        ConvLayer(40, 72, (1, 1), (5, 5), activation=False),
+        ConvLayer(72, 36, (3, 3), (5, 5), padding=(1, 1), groups=3),
+        ConvLayer(36, 20, (1, 1), (5, 5)),
+    )
+
+
+def odd_chain() -> Chain:
+    """Dilation, strides that differ, no square, widths that no vector fits, a depthwise layer on the image."""
+    return (
+        ConvLayer(3, 3, (3, 3), (12, 9), (1, 2), (1, 1), groups=3),
+        ConvLayer(3, 12, (1, 1), (12, 5), (2, 1), groups=3, activation=False),
+        ConvLayer(12, 12, (3, 3), (6, 5), (1, 1), (2, 2), (2, 2), groups=12),
+        ConvLayer(12, 5, (1, 1), (6, 5), (2, 2), (1, 0)),
+        ConvLayer(5, 70, (2, 2), (4, 3), padding=(0, 1)),
+        ConvLayer(70, 1, (1, 1), (3, 4)),
+    )
+
+
+def some_lanes(chains: Sequence[Chain], seeds: Sequence[int], wishes: ScoreSettings) -> tuple[Lanes, Tensor]:
+    """Lanes for chains, and numbers in which nothing but what is theirs is a number."""
+    lanes = lay_out(chains, wishes.batch_size)
+    numbers = torch.full((lanes.numbers,), float("nan"))
+    for chain, seed, place in zip(chains, seeds, lanes.places[:, 0].tolist(), strict=True):
+        images, weights = normals(chain, wishes.batch_size, seed)
+        plain, noise = images.view(2, -1)
+        row = torch.cat([plain, plain + wishes.alpha * noise, weights])
+        numbers[place : place + len(row)] = row
+    return lanes, numbers
+
+
+def expected(chains: Sequence[Chain], seeds: Sequence[int], wishes: ScoreSettings) -> list[float]:
+    return [
+        reference(chain, *normals(chain, wishes.batch_size, seed), wishes)
+        for chain, seed in zip(chains, seeds, strict=True)
+    ]

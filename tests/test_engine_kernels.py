@@ -1,0 +1,206 @@
+"""The kernels of a GPU: their tables, what they compute (in Triton's interpreter), and that cards can run them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from engine_reference import odd_chain as pooled_chain
+from engine_reference import plain_chain, settings
+from lanes_tools import odd_chain, wide_chain
+
+from zen_cli.chain import Chain, ConvLayer
+from zen_cli.engine import draw_bytes
+from zen_cli.engine import together as together_module
+from zen_cli.engine.lanes import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
+from zen_cli.engine.network import Draw, Network
+from zen_cli.engine.together import is_suited, kernels_for, score_plain, score_together, trial
+from zen_cli.records import PrecisionMode, ScoreSettings
+
+CPU = torch.device("cpu")
+CHAINS = [plain_chain(), odd_chain(), wide_chain(), plain_chain(depth=2)]
+SMALLEST_CARD = 64 * 1024  # bytes of shared memory that a program may take on Turing; later cards have more
+
+
+def run(script: str, *words: str, **environment: str) -> dict[str, object]:
+    """What a script beside this file prints, in JSON."""
+    for name in ("triton", "numpy"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed; torch for CUDA brings Triton, and its interpreter needs numpy")
+    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
+    everything = {**os.environ, "PYTHONWARNINGS": "ignore", **environment}
+    done = subprocess.run(command, env=everything, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+# what they compute
+
+
+def test_the_kernels_score_by_the_definition_whatever_runs_beside() -> None:
+    """In Triton's interpreter, which needs no GPU."""
+    found = run("triton_interpreted.py", TRITON_INTERPRET="1")
+    alone, beside, reversed_order = found.pop("beside others")  # type: ignore[misc]
+    assert alone == beside == reversed_order
+    for name, (scores, wanted) in found.items():  # type: ignore[misc]
+        assert scores == pytest.approx(wanted, abs=3e-3 if name == "float16" else 5e-5), name
+
+
+@pytest.mark.parametrize("card", [75, 80, 89, 90])
+def test_cards_can_run_the_kernels(card: int, tmp_path: Path) -> None:
+    """Compiled for cards that are not here: Turing, Ampere, Ada and Hopper."""
+    (found,) = run("triton_compiled.py", str(card), TRITON_CACHE_DIR=str(tmp_path)).values()
+    assert isinstance(found, dict)
+    limit = SMALLEST_CARD if card < 80 else 99 * 1024
+    assert {name: shared for name, shared in found.items() if shared > limit} == {}
+
+
+# tables
+
+
+def test_parts_of_lanes_lie_behind_each_other_and_nowhere_else() -> None:
+    batch, chains = 3, [*CHAINS, CHAINS[1]]
+    lanes = lay_out(chains, batch)
+    buffers = lanes.numbers, lanes.maps, lanes.moments
+    parts: list[list[tuple[int, int]]] = [[], [], []]
+    variances = []
+    for chain, place, steps in zip(chains, lanes.places.tolist(), lanes.steps.tolist(), strict=True):
+        images, even, odd, moments, layers = place
+        assert layers == len(chain)
+        first = chain[0]
+        at = images + 2 * batch * first.in_width * math.prod(first.in_size)
+        largest, blocks = 0, 0
+        for layer, (row, weights, where) in zip(chain, steps, strict=False):
+            assert lanes.shapes[row].tolist() == list(shape_of(layer))
+            assert weights == at
+            at += math.prod(layer.weight_shape)
+            variances.append((where, where + 2 * layer.out_width))
+            rows = batch * math.prod(layer.out_size)
+            largest = max(largest, 2 * rows * layer.out_width)
+            blocks = max(blocks, 4 * layer.out_width * math.ceil(rows / BLOCK_ROWS))
+        parts[0].append((images, at))
+        parts[1] += [(even, even + largest), (odd, odd + largest)]
+        parts[2].append((moments, moments + blocks))
+    for some, size in zip([*parts, variances], [*buffers, lanes.variances], strict=True):
+        some.sort()
+        assert some[0][0] == 0
+        assert all(end <= start for (_, end), (start, _) in pairwise(some))
+        assert size - some[-1][1] < ALIGNMENT
+    assert (lanes.places[:, :4] % ALIGNMENT == 0).all()
+
+
+def test_every_layer_of_every_lane_is_in_one_launch_that_does_all_of_it() -> None:
+    batch = 3
+    lanes = lay_out(CHAINS, batch)
+    done: Counter[tuple[int, int]] = Counter()
+    for step, launches in enumerate(lanes.launches):
+        for at, launch in enumerate(launches):
+            if at:  # those of a step stand in a row: `join` takes them together
+                assert launch.start == launches[at - 1].start + launches[at - 1].lanes
+            for lane in lanes.order[launch.start : launch.start + launch.lanes].tolist():
+                done[lane, step] += 1
+                check_launch(
+                    launch, CHAINS[lane][step], batch, int(lanes.steps[lane, step, Step._fields.index("weights")])
+                )
+    assert done == Counter((lane, step) for lane, chain in enumerate(CHAINS) for step in range(len(chain)))
+
+
+def check_launch(launch: Launch, layer: ConvLayer, batch: int, weights: int) -> None:
+    blocks = math.ceil(batch * math.prod(layer.out_size) / BLOCK_ROWS)
+    groups = 1 if launch.tile.depthwise else layer.groups
+    assert launch.programs >= blocks * groups * math.ceil(layer.out_width / groups / launch.tile.columns)
+    if launch.aligned:
+        assert layer.in_width % 4 == layer.out_width % 4 == weights % 4 == 0
+        assert launch.tile.depthwise or layer.fan_in % 4 == 0
+
+
+def test_a_layer_takes_the_same_tile_whatever_runs_beside() -> None:
+    def tiles(chains: Sequence[Chain]) -> list[Launch]:
+        lanes = lay_out(chains, 3)
+        mine = [[launch for launch in launches if 0 in members(lanes.order, launch)] for launches in lanes.launches]
+        return [launch for (launch,) in mine[: len(chains[0])]]
+
+    def members(order: torch.Tensor, launch: Launch) -> list[int]:
+        return order[launch.start : launch.start + launch.lanes].tolist()  # type: ignore[no-any-return]
+
+    for chain in CHAINS:
+        alone, beside = tiles([chain]), tiles([chain, *CHAINS])
+        assert [(one.tile, one.aligned) for one in alone] == [(one.tile, one.aligned) for one in beside]
+
+
+def test_a_row_of_a_shape_names_what_it_holds() -> None:
+    layer = ConvLayer(6, 12, (1, 2), (13, 14), (3, 4), (5, 6), (7, 8), groups=3, activation=False)
+    shape = shape_of(layer)
+    assert shape == Shape(6, 12, 2, 4, 13, 14, *layer.out_size, 1, 2, 3, 4, 5, 6, 7, 8, 0)
+
+
+@pytest.mark.parametrize("itemsize", [2, 4])
+def test_lanes_take_no_more_memory_than_is_asked_for(itemsize: int) -> None:
+    for chain in (plain_chain(width=64, side=32), wide_chain(), plain_chain(width=8, depth=9, side=16)):
+        lanes = lay_out([chain], 16)
+        need = 4 * (lanes.numbers + lanes.moments + lanes.variances + 4 * lanes.widest) + itemsize * lanes.maps
+        assert need < draw_bytes(chain, 16, itemsize, all_weights=True)
+
+
+# which way a draw takes
+
+
+def draws_of(*chains: Chain) -> list[Draw]:
+    return [Draw(Network(str(key), chain, str(key)), 0) for key, chain in enumerate(chains)]
+
+
+def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def kernels(draws: Sequence[Draw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device) -> list[float]:
+        asked.extend(draws)
+        return [float(draw.network.key) for draw in draws]
+
+    monkeypatch.setattr(together_module, "kernels_for", lambda device, mode: kernels)
+    draws = draws_of(plain_chain(), pooled_chain(), wide_chain(), pooled_chain())
+    scores = score_together(draws, settings(), "float32", CPU)
+    assert asked == [draws[0], draws[2]]
+    plain = score_plain([draws[1], draws[3]], settings(), "float32", CPU)
+    assert scores == [0.0, plain[0], 2.0, plain[1]]
+
+
+def test_a_network_too_large_to_count_in_32_bits_goes_by_plain_torch() -> None:
+    chain = plain_chain(width=64, side=1024)
+    assert is_suited(chain, 15)
+    assert not is_suited(chain, 16)
+    assert not is_suited((ConvLayer(2**16, 2**15, (1, 1), (1, 1)),), 1)
+
+
+def test_kernels_that_fail_or_disagree_are_not_trusted() -> None:
+    assert trial(score_plain, "float32", CPU) is None
+
+    def broken(*rest: object) -> list[float]:
+        raise RuntimeError("Failed to find C compiler.\nPlease specify one")
+
+    assert trial(broken, "float32", CPU) == "RuntimeError: Failed to find C compiler."
+
+    def wrong(*rest: object) -> list[float]:
+        return [score + 0.1 for score in score_plain(*rest)]  # type: ignore[arg-type]
+
+    assert (trial(wrong, "float32", CPU) or "").startswith("they score [")
+
+    def short(*rest: object) -> list[float]:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        trial(short, "float32", CPU)
+
+
+def test_there_are_no_kernels_on_a_cpu_or_in_float64() -> None:
+    assert kernels_for(CPU, "float32") is None
+    assert kernels_for(torch.device("cuda"), "float64") is None

@@ -1,0 +1,60 @@
+"""Run by test_engine_kernels: compiles the Triton kernels for cards that need not be there.
+
+Prints one JSON object: for each card and kernel the shared memory that it takes, in bytes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from zen_cli.engine import fused
+from zen_cli.engine import triton_kernels as kernels
+
+POINTERS = {
+    **dict.fromkeys(("numbers", "maps", "stats", "moments", "variances"), "*fp32"),
+    **dict.fromkeys(("shapes", "steps", "places", "order"), "*i64"),
+    **dict.fromkeys(("sigmas", "found"), "*fp64"),
+    "eps": "fp32",
+}
+WIDE: dict[str, Any] = {"FIRST": False, "COLUMNS": 64, "INNER": 32, "ALIGNED": True}
+KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "convolve": (kernels.convolve, "*fp32", WIDE),
+    "convolve, narrow": (kernels.convolve, "*fp32", {**WIDE, "COLUMNS": 16, "INNER": 16}),
+    "convolve, images": (kernels.convolve, "*fp32", {**WIDE, "FIRST": True, "INNER": 16, "ALIGNED": False}),
+    "convolve, float16": (kernels.convolve, "*fp16", WIDE),
+    "convolve, bfloat16": (kernels.convolve, "*bf16", WIDE),
+    "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
+    "depthwise, images": (kernels.depthwise, "*fp32", {"FIRST": True, "ALIGNED": False}),
+    "join": (kernels.join, "*fp32", {}),
+    "log_sigmas": (kernels.log_sigmas, "*fp32", {"PAPER": False}),
+    "distances": (kernels.distances, "*fp32", {"L1": False}),
+}
+
+
+def shared_bytes(kernel: Any, maps: str, flags: dict[str, Any], card: int) -> int:
+    names = list(inspect.signature(kernel.fn).parameters)
+    types = {**POINTERS, "maps": maps, **dict.fromkeys(flags, "constexpr")}
+    signature = {name: types.get(name, "i32") for name in names}
+    aligned = {(at,): [["tt.divisibility", 16]] for at, name in enumerate(names) if signature[name].startswith("*")}
+    constants = {(names.index(name),): value for name, value in flags.items()}
+    source = ASTSource(kernel, signature, constants, aligned)
+    options = fused.OPTIONS if "FIRST" in flags else fused.FUSION
+    return int(triton.compile(source, target=GPUTarget("cuda", card, 32), options=options).metadata.shared)
+
+
+if __name__ == "__main__":
+    found: dict[str, dict[str, int]] = {}
+    for card in map(int, sys.argv[1:]):
+        products = "tf32x3" if card >= 80 else "ieee"
+        found[str(card)] = {
+            name: shared_bytes(kernel, maps, {**flags, "PRECISION": products} if "COLUMNS" in flags else flags, card)
+            for name, (kernel, maps, flags) in KERNELS.items()
+        }
+    print(json.dumps(found))
