@@ -14,6 +14,7 @@ from torch import nn
 from zen_cli.chain import Chain, chain
 from zen_cli.cost import cost
 from zen_cli.engine import Network
+from zen_cli.engine.precision import tensor_cores
 from zen_cli.errors import ZenError
 from zen_cli.nets import build_chain
 from zen_cli.plainnet import parse_plainnet
@@ -114,11 +115,14 @@ class Rates(NamedTuple):
 
 
 def measure_rates(device: torch.device, side: int = 4096, megabytes: int = 256) -> Rates:
-    """Rates of a large float32 product and of a copy that no cache holds."""
+    """Rates of a large product, in float32 or as three of TF32, and of a copy that no cache holds."""
     a, b = torch.randn(2, side, side, device=device)
     source = torch.empty(megabytes * 2**18, device=device)
     target = torch.empty_like(source)
     product = best_of(lambda: torch.mm(a, b), device)
+    if device.type == "cuda":
+        with tensor_cores("tf32"):
+            product = min(product, 3 * best_of(lambda: torch.mm(a, b), device))
     copy = best_of(lambda: target.copy_(source), device)
     return Rates(side**3 / product, 2 * source.numel() * 4 / copy)
 
@@ -159,15 +163,17 @@ class Floor(NamedTuple):
         return max(self.macs / rates.macs, self.bytes / rates.bytes)
 
 
-def floor(layers: Chain, batch: int, itemsize: int = 4) -> Floor:
-    """Each map is written by its convolution, read for its statistics, read and written by the normalisation, and read
-    by the next convolution; each weight is written and read once.
+def floor(layers: Chain, batch: int, itemsize: int = 4, touches: int = 4) -> Floor:
+    """Each map is touched `touches` times, and read by the next convolution; each weight is written and read once.
+
+    A convolution writes it; statistics read it and the normalisation reads and writes it, unless both are done on the
+    way.
     """
     macs = moved = weights = 0
     for layer in layers:
         out = layer.out_width * math.prod(layer.out_size)
         macs += 2 * batch * out * math.prod(layer.weight_shape[1:])
-        moved += 2 * batch * (4 * out + layer.in_width * math.prod(layer.in_size))
+        moved += 2 * batch * (touches * out + layer.in_width * math.prod(layer.in_size))
         weights += math.prod(layer.weight_shape)
     images = 2 * batch * layers[0].in_width * math.prod(layers[0].in_size)
     return Floor(macs, (moved + 2 * weights + images) * itemsize, weights + images)
