@@ -1,4 +1,4 @@
-"""Lanes with given numbers, and chains that take every kernel in `zen_cli.engine.triton_kernels`."""
+"""Lanes with given numbers, and chains that take every kernel of `zen_cli.engine.kernels`."""
 
 from __future__ import annotations
 

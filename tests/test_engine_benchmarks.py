@@ -39,6 +39,15 @@ def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nan" not in output
 
 
+def test_launches(capsys: pytest.CaptureFixture[str]) -> None:
+    script = importlib.import_module("engine_launches")
+    script.main(["--tiny", "--sizes", "1", "4"])
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert len(rows) == 4
+    for _, _, loop, plain, engine, _ in rows:
+        assert float(engine) < float(plain) < float(loop)
+
+
 def test_a_population_keeps_near_its_budget_and_has_no_twins() -> None:
     loop = importlib.import_module("engine_loop")
     parent = loop.published()["ZenNet-1M"]

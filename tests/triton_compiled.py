@@ -14,8 +14,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from zen_cli.engine import fused
-from zen_cli.engine import triton_kernels as kernels
+from zen_cli.engine import fused, kernels
 
 POINTERS = {
     **dict.fromkeys(("numbers", "maps", "stats", "moments", "variances"), "*fp32"),

@@ -1,4 +1,4 @@
-"""Many draws of many networks in a few launches a layer, by the kernels of `triton_kernels`.
+"""Many draws of many networks in a few launches a layer, by the kernels of `kernels`.
 
 Every lane takes one layer a step, so a population of any size costs a handful of launches for each layer of its deepest
 network. A launch does batch norm and ReLU of the layer before, a convolution, and the moments for the next; a feature
@@ -18,7 +18,7 @@ import triton
 from torch import Tensor
 
 from ..records import PrecisionMode, ScoreSettings
-from . import triton_kernels as kernels
+from . import kernels
 from .lanes import Lanes, lay_out
 from .network import Draw
 from .precision import dtype_of
@@ -27,7 +27,7 @@ from .statistics import EPS
 
 # Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
 PRODUCTS: dict[PrecisionMode, str] = {"float32": "tf32x3", "tf32": "tf32"}
-AMPERE = (8, 0)  # the first cards that have TF32
+AMPERE = (8, 0)
 # Of the choices that compile without spilling registers on every card since Turing, the one that leaves the most room.
 FUSION = {"enable_fp_fusion": True}
 OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
@@ -69,7 +69,7 @@ def score_lanes(lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: Pr
 
 
 class UnderWay:
-    """Lanes on their way: the buffers of `triton_kernels`, and its launches."""
+    """Lanes on their way: the buffers of `kernels`, and its launches."""
 
     def __init__(self, lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: PrecisionMode) -> None:
         self._lanes, self._numbers, self._settings = lanes, numbers, settings
@@ -115,5 +115,6 @@ class UnderWay:
 
 
 def has_tf32(device: torch.device) -> bool:
-    """Whether a device multiplies in TF32."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE
+    """Whether a device multiplies in TF32: one of NVIDIA's, since Ampere."""
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    return nvidia and torch.cuda.get_device_capability(device) >= AMPERE

@@ -1,0 +1,91 @@
+"""How often a GPU would be asked for something, for one draw of each network of a population; needs no GPU.
+
+    python benchmarks/engine_launches.py [--out benchmarks/results/engine_launches.md]
+
+Counts operations of torch that compute (views do not; those of the loop that build a module do, on the host), and
+launches of the engine's own kernels. On a GPU each costs some microseconds of the host, which for networks this small
+is more than the arithmetic. Counted with one image a draw, because the number of images changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from engine_loop import network, obvious_loop, population, published, table, tiny
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from zen_cli.engine import Network
+from zen_cli.engine.lanes import lay_out
+from zen_cli.engine.network import Draw
+from zen_cli.engine.together import score_plain
+from zen_cli.records import check_settings
+
+CPU = torch.device("cpu")
+VIEWS = {
+    *("alias", "as_strided", "detach", "empty", "expand", "flatten", "lift_fresh", "mT", "permute", "reshape"),
+    *("select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unsqueeze", "view", "_unsafe_view"),
+}
+
+
+class Counter(TorchDispatchMode):
+    """Counts operations that compute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += function.overloadpacket.__name__ not in VIEWS
+        return function(*args, **(kwargs or {}))
+
+
+def counted(function: Callable[[], object]) -> int:
+    with Counter() as counter:
+        function()
+    return counter.count
+
+
+def rows(title: str, networks: list[Network], sizes: list[int]) -> list[list[str]]:
+    """For some sizes of a population: launches a network by the loop, by plain torch and by the engine."""
+    settings = check_settings(batch_size=1, draws=1, device="cpu")
+    found = []
+    for size in sizes:
+        some = networks[:size]
+        loop = counted(lambda: obvious_loop(some[0].chain, 1, CPU))  # noqa: B023
+        plain = counted(lambda: score_plain([Draw(one, 0) for one in some], settings, "float32", CPU))  # noqa: B023
+        start = time.perf_counter()
+        lanes = lay_out([one.chain for one in some], settings.batch_size)
+        tables = time.perf_counter() - start
+        ends = 2 + 2 * size  # what makes scores; and for each draw its random numbers and the noisy half of its images
+        fused = sum(len(launches) + 1 for launches in lanes.launches) + ends
+        cells = [f"{loop}", f"{plain / size:.0f}", f"{fused / size:.1f}", f"{1000 * tables / size:.2f} ms"]
+        found.append([title, str(size), *cells])
+    return found
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1, 16, 64])
+    parser.add_argument("--tiny", action="store_true", help="Small networks, to try the script itself.")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args(words)
+    small, mobile = (tiny() if options.tiny else published()).values()
+    slack, most = 3.0 if options.tiny else 0.1, max(options.sizes)
+    found = []
+    for title, parent, budget in (("near 1M parameters", small, "params"), ("near 400M", mobile, "macs")):
+        networks = [network(spec) for spec in population(parent, most, budget, slack)]
+        lay_out([one.chain for one in networks[:1]], 1)  # what the first call loads is not measured
+        found += rows(title, networks, options.sizes)
+    text = table(["population", "networks", "loop", "plain torch", "engine", "tables of the engine"], found) + "\n"
+    print(text, end="")
+    if options.out is not None:
+        options.out.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What a score is made of: log sigma of every layer, and the distance of the halves of every image."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from .tables import (
+    EVEN_MAPS,
+    INTEGERS,
+    OUT_WIDTH,
+    OUT_X,
+    OUT_Y,
+    VARIANCES,
+    field,
+    layers_of,
+    least_of,
+    shape_at,
+    start_of,
+    step_field,
+)
+
+CHANNELS, FEATURES = map(tl.constexpr, (256, 1024))
+
+
+@triton.jit(do_not_specialize=INTEGERS)
+def log_sigmas(sigmas, variances, shapes, steps, places, depth, batch, PAPER: tl.constexpr):
+    """log sigma of every layer, [D, L], as `statistics.log_sigma` defines it; grid (L, D)."""
+    lane, step = tl.program_id(1), tl.program_id(0)
+    if step >= layers_of(places, lane):
+        return
+    shape = shape_at(shapes, steps, lane, step, depth)
+    width = field(shape, OUT_WIDTH)
+    rows = batch * field(shape, OUT_Y) * field(shape, OUT_X)
+    variances += step_field(steps, lane, step, depth, VARIANCES)
+    plain = tl.zeros((CHANNELS,), tl.float64)
+    perturbed = tl.zeros((CHANNELS,), tl.float64)
+    for first in range(0, width, CHANNELS):
+        column = first + tl.arange(0, CHANNELS)
+        inside = column < width
+        plain += tl.load(variances + column, mask=inside, other=0.0)
+        perturbed += tl.load(variances + width + column, mask=inside, other=0.0)
+    square = tl.sum(plain, axis=0) / width
+    if not PAPER:
+        unbiased = tl.where(rows > 1, rows.to(tl.float64) / tl.maximum(rows - 1, 1), 1.0)
+        square = 0.81 + (0.09 * square + 0.1 * (tl.sum(perturbed, axis=0) / width)) * unbiased
+    tl.store(sigmas + lane * depth + step, tl.log(square) / 2)
+
+
+@triton.jit(do_not_specialize=INTEGERS)
+def distances(found, maps, stats, shapes, steps, places, depth, batch, widest, L1: tl.constexpr):
+    """Distance of the two halves of every image behind a lane's last layer, [D, B]; grid (B, D)."""
+    lane, image = tl.program_id(1), tl.program_id(0)
+    step = layers_of(places, lane) - 1
+    shape = shape_at(shapes, steps, lane, step, depth)
+    width = field(shape, OUT_WIDTH)
+    features = field(shape, OUT_Y) * field(shape, OUT_X) * width
+    least = least_of(shape)
+    plain = maps + start_of(places, lane, EVEN_MAPS + step % 2) + image * features
+    perturbed = plain + batch * features
+    scales = stats + lane * 4 * widest
+    total = tl.zeros((FEATURES,), tl.float64)
+    for first in range(0, features, FEATURES):
+        at = first + tl.arange(0, FEATURES)
+        here = at < features
+        scale = scales + at % width
+        x = tl.load(plain + at, mask=here, other=0.0).to(tl.float32)
+        x = tl.maximum(x * tl.load(scale, mask=here) + tl.load(scale + widest, mask=here), least)
+        scale += 2 * widest
+        y = tl.load(perturbed + at, mask=here, other=0.0).to(tl.float32)
+        y = tl.maximum(y * tl.load(scale, mask=here) + tl.load(scale + widest, mask=here), least)
+        off = tl.where(here, (x - y).to(tl.float64), 0.0)
+        total += tl.abs(off) if L1 else off * off
+    distance = tl.sum(total, axis=0)
+    tl.store(found + lane * batch + image, distance if L1 else tl.sqrt(distance))
