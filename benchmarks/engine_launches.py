@@ -4,7 +4,9 @@
 
 Counts operations of torch that compute (views do not; those of the loop that build a module do, on the host), and
 launches of the engine's own kernels. On a GPU each costs some microseconds of the host, which for networks this small
-is more than the arithmetic. Counted with one image a draw, because the number of images changes nothing.
+is more than the arithmetic. Counted with one image a draw, because the number of images changes nothing. The second
+table is the work that is left: multiply-adds, and memory moved if each map is written once and read once, or if it is
+normalised in between.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from engine_loop import network, obvious_loop, population, published, table, tiny
+from engine_loop import floor, network, obvious_loop, population, published, table, tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zen_cli.engine import Network
@@ -68,6 +70,13 @@ def rows(title: str, networks: list[Network], sizes: list[int]) -> list[list[str
     return found
 
 
+def work_of(title: str, one: Network, batch: int) -> list[str]:
+    """Multiply-adds of one draw, and memory that it moves at least and with maps normalised in between."""
+    least, more = (floor(one.chain, batch, touches=touches) for touches in (1, 4))
+    moved = (f"{work.bytes / 2**20:.0f} MiB" for work in (least, more))
+    return [title, str(batch), f"{least.macs / 1e9:.1f}", *moved]
+
+
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="*", default=[1, 16, 64])
@@ -77,11 +86,15 @@ def main(words: list[str] | None = None) -> None:
     small, mobile = (tiny() if options.tiny else published()).values()
     slack, most = 3.0 if options.tiny else 0.1, max(options.sizes)
     found = []
-    for title, parent, budget in (("near 1M parameters", small, "params"), ("near 400M", mobile, "macs")):
+    parents = [("near 1M parameters", small), ("near 400M", mobile)]
+    for (title, parent), budget in zip(parents, ("params", "macs"), strict=True):
         networks = [network(spec) for spec in population(parent, most, budget, slack)]
         lay_out([one.chain for one in networks[:1]], 1)  # what the first call loads is not measured
         found += rows(title, networks, options.sizes)
-    text = table(["population", "networks", "loop", "plain torch", "engine", "tables of the engine"], found) + "\n"
+    header = ["population", "networks", "loop", "plain torch", "engine", "tables of the engine"]
+    work = [work_of(title, network(parent), batch) for title, parent in parents for batch in (16, 64)]
+    text = "### Launches a network\n\n" + table(header, found) + "\n\n### Work of one draw\n\n"
+    text += table(["population", "images", "G multiply-adds", "moved", "moved by plain torch"], work) + "\n"
     print(text, end="")
     if options.out is not None:
         options.out.write_text(text, encoding="utf-8")

@@ -42,8 +42,7 @@ def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
 def test_launches(capsys: pytest.CaptureFixture[str]) -> None:
     script = importlib.import_module("engine_launches")
     script.main(["--tiny", "--sizes", "1", "4"])
-    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
-    assert len(rows) == 4
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[4:8]]
     for _, _, loop, plain, engine, _ in rows:
         assert float(engine) < float(plain) < float(loop)
 
@@ -70,3 +69,14 @@ def test_the_loop_and_the_engine_estimate_the_same() -> None:
     rows = 2 * 4 * 8 * 8 / 2  # the loop's variances are the unbiased ones, which is less than this
     assert abs(loops.value - engine.value) < 4 * error + len(one.chain) / rows
     assert sys.modules["engine_loop"] is loop
+
+
+def test_three_products_of_tf32_are_nearly_as_exact_as_float32(capsys: pytest.CaptureFixture[str]) -> None:
+    script = importlib.import_module("engine_precision")
+    script.main(["--tiny", "--draws", "4"])
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    for float32, three, one in (rows[:3], rows[3:]):
+        assert [row[1] for row in (float32, three, one)] == ["float32", "three of TF32", "TF32"]
+        assert abs(float(float32[2])) < 2e-4
+        assert abs(float(three[2])) < 2e-4
+        assert float(one[3]) > 10 * float(three[3])  # it did cut

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -53,12 +54,16 @@ def test_the_kernels_score_by_the_definition_whatever_runs_beside() -> None:
     alone, beside, reversed_order = found.pop("beside others")  # type: ignore[misc]
     assert alone == beside == reversed_order
     for name, (scores, wanted) in found.items():  # type: ignore[misc]
-        assert scores == pytest.approx(wanted, abs=3e-3 if name == "float16" else 5e-5), name
+        is_short = name in ("tf32", "float16")
+        assert scores == pytest.approx(wanted, abs=6e-3 if is_short else 5e-5), name
+        assert (scores == pytest.approx(wanted, abs=5e-5)) is not is_short, name  # it did round
 
 
 @pytest.mark.parametrize("card", [75, 80, 89, 90])
 def test_cards_can_run_the_kernels(card: int, tmp_path: Path) -> None:
     """Compiled for cards that are not here: Turing, Ampere, Ada and Hopper."""
+    if importlib.util.find_spec("triton") and tuple(map(int, version("triton").split(".")[:2])) < (3, 3):
+        pytest.skip("this Triton is compiled with in another way")
     (found,) = run("triton_compiled.py", str(card), TRITON_CACHE_DIR=str(tmp_path)).values()
     assert isinstance(found, dict)
     limit = SMALLEST_CARD if card < 80 else 99 * 1024

@@ -34,6 +34,8 @@ def main() -> None:
     wishes = settings(batch_size=3, convention="zennas", norm="l1")
     found["zennas, l1"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
     wishes = settings(batch_size=3, alpha=0.1)
+    fused.has_tf32 = lambda device: True
+    found["tf32"] = [run(CHAINS, seeds, wishes, "tf32"), expected(CHAINS, seeds, wishes)]
     found["float16"] = [run(CHAINS, seeds, wishes, "float16"), expected(CHAINS, seeds, wishes)]
     print(json.dumps(found))
 

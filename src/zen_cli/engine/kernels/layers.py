@@ -44,6 +44,14 @@ JOIN_BLOCKS, JOIN_COLUMNS = map(tl.constexpr, (64, 16))
 
 
 @triton.jit
+def _operand(x, kind: tl.constexpr, PRECISION: tl.constexpr):
+    """What a product sees of x; left to itself, a tensor core cuts to TF32 and so makes every layer smaller."""
+    if PRECISION == "tf32":
+        x = ((x.to(tl.int32, bitcast=True) + 0x1000) & -0x2000).to(tl.float32, bitcast=True)
+    return x.to(kind)
+
+
+@triton.jit
 def _finish(values, target, moments, half, block, rows, row, column, inside, width):
     """Stores pre-activations [R, C] of a block, and their means and sums of squared deviations [C]."""
     here = (row < rows)[:, None] & inside[None, :]
@@ -133,7 +141,8 @@ def convolve(
             mask=known[:, None] & (column < group_width)[None, :],
             other=0.0,
         )
-        values = tl.dot(value.to(kind), weight.to(kind), values, input_precision=PRECISION)
+        value, weight = _operand(value, kind, PRECISION), _operand(weight, kind, PRECISION)
+        values = tl.dot(value, weight, values, input_precision=PRECISION)
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
     inside = column < group_width
