@@ -1,6 +1,6 @@
 """How often a GPU would be asked for something, for one draw of each network of a population; needs no GPU.
 
-    python benchmarks/engine_launches.py [--out benchmarks/results/engine_launches.md]
+    python benchmarks/engine_launches.py [--out FILE]
 
 Counts operations of torch that compute (views do not; those of the loop that build a module do, on the host), and
 launches of the engine's own kernels. On a GPU each costs some microseconds of the host, which for networks this small
