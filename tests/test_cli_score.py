@@ -270,6 +270,20 @@ def test_ctrl_c_ends_with_130() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_warning_is_one_line() -> None:
+    script = (
+        "import sys, warnings, zen_cli.scoring\n"
+        "def warn(*_, **__): warnings.warn('slow,\\n and more'); sys.exit(0)\n"
+        "zen_cli.scoring.score_and_count = warn\n"
+        "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
+        "from zen_cli.cli import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False
+    )
+    assert done.stderr == "zen: warning: slow, and more\n"
+
+
 def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install() -> None:
     script = (
         "import sys; sys.modules['torch'] = None\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
+    warnings.showwarning = _show_warning
     code: Any
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -78,6 +80,11 @@ def main() -> None:
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code or 0)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning as one line, without the line of code that it came from."""
+    report(f"warning: {message}", 0)
 
 
 def _stdout_is_closed() -> bool:
