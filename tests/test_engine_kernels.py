@@ -25,7 +25,7 @@ from zen_cli.engine import draw_bytes
 from zen_cli.engine import together as together_module
 from zen_cli.engine.lanes import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
 from zen_cli.engine.network import Draw, Network
-from zen_cli.engine.together import is_suited, kernels_for, score_plain, score_together, trial
+from zen_cli.engine.together import kernels_for, score_plain, score_together, trial
 from zen_cli.records import PrecisionMode, ScoreSettings
 
 CPU = torch.device("cpu")
@@ -51,17 +51,17 @@ def run(script: str, *words: str, **environment: str) -> dict[str, object]:
 def test_the_kernels_score_by_the_definition_whatever_runs_beside() -> None:
     """In Triton's interpreter, which needs no GPU."""
     found = run("triton_interpreted.py", TRITON_INTERPRET="1")
-    alone, beside, reversed_order = found.pop("beside others")  # type: ignore[misc]
-    assert alone == beside == reversed_order
+    alone, *others = found.pop("beside others, and counted in 64 bits")  # type: ignore[misc]
+    assert all(scores == alone for scores in others)
     for name, (scores, wanted) in found.items():  # type: ignore[misc]
         is_short = name in ("tf32", "float16")
         assert scores == pytest.approx(wanted, abs=6e-3 if is_short else 5e-5), name
         assert (scores == pytest.approx(wanted, abs=5e-5)) is not is_short, name  # it did round
 
 
-@pytest.mark.parametrize("card", [75, 80, 89, 90])
+@pytest.mark.parametrize("card", [75, 80, 90])
 def test_cards_can_run_the_kernels(card: int, tmp_path: Path) -> None:
-    """Compiled for cards that are not here: Turing, Ampere, Ada and Hopper."""
+    """Compiled for cards that are not here: Turing, Ampere and Hopper."""
     if importlib.util.find_spec("triton") and tuple(map(int, version("triton").split(".")[:2])) < (3, 3):
         pytest.skip("this Triton is compiled with in another way")
     (found,) = run("triton_compiled.py", str(card), TRITON_CACHE_DIR=str(tmp_path)).values()
@@ -80,7 +80,7 @@ def test_parts_of_lanes_lie_behind_each_other_and_nowhere_else() -> None:
     parts: list[list[tuple[int, int]]] = [[], [], []]
     variances = []
     for chain, place, steps in zip(chains, lanes.places.tolist(), lanes.steps.tolist(), strict=True):
-        images, even, odd, moments, layers = place
+        images, even, odd, moments, layers, first_weights, end = place
         assert layers == len(chain)
         first = chain[0]
         at = images + 2 * batch * first.in_width * math.prod(first.in_size)
@@ -93,6 +93,7 @@ def test_parts_of_lanes_lie_behind_each_other_and_nowhere_else() -> None:
             rows = batch * math.prod(layer.out_size)
             largest = max(largest, 2 * rows * layer.out_width)
             blocks = max(blocks, 4 * layer.out_width * math.ceil(rows / BLOCK_ROWS))
+        assert (first_weights, end) == (steps[0][1], at)
         parts[0].append((images, at))
         parts[1] += [(even, even + largest), (odd, odd + largest)]
         parts[2].append((moments, moments + blocks))
@@ -149,6 +150,13 @@ def test_a_row_of_a_shape_names_what_it_holds() -> None:
     assert shape == Shape(6, 12, 2, 4, 13, 14, *layer.out_size, 1, 2, 3, 4, 5, 6, 7, 8, 0)
 
 
+def test_a_lane_that_32_bits_do_not_count_is_large() -> None:
+    chain = plain_chain(width=64, side=1024)
+    assert not lay_out([chain], 15).large
+    assert lay_out([chain], 16).large
+    assert lay_out([plain_chain(), (ConvLayer(2**16, 2**15, (1, 1), (1, 1)),)], 1).large
+
+
 @pytest.mark.parametrize("itemsize", [2, 4])
 def test_lanes_take_no_more_memory_than_is_asked_for(itemsize: int) -> None:
     for chain in (plain_chain(width=64, side=32), wide_chain(), plain_chain(width=8, depth=9, side=16)):
@@ -177,13 +185,6 @@ def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.Mo
     assert asked == [draws[0], draws[2]]
     plain = score_plain([draws[1], draws[3]], settings(), "float32", CPU)
     assert scores == [0.0, plain[0], 2.0, plain[1]]
-
-
-def test_a_network_too_large_to_count_in_32_bits_goes_by_plain_torch() -> None:
-    chain = plain_chain(width=64, side=1024)
-    assert is_suited(chain, 15)
-    assert not is_suited(chain, 16)
-    assert not is_suited((ConvLayer(2**16, 2**15, (1, 1), (1, 1)),), 1)
 
 
 def test_kernels_that_fail_or_disagree_are_not_trusted() -> None:

@@ -12,14 +12,17 @@ from engine_reference import plain_chain, settings
 from lanes_tools import expected, odd_chain, some_lanes, wide_chain
 
 from zen_cli.chain import Chain
-from zen_cli.engine import fused
+from zen_cli.engine import Network, fused
+from zen_cli.engine.network import Draw
+from zen_cli.engine.together import score_plain
 from zen_cli.records import PrecisionMode, ScoreSettings
 
 CHAINS = [plain_chain(depth=2), odd_chain(), wide_chain()]
 
 
 def run(chains: list[Chain], seeds: list[int], wishes: ScoreSettings, mode: PrecisionMode = "float32") -> list[float]:
-    return fused.score_lanes(*some_lanes(chains, seeds, wishes), wishes, mode)
+    scores: list[float] = fused.score_lanes(*some_lanes(chains, seeds, wishes), wishes, mode).tolist()
+    return scores
 
 
 def main() -> None:
@@ -29,8 +32,15 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {}
     wishes = settings(batch_size=3)
     alone = [run([chain], [seed], wishes)[0] for chain, seed in zip(CHAINS, seeds, strict=True)]
-    found["beside others"] = [alone, run(CHAINS, seeds, wishes), run(CHAINS[::-1], seeds[::-1], wishes)[::-1]]
+    lanes, numbers = some_lanes(CHAINS[::-1], seeds[::-1], wishes)
+    large = fused.score_lanes(lanes._replace(large=True), numbers, wishes, "float32").tolist()
+    found["beside others, and counted in 64 bits"] = [alone, run(CHAINS, seeds, wishes), large[::-1]]
     found["paper, l2"] = [alone, expected(CHAINS, seeds, wishes)]
+    draws = [Draw(Network(str(seed), CHAINS[seed], ""), number) for seed in (0, 1) for number in (0, 1)]
+    fused.LAUNCHED_TOGETHER = 3
+    cpu = torch.device("cpu")
+    fused_scores = fused.score_fused(draws, wishes, "float32", cpu)
+    found["draws"] = [fused_scores, score_plain(draws, wishes, "float32", cpu)]
     wishes = settings(batch_size=3, convention="zennas", norm="l1")
     found["zennas, l1"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
     wishes = settings(batch_size=3, alpha=0.1)

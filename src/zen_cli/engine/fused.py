@@ -22,12 +22,13 @@ from . import kernels
 from .lanes import Lanes, lay_out
 from .network import Draw
 from .precision import dtype_of
-from .seeds import draw_generator, image_count, perturb, weight_count
+from .seeds import draw_generator, perturb
 from .statistics import EPS
 
 # Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
 PRODUCTS: dict[PrecisionMode, str] = {"float32": "tf32x3", "tf32": "tf32"}
 AMPERE = (8, 0)
+LAUNCHED_TOGETHER = 128  # draws
 # Of the choices that compile without spilling registers on every card since Turing, the one that leaves the most room.
 FUSION = {"enable_fp_fusion": True}
 OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
@@ -39,6 +40,8 @@ def score_fused(
 ) -> list[float]:
     """Scores in nats of some draws, in their order.
 
+    Some are launched after the others, so that the device is busy while the host prepares the next.
+
     Args:
         draws: of any networks that have no pooling.
         settings: convention, norm, alpha, batch size, seed.
@@ -48,19 +51,27 @@ def score_fused(
     Raises:
         RuntimeError: torch is out of memory.
     """
-    lanes = lay_out([draw.network.chain for draw in draws], settings.batch_size)
+    scores = []
+    for first in range(0, len(draws), LAUNCHED_TOGETHER):
+        some = draws[first : first + LAUNCHED_TOGETHER]
+        lanes = lay_out([draw.network.chain for draw in some], settings.batch_size)
+        scores.append(score_lanes(lanes, draw_numbers(some, lanes, settings, device), settings, mode))
+    values: list[float] = torch.cat(scores).tolist()  # the one moment at which the device is waited for
+    return values
+
+
+def draw_numbers(draws: Sequence[Draw], lanes: Lanes, settings: ScoreSettings, device: torch.device) -> Tensor:
+    """Images, images with noise, and weights of draws, at their places."""
     numbers = torch.empty(lanes.numbers, device=device)
-    for draw, place in zip(draws, lanes.places[:, 0].tolist(), strict=True):
-        chain = draw.network.chain
-        images, weights = image_count(chain, settings.batch_size), weight_count(chain)
-        numbers[place : place + images + weights].normal_(generator=draw_generator(draw, settings.seed, device))
-        perturb(numbers[place : place + images].view(2, -1), settings.alpha)
-    return score_lanes(lanes, numbers, settings, mode)
+    for draw, (images, *_, weights, end) in zip(draws, lanes.places.tolist(), strict=True):
+        numbers[images:end].normal_(generator=draw_generator(draw, settings.seed, device))
+        perturb(numbers[images:weights].view(2, -1), settings.alpha)
+    return numbers
 
 
 @torch.inference_mode()
-def score_lanes(lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: PrecisionMode) -> list[float]:
-    """Scores of lanes with given numbers: images, images with noise, and weights of each lane, at its place."""
+def score_lanes(lanes: Lanes, numbers: Tensor, settings: ScoreSettings, mode: PrecisionMode) -> Tensor:
+    """Scores of lanes, [D] in float64, from their numbers; does not wait for the device."""
     with torch.cuda.device(numbers.device) if numbers.is_cuda else nullcontext():  # where Triton launches
         under_way = UnderWay(lanes, numbers, settings, mode)
         for step in range(len(lanes.launches)):
@@ -80,8 +91,8 @@ class UnderWay:
         self._stats = torch.empty(self._count * 4 * lanes.widest, device=device)
         self._moments = torch.empty(lanes.moments, device=device)
         self._variances = torch.empty(lanes.variances, device=device)
-        self._tables = [table.to(device) for table in (lanes.shapes, lanes.steps, lanes.places)]
-        self._order = lanes.order.to(device)
+        self._tables = [sent(table, device) for table in (lanes.shapes, lanes.steps, lanes.places)]
+        self._order = sent(lanes.order, device)
 
     def advance(self, step: int) -> None:
         """Takes every lane that has one through its next layer."""
@@ -90,7 +101,7 @@ class UnderWay:
         launches = lanes.launches[step]
         for tile, aligned, start, members, programs in launches:
             given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
-            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
+            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, "LARGE": lanes.large, **OPTIONS}
             if tile.depthwise:
                 kernels.depthwise[programs, 2 * members](*given, **flags)
             else:
@@ -100,8 +111,8 @@ class UnderWay:
         given = (self._stats, self._moments, self._variances, *self._tables, self._order, launches[0].start, *sizes)
         kernels.join[grid](*given, EPS[self._settings.convention], **FUSION)
 
-    def scores(self) -> list[float]:
-        """Scores of lanes that are through; waits for the device."""
+    def scores(self) -> Tensor:
+        """Scores of lanes that are through, [D]."""
         batch, depth = self._settings.batch_size, self._depth
         sigmas = torch.zeros(self._count, depth, dtype=torch.float64, device=self._numbers.device)
         paper = self._settings.convention == "paper"
@@ -110,8 +121,12 @@ class UnderWay:
         found = sigmas.new_empty(self._count, batch)
         given = (found, self._maps, self._stats, *self._tables, depth, batch, self._lanes.widest)
         kernels.distances[batch, self._count](*given, L1=self._settings.norm == "l1", **FUSION)
-        scores: list[float] = (sigmas.sum(1) + found.mean(1).log()).tolist()
-        return scores
+        return sigmas.sum(1) + found.mean(1).log()
+
+
+def sent(table: Tensor, device: torch.device) -> Tensor:
+    """A table on a device, without waiting until what it has to do is done."""
+    return table.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else table
 
 
 def has_tf32(device: torch.device) -> bool:

@@ -61,6 +61,8 @@ class Place(NamedTuple):
     odd_maps: Tensor
     moments: Tensor
     layers: Tensor
+    weights: Tensor  # behind the images
+    end: Tensor  # of the weights
 
 
 class Tile(NamedTuple):
@@ -109,6 +111,7 @@ class Lanes(NamedTuple):
         moments: means and sums of squares of blocks of rows.
         variances: of all layers, [2, C] each.
         widest: channels of the widest layer.
+        large: whether a lane has more numbers in a feature map, or in its weights, than 32 bits count.
     """
 
     shapes: Tensor
@@ -121,6 +124,7 @@ class Lanes(NamedTuple):
     moments: int
     variances: int
     widest: int
+    large: bool
 
 
 def shape_of(layer: ConvLayer) -> Shape:
@@ -184,16 +188,19 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
     variances = of_each(lambda layer: 2 * layer.out_width)
     images = torch.tensor([image_count(chain, batch) for chain in chains])
     image_starts, number_count = _starts(images + weights.sum(1))
+    first_weights = image_starts + images
     map_starts, map_count = _starts(torch.stack([maps, maps], dim=1).flatten())
     moment_starts, moment_count = _starts(moments)
-    weight_starts = (image_starts + images)[:, None] + weights.cumsum(1) - weights
+    weight_starts = first_weights[:, None] + weights.cumsum(1) - weights
     variance_ends = variances.flatten().cumsum(0).view_as(table)
     aligned = of_each(is_aligned).bool() & (weight_starts % 4 == 0)
     order, launches = _launches(layers, table, alive, aligned, batch)
+    even, odd = map_starts[::2], map_starts[1::2]
+    ends = alive.sum(1), first_weights, first_weights + weights.sum(1)
     return Lanes(
         torch.tensor([shape_of(layer) for layer in layers]),
         torch.stack(Step(table, weight_starts, variance_ends - variances), dim=-1),
-        torch.stack(Place(image_starts, map_starts[::2], map_starts[1::2], moment_starts, alive.sum(1)), dim=-1),
+        torch.stack(Place(image_starts, even, odd, moment_starts, *ends), dim=-1),
         order,
         launches,
         number_count,
@@ -201,6 +208,7 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
         moment_count,
         int(variance_ends[-1, -1]),
         max(layer.out_width for layer in layers),
+        int(torch.maximum(maps, weights.sum(1)).amax()) >= 2**31,
     )
 
 

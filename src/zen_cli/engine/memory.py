@@ -29,7 +29,8 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
     """
     peak = image_count(chain, batch_size)
     for layer in chain:
-        maps = layer.in_width * math.prod(layer.in_size) + 2 * layer.out_width * math.prod(layer.out_size)
+        (in_y, in_x), (out_y, out_x) = layer.in_size, layer.out_size
+        maps = layer.in_width * in_y * in_x + 2 * layer.out_width * out_y * out_x
         if layer.pool is not None:
             maps += layer.in_width * math.prod(layer.in_size) * math.prod(layer.pool.stride)
         peak = max(peak, 2 * batch_size * maps + (0 if all_weights else 2 * math.prod(layer.weight_shape)))

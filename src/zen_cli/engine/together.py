@@ -19,7 +19,6 @@ from .precision import dtype_of, tensor_cores
 
 Way: TypeAlias = Callable[[Sequence[Draw], ScoreSettings, PrecisionMode, torch.device], list[float]]
 
-MAX_NUMBERS = 2**31  # in a feature map or in the weights of a draw: kernels count them in 32 bits
 TOLERANCE = 0.05  # nats by which the kernels may differ from plain torch on the trial network
 TRIAL = (
     ConvLayer(3, 20, (3, 3), (9, 9), padding=(1, 1)),
@@ -44,7 +43,7 @@ def score_together(
         RuntimeError: torch is out of memory, or the layers of a chain do not fit each other.
     """
     kernels = kernels_for(device, mode) or score_plain
-    ways = [kernels if is_suited(draw.network.chain, settings.batch_size) else score_plain for draw in draws]
+    ways = [score_plain if has_pooling(draw.network.chain) else kernels for draw in draws]
     scores = [math.nan] * len(draws)
     for way in dict.fromkeys(ways):
         places = [place for place, other in enumerate(ways) if other is way]
@@ -53,20 +52,17 @@ def score_together(
     return scores
 
 
+def has_pooling(chain: Chain) -> bool:
+    """Whether a chain has what the kernels of `fused` don't know; no spec does."""
+    return any(layer.pool is not None for layer in chain)
+
+
 def score_plain(
     draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
 ) -> list[float]:
     """`score_together` in plain torch."""
     with tensor_cores(mode):
         return score_batch(draws, settings, dtype_of(mode), device)
-
-
-def is_suited(chain: Chain, batch: int) -> bool:
-    """Whether the kernels of `fused` know every layer of a chain and can count its numbers."""
-    if any(layer.pool is not None for layer in chain):
-        return False
-    weights = sum(math.prod(layer.weight_shape) for layer in chain)
-    return max(weights, *(2 * batch * layer.out_width * math.prod(layer.out_size) for layer in chain)) < MAX_NUMBERS
 
 
 @lru_cache

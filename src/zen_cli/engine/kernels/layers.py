@@ -29,6 +29,7 @@ from .tables import (
     VARIANCES,
     WEIGHTS,
     corners,
+    counted,
     field,
     least_of,
     look,
@@ -52,7 +53,7 @@ def _operand(x, kind: tl.constexpr, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def _finish(values, target, moments, half, block, rows, row, column, inside, width):
+def _finish(values, target, moments, half, block, rows, row, column, inside, width, LARGE: tl.constexpr):
     """Stores pre-activations [R, C] of a block, and their means and sums of squared deviations [C]."""
     here = (row < rows)[:, None] & inside[None, :]
     mean = tl.sum(values, axis=0) / tl.minimum(rows - block * ROWS, ROWS)  # rows behind the last hold zeros
@@ -61,7 +62,7 @@ def _finish(values, target, moments, half, block, rows, row, column, inside, wid
     at = moments + (half * blocks + block) * width + column
     tl.store(at, mean, mask=inside)
     tl.store(at + 2 * blocks * width, tl.sum(off * off, axis=0), mask=inside)
-    at = (half * rows + row)[:, None] * width + column[None, :]
+    at = counted(half * rows + row, LARGE)[:, None] * width + column[None, :]
     tl.store(target + at, values.to(target.dtype.element_ty), mask=here)
 
 
@@ -84,6 +85,7 @@ def convolve(
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
     ALIGNED: tl.constexpr,
+    LARGE: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """A convolution as a product of gathered rows [R, K] and weights [K, C], tap by tap.
@@ -120,7 +122,7 @@ def convolve(
     first = step_field(steps, lane, step, depth, WEIGHTS)
     if ALIGNED:
         first = multiple(first, 4)
-    weights = numbers + first + (group * group_width + column) * (taps * fan_in)
+    weights = numbers + first + counted(group * group_width + column, LARGE) * (taps * fan_in)
     kind = maps.dtype.element_ty
     chunks = tl.cdiv(fan_in, INNER)
     values = tl.zeros((ROWS, COLUMNS), tl.float32)
@@ -130,7 +132,7 @@ def convolve(
         at, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
         known = channel < fan_in
         here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + at[:, None] * in_width + channel[None, :], mask=here, other=0.0)
+        value = tl.load(source + counted(at, LARGE)[:, None] * in_width + channel[None, :], mask=here, other=0.0)
         if not FIRST:
             scale = tl.load(scales + channel, mask=known, other=0.0)
             shift = tl.load(scales + widest + channel, mask=known, other=0.0)
@@ -146,7 +148,7 @@ def convolve(
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
     inside = column < group_width
-    _finish(values, target, moments, half, block, rows, row, group * group_width + column, inside, out_width)
+    _finish(values, target, moments, half, block, rows, row, group * group_width + column, inside, out_width, LARGE)
 
 
 @triton.jit(do_not_specialize=INTEGERS)
@@ -166,6 +168,7 @@ def depthwise(
     widest,
     FIRST: tl.constexpr,
     ALIGNED: tl.constexpr,
+    LARGE: tl.constexpr,
 ):
     """A convolution of each channel alone: a program does a block of rows of one half; grid as in `convolve`."""
     lane = tl.load(order + start + tl.program_id(1) // 2).to(tl.int32)
@@ -199,7 +202,7 @@ def depthwise(
     for tap in range(taps):
         at, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
         here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + at[:, None] * width + column[None, :], mask=here, other=0.0)
+        value = tl.load(source + counted(at, LARGE)[:, None] * width + column[None, :], mask=here, other=0.0)
         value = value.to(tl.float32)
         if not FIRST:
             value = tl.where(here, tl.maximum(value * scale[None, :] + shift[None, :], least), 0.0)
@@ -207,7 +210,7 @@ def depthwise(
         values += value * weight[None, :]
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
-    _finish(values, target, moments, half, block, rows, row, column, known, width)
+    _finish(values, target, moments, half, block, rows, row, column, known, width, LARGE)
 
 
 @triton.jit(do_not_specialize=INTEGERS)

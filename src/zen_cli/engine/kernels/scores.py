@@ -56,8 +56,8 @@ def distances(found, maps, stats, shapes, steps, places, depth, batch, widest, L
     width = field(shape, OUT_WIDTH)
     features = field(shape, OUT_Y) * field(shape, OUT_X) * width
     least = least_of(shape)
-    plain = maps + start_of(places, lane, EVEN_MAPS + step % 2) + image * features
-    perturbed = plain + batch * features
+    plain = maps + start_of(places, lane, EVEN_MAPS + step % 2) + image.to(tl.int64) * features
+    perturbed = plain + batch.to(tl.int64) * features
     scales = stats + lane * 4 * widest
     total = tl.zeros((FEATURES,), tl.float64)
     for first in range(0, features, FEATURES):

@@ -19,13 +19,19 @@ FIELDS, STEP_FIELDS, PLACE_FIELDS = (tl.constexpr(len(row._fields)) for row in (
 ) = map(tl.constexpr, range(len(Shape._fields)))
 # fmt: on
 SHAPE, WEIGHTS, VARIANCES = map(tl.constexpr, range(len(Step._fields)))
-IMAGES, EVEN_MAPS, ODD_MAPS, MOMENTS, LAYERS = map(tl.constexpr, range(len(Place._fields)))
+IMAGES, EVEN_MAPS, ODD_MAPS, MOMENTS, LAYERS, FIRST_WEIGHTS, END = map(tl.constexpr, range(len(Place._fields)))
 
 
 @triton.jit
 def multiple(number, OF: tl.constexpr):
     """A multiple of `OF`, as it is, but so that every version of Triton sees that it is one."""
     return number // OF * OF
+
+
+@triton.jit
+def counted(number, LARGE: tl.constexpr):
+    """A number of something, in as many bits as the largest lane needs."""
+    return number.to(tl.int64) if LARGE else number
 
 
 @triton.jit
