@@ -22,7 +22,7 @@ from engine_loop import floor, network, obvious_loop, population, published, tab
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zen_cli.engine import Network
-from zen_cli.engine.lanes import lay_out
+from zen_cli.engine.lanes import MAX_LANES, lay_out
 from zen_cli.engine.network import Draw
 from zen_cli.engine.together import score_plain
 from zen_cli.records import check_settings
@@ -61,10 +61,11 @@ def rows(title: str, networks: list[Network], sizes: list[int]) -> list[list[str
         loop = counted(lambda: obvious_loop(some[0].chain, 1, CPU))  # noqa: B023
         plain = counted(lambda: score_plain([Draw(one, 0) for one in some], settings, "float32", CPU))  # noqa: B023
         start = time.perf_counter()
-        lanes = lay_out([one.chain for one in some], settings.batch_size)
+        parts = [some[first : first + MAX_LANES] for first in range(0, size, MAX_LANES)]
+        lanes = [lay_out([one.chain for one in part], settings.batch_size) for part in parts]
         tables = time.perf_counter() - start
-        ends = 2 + 2 * size  # what makes scores; and for each draw its random numbers and the noisy half of its images
-        fused = sum(len(launches) + 1 for launches in lanes.launches) + ends
+        fused = 2 * size  # random numbers, and the noisy half of the images
+        fused += sum(len(launches) + 1 for part in lanes for launches in part.launches) + 2 * len(parts)
         cells = [f"{loop}", f"{plain / size:.0f}", f"{fused / size:.1f}", f"{1000 * tables / size:.2f} ms"]
         found.append([title, str(size), *cells])
     return found

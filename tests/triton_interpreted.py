@@ -37,7 +37,7 @@ def main() -> None:
     found["beside others, and counted in 64 bits"] = [alone, run(CHAINS, seeds, wishes), large[::-1]]
     found["paper, l2"] = [alone, expected(CHAINS, seeds, wishes)]
     draws = [Draw(Network(str(seed), CHAINS[seed], ""), number) for seed in (0, 1) for number in (0, 1)]
-    fused.LAUNCHED_TOGETHER = 3
+    fused.MAX_LANES = 3
     cpu = torch.device("cpu")
     fused_scores = fused.score_fused(draws, wishes, "float32", cpu)
     found["draws"] = [fused_scores, score_plain(draws, wishes, "float32", cpu)]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..records import PrecisionMode, ScoreSettings
 from . import kernels
-from .lanes import Lanes, lay_out
+from .lanes import MAX_LANES, Lanes, lay_out
 from .network import Draw
 from .precision import dtype_of
 from .seeds import draw_generator, perturb
@@ -28,7 +28,6 @@ from .statistics import EPS
 # Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
 PRODUCTS: dict[PrecisionMode, str] = {"float32": "tf32x3", "tf32": "tf32"}
 AMPERE = (8, 0)
-LAUNCHED_TOGETHER = 128  # draws
 # Of the choices that compile without spilling registers on every card since Turing, the one that leaves the most room.
 FUSION = {"enable_fp_fusion": True}
 OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
@@ -52,8 +51,8 @@ def score_fused(
         RuntimeError: torch is out of memory.
     """
     scores = []
-    for first in range(0, len(draws), LAUNCHED_TOGETHER):
-        some = draws[first : first + LAUNCHED_TOGETHER]
+    for first in range(0, len(draws), MAX_LANES):
+        some = draws[first : first + MAX_LANES]
         lanes = lay_out([draw.network.chain for draw in some], settings.batch_size)
         scores.append(score_lanes(lanes, draw_numbers(some, lanes, settings, device), settings, mode))
     values: list[float] = torch.cat(scores).tolist()  # the one moment at which the device is waited for

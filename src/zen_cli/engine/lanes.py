@@ -18,6 +18,7 @@ from torch import Tensor
 from ..chain import Chain, ConvLayer
 from .seeds import image_count
 
+MAX_LANES = 128  # that are launched together; while a GPU computes them, the host prepares the next
 BLOCK_ROWS = 128  # output positions that one program computes, and that one entry of the moments stands for
 DEPTHWISE_COLUMNS = 32
 ALIGNMENT = 64  # numbers; where a lane's part of a buffer may start
