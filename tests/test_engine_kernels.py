@@ -51,8 +51,10 @@ def run(script: str, *words: str, **environment: str) -> dict[str, object]:
 def test_the_kernels_score_by_the_definition_whatever_runs_beside() -> None:
     """In Triton's interpreter, which needs no GPU."""
     found = run("triton_interpreted.py", TRITON_INTERPRET="1")
-    alone, *others = found.pop("beside others, and counted in 64 bits")  # type: ignore[misc]
-    assert all(scores == alone for scores in others)
+    for name in ("beside others", "beside deeper ones"):
+        alone, *others = found.pop(name)  # type: ignore[misc]
+        assert all(scores == alone for scores in others), name
+    assert not any(math.isfinite(score) for scores in found.pop("nothing finite") for score in scores)  # type: ignore[attr-defined]
     for name, (scores, wanted) in found.items():  # type: ignore[misc]
         is_short = name in ("tf32", "float16")
         assert scores == pytest.approx(wanted, abs=6e-3 if is_short else 5e-5), name
@@ -150,11 +152,14 @@ def test_a_row_of_a_shape_names_what_it_holds() -> None:
     assert shape == Shape(6, 12, 2, 4, 13, 14, *layer.out_size, 1, 2, 3, 4, 5, 6, 7, 8, 0)
 
 
-def test_a_lane_that_32_bits_do_not_count_is_large() -> None:
-    chain = plain_chain(width=64, side=1024)
-    assert not lay_out([chain], 15).large
-    assert lay_out([chain], 16).large
-    assert lay_out([plain_chain(), (ConvLayer(2**16, 2**15, (1, 1), (1, 1)),)], 1).large
+def test_a_layer_that_32_bits_do_not_count_is_large_and_no_other() -> None:
+    def large(chain: Chain, batch: int) -> list[bool]:
+        return [launch.large for launches in lay_out([plain_chain(), chain], batch).launches for launch in launches]
+
+    assert not any(large(plain_chain(width=64, side=1024), 15))
+    assert sorted(large(plain_chain(width=64, side=1024), 16)) == [False] * 4 + [True] * 4
+    assert any(large((ConvLayer(2**16, 2**15, (1, 1), (1, 1)),), 1))
+    assert any(large((ConvLayer(3, 8, (3, 3), (224, 224), (2, 2), (1, 1)),), 8192))  # its images
 
 
 @pytest.mark.parametrize("itemsize", [2, 4])
@@ -193,18 +198,35 @@ def test_kernels_that_fail_or_disagree_are_not_trusted() -> None:
     def broken(*rest: object) -> list[float]:
         raise RuntimeError("Failed to find C compiler.\nPlease specify one")
 
-    assert trial(broken, "float32", CPU) == "RuntimeError: Failed to find C compiler."
+    assert str(trial(broken, "float32", CPU)).startswith("Failed to find C compiler.")
 
     def wrong(*rest: object) -> list[float]:
         return [score + 0.1 for score in score_plain(*rest)]  # type: ignore[arg-type]
 
-    assert (trial(wrong, "float32", CPU) or "").startswith("they score [")
+    assert str(trial(wrong, "float32", CPU)).startswith("they score [")
 
     def short(*rest: object) -> list[float]:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     with pytest.raises(torch.OutOfMemoryError):
         trial(short, "float32", CPU)
+
+
+def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def kernels(draws: Sequence[Draw], *rest: object) -> list[float]:
+        asked.append(len(draws))
+        raise ValueError("out of resource: shared memory\nHint")
+
+    monkeypatch.setattr(together_module, "kernels_for", lambda device, mode: kernels)
+    monkeypatch.setattr(together_module, "_refused", set())
+    draws = draws_of(plain_chain(), wide_chain())
+    plain = score_plain(draws, settings(), "float32", CPU)
+    with pytest.warns(UserWarning, match=r"without Triton's kernels.*: ValueError: out of resource: shared memory$"):
+        assert score_together(draws, settings(), "float32", CPU) == plain
+    assert score_together(draws, settings(), "float32", CPU) == plain
+    assert asked == [2]
 
 
 def test_there_are_no_kernels_on_a_cpu_or_in_float64() -> None:

@@ -19,7 +19,7 @@ from zen_cli.engine import fused, kernels
 POINTERS = {
     **dict.fromkeys(("numbers", "maps", "stats", "moments", "variances"), "*fp32"),
     **dict.fromkeys(("shapes", "steps", "places", "order"), "*i64"),
-    **dict.fromkeys(("sigmas", "found"), "*fp64"),
+    **dict.fromkeys(("scores", "sigmas", "found"), "*fp64"),
     "eps": "fp32",
 }
 WIDE: dict[str, Any] = {"FIRST": False, "COLUMNS": 64, "INNER": 32, "ALIGNED": True, "LARGE": False}
@@ -36,6 +36,7 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "join": (kernels.join, "*fp32", {}),
     "log_sigmas": (kernels.log_sigmas, "*fp32", {"PAPER": False}),
     "distances": (kernels.distances, "*fp32", {"L1": False}),
+    "totals": (kernels.totals, "*fp32", {}),
 }
 
 

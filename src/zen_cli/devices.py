@@ -10,6 +10,15 @@ import torch
 
 from .errors import UsageError
 
+SHORTAGES = (
+    "can't allocate memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "Triton Error [CUDA]: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
 
 def resolve_device(name: str) -> torch.device:
     """`auto`, `cpu`, `cuda` or `cuda:1` as a device; `auto` is CUDA where there is one.
@@ -41,10 +50,9 @@ def free_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch ran out of memory; on a CPU it says so only in words."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
-        words in str(error) for words in ("can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    )
+    """Whether torch ran out of memory, or what it calls; these, and torch on a CPU, say so only in words."""
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGES)
+    return said or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def _free_host_bytes() -> int:

@@ -9,8 +9,11 @@ numbers follow from (seed, network, number of the draw) alone.
     precision   what a draw is computed in
     statistics  log sigma and log Delta from variances and feature maps
     single      one draw on one CPU core
-    batch       many draws of many networks, layer by layer, for a GPU
-    kernels     batch statistics, normalisation and ReLU of a batch of draws, in plain torch or in Triton
+    together    many draws of many networks, by one of two ways:
+    fused       in a few launches a layer, on a GPU
+    lanes       where everything of each draw lies: tables for these launches
+    kernels     what is launched, in Triton
+    batch       layer by layer, in plain torch
     memory      what a draw needs and what a device has
     workers     several cores, or one GPU, as something that takes draws and gives scores back
     estimates   networks -> draws -> workers -> estimates

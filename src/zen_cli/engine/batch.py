@@ -126,7 +126,7 @@ def advance(bundles: Sequence[Bundle], layer: ConvLayer, eps: float) -> None:
     weights = _joined([bundle.take_weights() for bundle in bundles])
     x = _joined([bundle.x for bundle in bundles])
     for bundle in bundles:
-        bundle.x = x[:0]  # frees what was copied
+        bundle.x = x.new_empty(0)  # frees what was copied
     draws, halves, batch = x.shape[:3]
     x = x.flatten(1, 2)
     if layer.pool is not None:

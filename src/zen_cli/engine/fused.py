@@ -22,7 +22,7 @@ from . import kernels
 from .lanes import MAX_LANES, Lanes, lay_out
 from .network import Draw
 from .precision import dtype_of
-from .seeds import draw_generator, perturb
+from .seeds import draw_seed, perturb
 from .statistics import EPS
 
 # Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
@@ -61,9 +61,10 @@ def score_fused(
 
 def draw_numbers(draws: Sequence[Draw], lanes: Lanes, settings: ScoreSettings, device: torch.device) -> Tensor:
     """Images, images with noise, and weights of draws, at their places."""
-    numbers = torch.empty(lanes.numbers, device=device)
+    numbers, generator = torch.empty(lanes.numbers, device=device), torch.Generator(device)
     for draw, (images, *_, weights, end) in zip(draws, lanes.places.tolist(), strict=True):
-        numbers[images:end].normal_(generator=draw_generator(draw, settings.seed, device))
+        generator.manual_seed(draw_seed(settings.seed, draw.network.key, draw.number))
+        numbers[images:end].normal_(generator=generator)
         perturb(numbers[images:weights].view(2, -1), settings.alpha)
     return numbers
 
@@ -98,9 +99,9 @@ class UnderWay:
         lanes, batch = self._lanes, self._settings.batch_size
         sizes = (step, self._depth, batch, lanes.widest)
         launches = lanes.launches[step]
-        for tile, aligned, start, members, programs in launches:
+        for tile, aligned, large, start, members, programs in launches:
             given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
-            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, "LARGE": lanes.large, **OPTIONS}
+            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, "LARGE": large, **OPTIONS}
             if tile.depthwise:
                 kernels.depthwise[programs, 2 * members](*given, **flags)
             else:
@@ -112,15 +113,17 @@ class UnderWay:
 
     def scores(self) -> Tensor:
         """Scores of lanes that are through, [D]."""
-        batch, depth = self._settings.batch_size, self._depth
-        sigmas = torch.zeros(self._count, depth, dtype=torch.float64, device=self._numbers.device)
-        paper = self._settings.convention == "paper"
-        given = (sigmas, self._variances, *self._tables, depth, batch)
-        kernels.log_sigmas[depth, self._count](*given, PAPER=paper, **FUSION)
-        found = sigmas.new_empty(self._count, batch)
+        count, depth, batch = self._count, self._depth, self._settings.batch_size
+        sigmas, found = (
+            torch.empty(count, size, dtype=torch.float64, device=self._numbers.device) for size in (depth, batch)
+        )
+        paper, l1 = self._settings.convention == "paper", self._settings.norm == "l1"
+        kernels.log_sigmas[depth, count](sigmas, self._variances, *self._tables, depth, batch, PAPER=paper, **FUSION)
         given = (found, self._maps, self._stats, *self._tables, depth, batch, self._lanes.widest)
-        kernels.distances[batch, self._count](*given, L1=self._settings.norm == "l1", **FUSION)
-        return sigmas.sum(1) + found.mean(1).log()
+        kernels.distances[batch, count](*given, L1=l1, **FUSION)
+        scores = sigmas.new_empty(count)
+        kernels.totals[count,](scores, sigmas, found, self._tables[-1], depth, batch, **FUSION)
+        return scores
 
 
 def sent(table: Tensor, device: torch.device) -> Tensor:

@@ -21,6 +21,7 @@ from .seeds import image_count
 MAX_LANES = 128  # that are launched together; while a GPU computes them, the host prepares the next
 BLOCK_ROWS = 128  # output positions that one program computes, and that one entry of the moments stands for
 DEPTHWISE_COLUMNS = 32
+LARGE = 2**31  # numbers that 32 bits do not count
 ALIGNMENT = 64  # numbers; where a lane's part of a buffer may start
 
 
@@ -81,11 +82,12 @@ class Tile(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """Lanes whose layers take the same tile.
+    """Lanes whose layers take the same tile, and about as many programs.
 
     Attributes:
         tile: what a program does.
         aligned: whether all of their channels and weights lie so that four numbers can be read at once.
+        large: whether 32 bits do not count the numbers of their feature maps or weights.
         start: where they start in `Lanes.order`.
         lanes: how many there are.
         programs: the most that a half of one of them needs.
@@ -93,6 +95,7 @@ class Launch(NamedTuple):
 
     tile: Tile
     aligned: bool
+    large: bool
     start: int
     lanes: int
     programs: int
@@ -112,7 +115,6 @@ class Lanes(NamedTuple):
         moments: means and sums of squares of blocks of rows.
         variances: of all layers, [2, C] each.
         widest: channels of the widest layer.
-        large: whether a lane has more numbers in a feature map, or in its weights, than 32 bits count.
     """
 
     shapes: Tensor
@@ -125,7 +127,6 @@ class Lanes(NamedTuple):
     moments: int
     variances: int
     widest: int
-    large: bool
 
 
 def shape_of(layer: ConvLayer) -> Shape:
@@ -151,6 +152,12 @@ def is_aligned(layer: ConvLayer) -> bool:
     if not tile_of(layer).depthwise:
         widths += [layer.fan_in, layer.out_width // layer.groups]
     return all(width % 4 == 0 for width in widths)
+
+
+def is_large(layer: ConvLayer, batch: int) -> bool:
+    """Whether 32 bits do not count the numbers of a layer's input, output or weights."""
+    maps = max(layer.in_width * math.prod(layer.in_size), layer.out_width * math.prod(layer.out_size))
+    return max(2 * batch * maps, math.prod(layer.weight_shape)) >= LARGE
 
 
 def blocks_of(layer: ConvLayer, batch: int) -> int:
@@ -209,7 +216,6 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
         moment_count,
         int(variance_ends[-1, -1]),
         max(layer.out_width for layer in layers),
-        int(torch.maximum(maps, weights.sum(1)).amax()) >= 2**31,
     )
 
 
@@ -228,22 +234,31 @@ def _starts(sizes: Tensor) -> tuple[Tensor, int]:
 def _launches(
     layers: Sequence[ConvLayer], table: Tensor, alive: Tensor, aligned: Tensor, batch: int
 ) -> tuple[Tensor, list[list[Launch]]]:
-    """Lanes in the order of launches, and the launches of each step, one for each tile that occurs in it."""
-    kinds: dict[Tile, int] = {}
-    kind = torch.tensor([kinds.setdefault(tile_of(layer), len(kinds)) for layer in layers])
+    """Lanes in the order of launches, and the launches of each step.
+
+    Lanes share a launch if their layers take the same tile and need about as many programs, within a factor of 4: each
+    gets as many as the one that needs most.
+    """
+    kinds: dict[tuple[Tile, bool, int], int] = {}  # what a launch is for: a tile, and a like number of programs
+
+    def kind_of(layer: ConvLayer) -> int:
+        size = programs_of(layer, batch).bit_length() // 2
+        return kinds.setdefault((tile_of(layer), is_large(layer, batch), size), len(kinds))
+
+    kind = torch.tensor([kind_of(layer) for layer in layers])
     programs = torch.tensor([programs_of(layer, batch) for layer in layers])
-    tiles = list(kinds)
     lane, step = alive.nonzero(as_tuple=True)
     row = table[lane, step]
-    key, order = ((step * len(tiles) + kind[row]) * 2 + aligned[lane, step]).sort(stable=True)
+    key, order = ((step * len(kinds) + kind[row]) * 2 + aligned[lane, step]).sort(stable=True)
     first = key.diff(prepend=key.new_full((1,), -1)) != 0
     member = first.cumsum(0) - 1
     lanes = member.bincount()
     most = torch.zeros_like(lanes).scatter_reduce(0, member, programs[row[order]], "amax")
     launches: list[list[Launch]] = [[] for _ in range(table.shape[1])]
-    start = 0
+    start, known = 0, list(kinds)
     for number, count, largest in zip(key[first].tolist(), lanes.tolist(), most.tolist(), strict=True):
-        at, tile = divmod(number // 2, len(tiles))
-        launches[at].append(Launch(tiles[tile], number % 2 == 1, start, count, largest))
+        at, which = divmod(number // 2, len(kinds))
+        tile, large, _ = known[which]
+        launches[at].append(Launch(tile, number % 2 == 1, large, start, count, largest))
         start += count
     return lane[order], launches

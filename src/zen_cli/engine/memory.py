@@ -28,9 +28,10 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
         all_weights: whether the weights of all layers are there at once, as on a GPU, or one layer's at a time.
     """
     peak = image_count(chain, batch_size)
+    copies = 2 if itemsize >= 4 else 2 + 4 // itemsize  # statistics are taken in float32
     for layer in chain:
         (in_y, in_x), (out_y, out_x) = layer.in_size, layer.out_size
-        maps = layer.in_width * in_y * in_x + 2 * layer.out_width * out_y * out_x
+        maps = layer.in_width * in_y * in_x + copies * layer.out_width * out_y * out_x
         if layer.pool is not None:
             maps += layer.in_width * math.prod(layer.in_size) * math.prod(layer.pool.stride)
         peak = max(peak, 2 * batch_size * maps + (0 if all_weights else 2 * math.prod(layer.weight_shape)))

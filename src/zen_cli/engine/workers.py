@@ -192,8 +192,11 @@ class Together:
             return [Outcome(draws[0], refusal)]
         return self._run(draws)
 
-    def _run(self, draws: Sequence[Draw]) -> list[Outcome]:
-        """Outcomes in order; in two halves, one after the other, where memory does not do for all."""
+    def _run(self, draws: Sequence[Draw], part: bool = False) -> list[Outcome]:
+        """Outcomes in order; in two halves, one after the other, where memory does not do for all.
+
+        The budget is halved once for it, not again for parts.
+        """
         try:
             scores = score_together(draws, self._settings, self._mode, self._device)
             return [Outcome(draw, score) for draw, score in zip(draws, scores, strict=True)]
@@ -205,9 +208,10 @@ class Together:
             torch.cuda.empty_cache()
         if len(draws) == 1:
             return [Outcome(draws[0], self._memory.exhausted(draws[0].network))]
-        self._memory.halve()
+        if not part:
+            self._memory.halve()
         middle = len(draws) // 2
-        return self._run(draws[:middle]) + self._run(draws[middle:])
+        return self._run(draws[:middle], part=True) + self._run(draws[middle:], part=True)
 
 
 def cores() -> int:

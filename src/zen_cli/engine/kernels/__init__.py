@@ -15,6 +15,6 @@ Arguments that kernels share:
 """
 
 from .layers import JOIN_COLUMNS, convolve, depthwise, join
-from .scores import distances, log_sigmas
+from .scores import distances, log_sigmas, totals
 
-__all__ = ["JOIN_COLUMNS", "convolve", "depthwise", "distances", "join", "log_sigmas"]
+__all__ = ["JOIN_COLUMNS", "convolve", "depthwise", "distances", "join", "log_sigmas", "totals"]

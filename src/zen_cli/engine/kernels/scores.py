@@ -1,4 +1,4 @@
-"""What a score is made of: log sigma of every layer, and the distance of the halves of every image."""
+"""What a score is made of: log sigma of every layer, the distance of the halves of every image, and their total."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tables import (
     step_field,
 )
 
-CHANNELS, FEATURES = map(tl.constexpr, (256, 1024))
+CHANNELS, FEATURES, TERMS = map(tl.constexpr, (256, 1024, 64))
 
 
 @triton.jit(do_not_specialize=INTEGERS)
@@ -40,10 +40,12 @@ def log_sigmas(sigmas, variances, shapes, steps, places, depth, batch, PAPER: tl
         inside = column < width
         plain += tl.load(variances + column, mask=inside, other=0.0)
         perturbed += tl.load(variances + width + column, mask=inside, other=0.0)
-    square = tl.sum(plain, axis=0) / width
-    if not PAPER:
+    square, other = tl.sum(plain, axis=0) / width, tl.sum(perturbed, axis=0) / width
+    if PAPER:
+        square += 0.0 * other  # what is no number there is none here: the ReLU of the next layer would hide it
+    else:
         unbiased = tl.where(rows > 1, rows.to(tl.float64) / tl.maximum(rows - 1, 1), 1.0)
-        square = 0.81 + (0.09 * square + 0.1 * (tl.sum(perturbed, axis=0) / width)) * unbiased
+        square = 0.81 + (0.09 * square + 0.1 * other) * unbiased
     tl.store(sigmas + lane * depth + step, tl.log(square) / 2)
 
 
@@ -73,3 +75,19 @@ def distances(found, maps, stats, shapes, steps, places, depth, batch, widest, L
         total += tl.abs(off) if L1 else off * off
     distance = tl.sum(total, axis=0)
     tl.store(found + lane * batch + image, distance if L1 else tl.sqrt(distance))
+
+
+@triton.jit(do_not_specialize=INTEGERS)
+def totals(scores, sigmas, found, places, depth, batch):
+    """Sum of log sigma plus log of the mean distance, [D]; in blocks, so that other lanes' depths change nothing."""
+    lane = tl.program_id(0)
+    layers = layers_of(places, lane)
+    sigma = tl.zeros((TERMS,), tl.float64)
+    for first in range(0, layers, TERMS):
+        at = first + tl.arange(0, TERMS)
+        sigma += tl.load(sigmas + lane * depth + at, mask=at < layers, other=0.0)
+    distance = tl.zeros((TERMS,), tl.float64)
+    for first in range(0, batch, TERMS):
+        at = first + tl.arange(0, TERMS)
+        distance += tl.load(found + lane * batch + at, mask=at < batch, other=0.0)
+    tl.store(scores + lane, tl.sum(sigma, axis=0) + tl.log(tl.sum(distance, axis=0) / batch))
