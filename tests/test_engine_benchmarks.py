@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,35 @@ def test_cpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "### What to pick: tiny" in output
 
 
-def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cuda_on_a_cpu(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     script = importlib.import_module("engine_cuda")
-    words = "--tiny --device cpu --rounds 1 --loop-networks 1 --cifar 4 --mobile 2 --batches 2"
-    script.main(words.split())
+    words = "--tiny --device cpu --rounds 1 --loop-networks 1 --cifar 4 --mobile 2 --batches 2 --out"
+    script.main([*words.split(), str(tmp_path / "table.md")])
     output = capsys.readouterr().out
+    assert (tmp_path / "table.md").read_text() == output
     for mode in ("float32", "tf32", "float16", "bfloat16"):
         assert f"| {mode} |" in output
     assert "nan" not in output
+    assert "Failed" not in output
+
+
+def test_cuda_writes_what_it_has_when_a_part_fails_or_is_late(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = importlib.import_module("engine_cuda")
+
+    def failing(bench: object) -> Iterator[list[str]]:
+        yield ["1", "2"]
+        raise RuntimeError("no more")
+
+    monkeypatch.setitem(script.PARTS, "growth", ("Growth", ["networks", "networks/s"], failing))
+    words = "--tiny --device cpu --cifar 2 --mobile 2 --batches 2 --parts growth independence --seconds"
+    script.main([*words.split(), "inf"])
+    output = capsys.readouterr().out
+    assert "| 1 | 2 |\n\nFailed: RuntimeError: no more\n" in output
+    assert "| alone | 0.0e+00 |" in output
+    script.main([*words.split(), "0"])
+    assert capsys.readouterr().out.count("Passed over") == 2
 
 
 def test_launches(capsys: pytest.CaptureFixture[str]) -> None:

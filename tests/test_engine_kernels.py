@@ -232,3 +232,36 @@ def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypa
 def test_there_are_no_kernels_on_a_cpu_or_in_float64() -> None:
     assert kernels_for(CPU, "float32") is None
     assert kernels_for(torch.device("cuda"), "float64") is None
+
+
+# on a card
+
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available() or importlib.util.find_spec("triton") is None, reason="no CUDA device, or no Triton"
+)
+CARDS = [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+MODES: list[tuple[PrecisionMode, float]] = [("float32", 1e-3), ("tf32", 0.05), ("float16", 0.05), ("bfloat16", 0.2)]
+
+
+@needs_cuda
+@pytest.mark.parametrize(("mode", "tolerance"), MODES)
+def test_a_card_scores_what_plain_torch_scores_from_the_same_numbers(mode: PrecisionMode, tolerance: float) -> None:
+    draws = draws_of(*CHAINS, plain_chain(width=72, depth=3, side=32))
+    wishes = settings(batch_size=16, alpha=0.1)
+    for card in CARDS:
+        kernels = kernels_for(card, mode)
+        assert kernels is not None
+        assert kernels(draws, wishes, mode, card) == pytest.approx(
+            score_plain(draws, wishes, mode, card), abs=tolerance
+        )
+
+
+@needs_cuda
+@pytest.mark.parametrize("mode", ["float32", "float16"])
+def test_on_a_card_a_score_is_the_same_to_the_last_bit_beside_deeper_and_more_networks(mode: PrecisionMode) -> None:
+    deep = plain_chain(width=16, depth=60)
+    few, many = draws_of(deep, *CHAINS), draws_of(deep, *CHAINS, plain_chain(width=16, depth=66), *CHAINS * 60)
+    wishes = settings(batch_size=16)
+    found = score_together(many, wishes, mode, CARDS[0])
+    assert score_together(few, wishes, mode, CARDS[0]) == found[: len(few)]
+    assert [score_together([draw], wishes, mode, CARDS[0])[0] for draw in few] == found[: len(few)]
