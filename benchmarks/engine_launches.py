@@ -30,19 +30,8 @@ from zen_cli.records import check_settings
 CPU = torch.device("cpu")
 VIEWS = {
     *("alias", "as_strided", "detach", "empty", "expand", "flatten", "lift_fresh", "mT", "new_empty", "permute"),
-    *(
-        "reshape",
-        "select",
-        "slice",
-        "split",
-        "split_with_sizes",
-        "squeeze",
-        "t",
-        "transpose",
-        "unsqueeze",
-        "view",
-        "_unsafe_view",
-    ),
+    *("reshape", "select", "slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unsqueeze", "view"),
+    "_unsafe_view",
 }
 
 
