@@ -1,10 +1,13 @@
-"""How much memory a control group leaves."""
+"""How much memory a control group leaves, and what says that it ran out."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from zen_cli.devices import _group_bytes, free_bytes, resolve_device
+import pytest
+import torch
+
+from zen_cli.devices import _group_bytes, free_bytes, is_out_of_memory, resolve_device
 
 
 def group(folder: Path, **files: object) -> None:
@@ -30,3 +33,20 @@ def test_version_1_is_read_where_its_files_are(tmp_path: Path) -> None:
 def test_no_group_no_limit(tmp_path: Path) -> None:
     assert _group_bytes(str(tmp_path), str(tmp_path / "missing")) == []
     assert free_bytes(resolve_device("cpu")) > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "is_shortage"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory\nCompile with TORCH_USE_CUDA_DSA"), True),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:115] DefaultCPUAllocator: can't allocate memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("out of resource: shared memory"), False),
+    ],
+)
+def test_what_says_that_memory_ran_out(error: Exception, is_shortage: bool) -> None:
+    assert is_out_of_memory(error) is is_shortage

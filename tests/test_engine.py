@@ -250,6 +250,18 @@ def test_running_out_of_memory_halves_what_runs_together(monkeypatch: pytest.Mon
     assert max(shortage.tried) > 3  # it did run out
 
 
+def test_a_batch_that_needs_eighths_halves_the_budget_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "score_together", Shortage(1))
+    halved: list[object] = []
+    monkeypatch.setattr(memory_module.Memory, "halve", lambda memory: halved.append(memory))
+    with Together(CPU, settings(), "float32") as workers:
+        for number in range(8):
+            workers.submit(Draw(network("a", plain_chain(width=2)), number))
+        outcomes = workers.wait()
+    assert [outcome.draw.number for outcome in outcomes] == list(range(8))
+    assert len(halved) == 1
+
+
 @pytest.mark.usefixtures("together")
 def test_a_draw_that_runs_out_of_memory_alone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers_module, "score_together", Shortage(0))
