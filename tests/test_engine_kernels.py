@@ -152,16 +152,6 @@ def test_a_row_of_a_shape_names_what_it_holds() -> None:
     assert shape == Shape(6, 12, 2, 4, 13, 14, *layer.out_size, 1, 2, 3, 4, 5, 6, 7, 8, 0)
 
 
-def test_a_layer_that_32_bits_do_not_count_is_large_and_no_other() -> None:
-    def large(chain: Chain, batch: int) -> list[bool]:
-        return [launch.large for launches in lay_out([plain_chain(), chain], batch).launches for launch in launches]
-
-    assert not any(large(plain_chain(width=64, side=1024), 15))
-    assert sorted(large(plain_chain(width=64, side=1024), 16)) == [False] * 4 + [True] * 4
-    assert any(large((ConvLayer(2**16, 2**15, (1, 1), (1, 1)),), 1))
-    assert any(large((ConvLayer(3, 8, (3, 3), (224, 224), (2, 2), (1, 1)),), 8192))  # its images
-
-
 @pytest.mark.parametrize("itemsize", [2, 4])
 def test_lanes_take_no_more_memory_than_is_asked_for(itemsize: int) -> None:
     for chain in (plain_chain(width=64, side=32), wide_chain(), plain_chain(width=8, depth=9, side=16)):

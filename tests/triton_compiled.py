@@ -22,7 +22,7 @@ POINTERS = {
     **dict.fromkeys(("scores", "sigmas", "found"), "*fp64"),
     "eps": "fp32",
 }
-WIDE: dict[str, Any] = {"FIRST": False, "COLUMNS": 64, "INNER": 32, "ALIGNED": True, "LARGE": False}
+WIDE: dict[str, Any] = {"FIRST": False, "COLUMNS": 64, "INNER": 32, "ALIGNED": True}
 KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve": (kernels.convolve, "*fp32", WIDE),
     "convolve, narrow": (kernels.convolve, "*fp32", {**WIDE, "COLUMNS": 16, "INNER": 16}),
@@ -30,9 +30,8 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve, tf32": (kernels.convolve, "*fp32", {**WIDE, "PRECISION": "tf32"}),
     "convolve, float16": (kernels.convolve, "*fp16", WIDE),
     "convolve, bfloat16": (kernels.convolve, "*bf16", WIDE),
-    "convolve, large": (kernels.convolve, "*fp32", {**WIDE, "LARGE": True}),
-    "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True, "LARGE": False}),
-    "depthwise, images": (kernels.depthwise, "*fp32", {"FIRST": True, "ALIGNED": False, "LARGE": True}),
+    "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
+    "depthwise, images": (kernels.depthwise, "*fp32", {"FIRST": True, "ALIGNED": False}),
     "join": (kernels.join, "*fp32", {}),
     "log_sigmas": (kernels.log_sigmas, "*fp32", {"PAPER": False}),
     "distances": (kernels.distances, "*fp32", {"L1": False}),

@@ -6,14 +6,13 @@ Memory that the kernels are given holds NaN, so that a score is a number only if
 from __future__ import annotations
 
 import json
-from unittest import mock
 
 import torch
 from engine_reference import plain_chain, settings
 from lanes_tools import expected, odd_chain, some_lanes, wide_chain
 
 from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine import Network, fused, lanes
+from zen_cli.engine import Network, fused
 from zen_cli.engine.network import Draw
 from zen_cli.engine.together import score_plain
 from zen_cli.records import PrecisionMode, ScoreSettings
@@ -57,8 +56,6 @@ def main() -> None:
     wishes = settings(batch_size=3, convention="zennas", norm="l1")
     found["zennas, l1"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
     found["nothing finite"] = [broken(half, convention) for half in (0, 1) for convention in ("paper", "zennas")]
-    with mock.patch.object(lanes, "LARGE", 1):
-        found["counted in 64 bits"] = [run(CHAINS[1:], seeds[1:], wishes), expected(CHAINS[1:], seeds[1:], wishes)]
     wishes = settings(batch_size=3, alpha=0.1)
     fused.has_tf32 = lambda device: True
     found["tf32"] = [run(CHAINS, seeds, wishes, "tf32"), expected(CHAINS, seeds, wishes)]

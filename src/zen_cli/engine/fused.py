@@ -99,9 +99,9 @@ class UnderWay:
         lanes, batch = self._lanes, self._settings.batch_size
         sizes = (step, self._depth, batch, lanes.widest)
         launches = lanes.launches[step]
-        for tile, aligned, large, start, members, programs in launches:
+        for tile, aligned, start, members, programs in launches:
             given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
-            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, "LARGE": large, **OPTIONS}
+            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
             if tile.depthwise:
                 kernels.depthwise[programs, 2 * members](*given, **flags)
             else:

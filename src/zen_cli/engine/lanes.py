@@ -21,7 +21,6 @@ from .seeds import image_count
 MAX_LANES = 128  # that are launched together; while a GPU computes them, the host prepares the next
 BLOCK_ROWS = 128  # output positions that one program computes, and that one entry of the moments stands for
 DEPTHWISE_COLUMNS = 32
-LARGE = 2**31  # numbers that 32 bits do not count
 ALIGNMENT = 64  # numbers; where a lane's part of a buffer may start
 
 
@@ -87,7 +86,6 @@ class Launch(NamedTuple):
     Attributes:
         tile: what a program does.
         aligned: whether all of their channels and weights lie so that four numbers can be read at once.
-        large: whether 32 bits do not count the numbers of their feature maps or weights.
         start: where they start in `Lanes.order`.
         lanes: how many there are.
         programs: the most that a half of one of them needs.
@@ -95,7 +93,6 @@ class Launch(NamedTuple):
 
     tile: Tile
     aligned: bool
-    large: bool
     start: int
     lanes: int
     programs: int
@@ -152,12 +149,6 @@ def is_aligned(layer: ConvLayer) -> bool:
     if not tile_of(layer).depthwise:
         widths += [layer.fan_in, layer.out_width // layer.groups]
     return all(width % 4 == 0 for width in widths)
-
-
-def is_large(layer: ConvLayer, batch: int) -> bool:
-    """Whether 32 bits do not count the numbers of a layer's input, output or weights."""
-    maps = max(layer.in_width * math.prod(layer.in_size), layer.out_width * math.prod(layer.out_size))
-    return max(2 * batch * maps, math.prod(layer.weight_shape)) >= LARGE
 
 
 def blocks_of(layer: ConvLayer, batch: int) -> int:
@@ -239,14 +230,15 @@ def _launches(
     Lanes share a launch if their layers take the same tile and need about as many programs, within a factor of 4: each
     gets as many as the one that needs most.
     """
-    kinds: dict[tuple[Tile, bool, int], int] = {}  # what a launch is for: a tile, and a like number of programs
-
-    def kind_of(layer: ConvLayer) -> int:
-        size = programs_of(layer, batch).bit_length() // 2
-        return kinds.setdefault((tile_of(layer), is_large(layer, batch), size), len(kinds))
-
-    kind = torch.tensor([kind_of(layer) for layer in layers])
-    programs = torch.tensor([programs_of(layer, batch) for layer in layers])
+    kinds: dict[tuple[Tile, int], int] = {}  # what a launch is for: a tile, and about as many programs
+    counts = [programs_of(layer, batch) for layer in layers]
+    kind = torch.tensor(
+        [
+            kinds.setdefault((tile_of(layer), count.bit_length() // 2), len(kinds))
+            for layer, count in zip(layers, counts, strict=True)
+        ]
+    )
+    programs = torch.tensor(counts)
     lane, step = alive.nonzero(as_tuple=True)
     row = table[lane, step]
     key, order = ((step * len(kinds) + kind[row]) * 2 + aligned[lane, step]).sort(stable=True)
@@ -258,7 +250,6 @@ def _launches(
     start, known = 0, list(kinds)
     for number, count, largest in zip(key[first].tolist(), lanes.tolist(), most.tolist(), strict=True):
         at, which = divmod(number // 2, len(kinds))
-        tile, large, _ = known[which]
-        launches[at].append(Launch(tile, number % 2 == 1, large, start, count, largest))
+        launches[at].append(Launch(known[which][0], number % 2 == 1, start, count, largest))
         start += count
     return lane[order], launches

@@ -29,7 +29,6 @@ from .tables import (
     VARIANCES,
     WEIGHTS,
     corners,
-    counted,
     field,
     least_of,
     look,
@@ -53,7 +52,7 @@ def _operand(x, kind: tl.constexpr, PRECISION: tl.constexpr):
 
 
 @triton.jit
-def _finish(values, target, moments, half, block, rows, row, column, inside, width, LARGE: tl.constexpr):
+def _finish(values, target, moments, half, block, rows, row, column, inside, width):
     """Stores pre-activations [R, C] of a block, and their means and sums of squared deviations [C]."""
     here = (row < rows)[:, None] & inside[None, :]
     mean = tl.sum(values, axis=0) / tl.minimum(rows - block * ROWS, ROWS)  # rows behind the last hold zeros
@@ -62,7 +61,7 @@ def _finish(values, target, moments, half, block, rows, row, column, inside, wid
     at = moments + (half * blocks + block) * width + column
     tl.store(at, mean, mask=inside)
     tl.store(at + 2 * blocks * width, tl.sum(off * off, axis=0), mask=inside)
-    at = counted(half * rows + row, LARGE)[:, None] * width + column[None, :]
+    at = (half * rows + row).to(tl.int64)[:, None] * width + column[None, :]
     tl.store(target + at, values.to(target.dtype.element_ty), mask=here)
 
 
@@ -85,7 +84,6 @@ def convolve(
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
     ALIGNED: tl.constexpr,
-    LARGE: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     """A convolution as a product of gathered rows [R, K] and weights [K, C], tap by tap.
@@ -107,7 +105,7 @@ def convolve(
     if block * ROWS >= rows:
         return
     row = block * ROWS + tl.arange(0, ROWS)
-    image, top, left = corners(shape, half, row, batch)
+    corner, top, left = corners(shape, half, row, rows, batch)
     group = tile // group_tiles
     column = tile % group_tiles * COLUMNS + tl.arange(0, COLUMNS)  # in the group
 
@@ -116,23 +114,23 @@ def convolve(
     else:
         source = maps + start_of(places, lane, EVEN_MAPS + (step + 1) % 2)
         least = least_of(shape_at(shapes, steps, lane, step - 1, depth))
-    source += group * fan_in
+    source += corner * in_width + group * fan_in  # [R]
     scales = stats + (lane * 2 + half) * 2 * widest + group * fan_in
     taps, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
     first = step_field(steps, lane, step, depth, WEIGHTS)
     if ALIGNED:
         first = multiple(first, 4)
-    weights = numbers + first + counted(group * group_width + column, LARGE) * (taps * fan_in)
+    weights = numbers + first + (group * group_width + column).to(tl.int64) * (taps * fan_in)  # [C]
     kind = maps.dtype.element_ty
     chunks = tl.cdiv(fan_in, INNER)
     values = tl.zeros((ROWS, COLUMNS), tl.float32)
     for turn in range(taps * chunks):
         tap = turn // chunks
         channel = turn % chunks * INNER + tl.arange(0, INNER)
-        at, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
+        away, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left)
         known = channel < fan_in
-        here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + counted(at, LARGE)[:, None] * in_width + channel[None, :], mask=here, other=0.0)
+        here = inside[:, None] & known[None, :]
+        value = tl.load(source[:, None] + (away * in_width + channel)[None, :], mask=here, other=0.0)
         if not FIRST:
             scale = tl.load(scales + channel, mask=known, other=0.0)
             shift = tl.load(scales + widest + channel, mask=known, other=0.0)
@@ -148,7 +146,7 @@ def convolve(
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
     inside = column < group_width
-    _finish(values, target, moments, half, block, rows, row, group * group_width + column, inside, out_width, LARGE)
+    _finish(values, target, moments, half, block, rows, row, group * group_width + column, inside, out_width)
 
 
 @triton.jit(do_not_specialize=INTEGERS)
@@ -168,7 +166,6 @@ def depthwise(
     widest,
     FIRST: tl.constexpr,
     ALIGNED: tl.constexpr,
-    LARGE: tl.constexpr,
 ):
     """A convolution of each channel alone: a program does a block of rows of one half; grid as in `convolve`."""
     lane = tl.load(order + start + tl.program_id(1) // 2).to(tl.int32)
@@ -183,7 +180,7 @@ def depthwise(
     if block * ROWS >= rows:
         return
     row = block * ROWS + tl.arange(0, ROWS)
-    image, top, left = corners(shape, half, row, batch)
+    corner, top, left = corners(shape, half, row, rows, batch)
     column = tile * DEPTHWISE + tl.arange(0, DEPTHWISE)
     known = column < width
 
@@ -195,22 +192,22 @@ def depthwise(
         scales = stats + (lane * 2 + half) * 2 * widest + column
         scale = tl.load(scales, mask=known, other=0.0)
         shift = tl.load(scales + widest, mask=known, other=0.0)
+    source += corner[:, None] * width + column[None, :]  # [R, C]
     taps, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
     weights = numbers + step_field(steps, lane, step, depth, WEIGHTS) + column * taps
     kind = maps.dtype.element_ty
     values = tl.zeros((ROWS, DEPTHWISE), tl.float32)
     for tap in range(taps):
-        at, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, top, left)
-        here = (inside & (row < rows))[:, None] & known[None, :]
-        value = tl.load(source + counted(at, LARGE)[:, None] * width + column[None, :], mask=here, other=0.0)
-        value = value.to(tl.float32)
+        away, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left)
+        here = inside[:, None] & known[None, :]
+        value = tl.load(source + away * width, mask=here, other=0.0).to(tl.float32)
         if not FIRST:
             value = tl.where(here, tl.maximum(value * scale[None, :] + shift[None, :], least), 0.0)
         weight = tl.load(weights + tap, mask=known, other=0.0).to(kind).to(tl.float32)
         values += value * weight[None, :]
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
-    _finish(values, target, moments, half, block, rows, row, column, known, width, LARGE)
+    _finish(values, target, moments, half, block, rows, row, column, known, width)
 
 
 @triton.jit(do_not_specialize=INTEGERS)

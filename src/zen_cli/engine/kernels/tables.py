@@ -29,12 +29,6 @@ def multiple(number, OF: tl.constexpr):
 
 
 @triton.jit
-def counted(number, LARGE: tl.constexpr):
-    """A number of something, in as many bits as the largest lane needs."""
-    return number.to(tl.int64) if LARGE else number
-
-
-@triton.jit
 def layers_of(places, lane):
     """How many layers a lane has."""
     return tl.load(places + lane * PLACE_FIELDS + LAYERS).to(tl.int32)
@@ -71,13 +65,16 @@ def least_of(shape):
 
 
 @triton.jit
-def corners(shape, half, row, batch):
-    """The image, and the upper left corner in it, of what output rows read, [R] each."""
-    out_y, out_x = field(shape, OUT_Y), field(shape, OUT_X)
+def corners(shape, half, row, rows, batch):
+    """The upper left corner of what each output row reads, [R] each: its position in all images, and its y and x.
+
+    A row behind the last has a corner so far up that nothing it reads is there.
+    """
+    out_y, out_x, in_y, in_x = field(shape, OUT_Y), field(shape, OUT_X), field(shape, IN_Y), field(shape, IN_X)
     image = half * batch + row // (out_y * out_x)
     y = row // out_x % out_y * field(shape, STRIDE_Y) - field(shape, PADDING_Y)
     x = row % out_x * field(shape, STRIDE_X) - field(shape, PADDING_X)
-    return image, y, x
+    return ((image * in_y + y) * in_x + x).to(tl.int64), tl.where(row < rows, y, -(1 << 30)), x
 
 
 @triton.jit
@@ -89,8 +86,8 @@ def window(shape):
 
 
 @triton.jit
-def look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, image, y, x):
-    """For one tap of the kernel: the input positions that rows read, and whether they are there, [R] each."""
-    y += tap // kernel_x * dilation_y
-    x += tap % kernel_x * dilation_x
-    return (image * in_y + y) * in_x + x, (y >= 0) & (y < in_y) & (x >= 0) & (x < in_x)
+def look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left):
+    """For one tap of the kernel: how far from their corners rows read, and whether that is in the image, [R]."""
+    y, x = tap // kernel_x * dilation_y, tap % kernel_x * dilation_x
+    inside_y = (top + y).to(tl.uint32) < in_y.to(tl.uint32)  # and not below 0, which would be more than any height
+    return y * in_x + x, inside_y & ((left + x).to(tl.uint32) < in_x.to(tl.uint32))
