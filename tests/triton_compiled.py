@@ -27,7 +27,7 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve": (kernels.convolve, "*fp32", WIDE),
     "convolve, narrow": (kernels.convolve, "*fp32", {**WIDE, "COLUMNS": 16, "INNER": 16}),
     "convolve, images": (kernels.convolve, "*fp32", {**WIDE, "FIRST": True, "INNER": 16, "ALIGNED": False}),
-    "convolve, tf32": (kernels.convolve, "*fp32", {**WIDE, "PRECISION": "tf32"}),
+    "convolve, tf32": (kernels.convolve, "*fp32", {**WIDE, "PRODUCTS": 1}),
     "convolve, float16": (kernels.convolve, "*fp16", WIDE),
     "convolve, bfloat16": (kernels.convolve, "*bf16", WIDE),
     "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
@@ -53,10 +53,10 @@ def shared_bytes(kernel: Any, maps: str, flags: dict[str, Any], card: int) -> in
 if __name__ == "__main__":
     found: dict[str, dict[str, int]] = {}
     for card in map(int, sys.argv[1:]):
-        products = "tf32x3" if card >= 80 else "ieee"
+        products = 3 if card >= 80 else 0
         found[str(card)] = {
-            name: shared_bytes(kernel, maps, {"PRECISION": products, **flags} if "COLUMNS" in flags else flags, card)
+            name: shared_bytes(kernel, maps, {"PRODUCTS": products, **flags} if "COLUMNS" in flags else flags, card)
             for name, (kernel, maps, flags) in KERNELS.items()
-            if card >= 80 or flags.get("PRECISION") != "tf32"
+            if card >= 80 or "PRODUCTS" not in flags
         }
     print(json.dumps(found))

@@ -25,8 +25,8 @@ from .precision import dtype_of
 from .seeds import draw_seed, perturb
 from .statistics import EPS
 
-# Three products of TF32 for one of float32: nearly as exact, and on tensor cores (Ootomo and Yokota, 2022).
-PRODUCTS: dict[PrecisionMode, str] = {"float32": "tf32x3", "tf32": "tf32"}
+# Of TF32 for one of float32: three are nearly as exact, and on tensor cores.
+PRODUCTS: dict[PrecisionMode, int] = {"float32": 3, "tf32": 1}
 AMPERE = (8, 0)
 # Of the choices that compile without spilling registers on every card since Turing, the one that leaves the most room.
 FUSION = {"enable_fp_fusion": True}
@@ -86,7 +86,7 @@ class UnderWay:
         self._lanes, self._numbers, self._settings = lanes, numbers, settings
         device = numbers.device
         self._count, self._depth = lanes.steps.shape[:2]
-        self._products = PRODUCTS.get(mode, "ieee") if has_tf32(device) else "ieee"
+        self._products = PRODUCTS.get(mode, 0) if has_tf32(device) else 0
         self._maps = torch.empty(lanes.maps, dtype=dtype_of(mode), device=device)
         self._stats = torch.empty(self._count * 4 * lanes.widest, device=device)
         self._moments = torch.empty(lanes.moments, device=device)
@@ -101,11 +101,11 @@ class UnderWay:
         launches = lanes.launches[step]
         for tile, aligned, start, members, programs in launches:
             given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
-            flags: dict[str, int | str] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
+            flags: dict[str, int] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
             if tile.depthwise:
                 kernels.depthwise[programs, 2 * members](*given, **flags)
             else:
-                flags |= {"COLUMNS": tile.columns, "INNER": tile.inner, "PRECISION": self._products}
+                flags |= {"COLUMNS": tile.columns, "INNER": tile.inner, "PRODUCTS": self._products}
                 kernels.convolve[programs, 2 * members](*given, **flags)
         grid = triton.cdiv(lanes.widest, kernels.JOIN_COLUMNS.value), 2 * sum(launch.lanes for launch in launches)
         given = (self._stats, self._moments, self._variances, *self._tables, self._order, launches[0].start, *sizes)

@@ -31,7 +31,7 @@ from .tables import (
     corners,
     field,
     least_of,
-    look,
+    lies_in,
     multiple,
     shape_at,
     start_of,
@@ -44,11 +44,30 @@ JOIN_BLOCKS, JOIN_COLUMNS = map(tl.constexpr, (64, 16))
 
 
 @triton.jit
-def _operand(x, kind: tl.constexpr, PRECISION: tl.constexpr):
-    """What a product sees of x; left to itself, a tensor core cuts to TF32 and so makes every layer smaller."""
-    if PRECISION == "tf32":
-        x = ((x.to(tl.int32, bitcast=True) + 0x1000) & -0x2000).to(tl.float32, bitcast=True)
-    return x.to(kind)
+def _cut(x):
+    """float32 without the 13 bits that TF32 does not have."""
+    return (x.to(tl.int32, bitcast=True) & -0x2000).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _product(x, weights, PRODUCTS: tl.constexpr):
+    """[R, K] times [K, C]: as they are if PRODUCTS is 0, else by so many products of TF32 on tensor cores.
+
+    One product rounds to TF32, for a tensor core would cut, and so make every layer smaller. Three multiply what is
+    left and what is cut off, all but the smallest with the smallest (Ootomo and Yokota, 2022).
+    """
+    if PRODUCTS == 0:
+        total = tl.dot(x, weights, input_precision="ieee")
+    elif PRODUCTS == 1:
+        high_x = _cut((x.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True))
+        high_weights = _cut((weights.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True))
+        total = tl.dot(high_x, high_weights, input_precision="tf32")
+    else:
+        high_x, high_weights = _cut(x), _cut(weights)
+        total = tl.dot(x - high_x, high_weights, input_precision="tf32")
+        total = tl.dot(high_x, weights - high_weights, total, input_precision="tf32")
+        total = tl.dot(high_x, high_weights, total, input_precision="tf32")
+    return total
 
 
 @triton.jit
@@ -84,7 +103,7 @@ def convolve(
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
     ALIGNED: tl.constexpr,
-    PRECISION: tl.constexpr,
+    PRODUCTS: tl.constexpr,
 ):
     """A convolution as a product of gathered rows [R, K] and weights [K, C], tap by tap.
 
@@ -116,7 +135,8 @@ def convolve(
         least = least_of(shape_at(shapes, steps, lane, step - 1, depth))
     source += corner * in_width + group * fan_in  # [R]
     scales = stats + (lane * 2 + half) * 2 * widest + group * fan_in
-    taps, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
+    kernel_y, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
+    taps = kernel_y * kernel_x
     first = step_field(steps, lane, step, depth, WEIGHTS)
     if ALIGNED:
         first = multiple(first, 4)
@@ -127,9 +147,9 @@ def convolve(
     for turn in range(taps * chunks):
         tap = turn // chunks
         channel = turn % chunks * INNER + tl.arange(0, INNER)
-        away, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left)
-        known = channel < fan_in
-        here = inside[:, None] & known[None, :]
+        y, x = tap // kernel_x * dilation_y, tap % kernel_x * dilation_x
+        away, known = y * in_x + x, channel < fan_in
+        here = (lies_in(top + y, in_y) & lies_in(left + x, in_x))[:, None] & known[None, :]
         value = tl.load(source[:, None] + (away * in_width + channel)[None, :], mask=here, other=0.0)
         if not FIRST:
             scale = tl.load(scales + channel, mask=known, other=0.0)
@@ -141,8 +161,7 @@ def convolve(
             mask=known[:, None] & (column < group_width)[None, :],
             other=0.0,
         )
-        value, weight = _operand(value, kind, PRECISION), _operand(weight, kind, PRECISION)
-        values = tl.dot(value, weight, values, input_precision=PRECISION)
+        values += _product(value.to(kind), weight.to(kind), PRODUCTS)
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
     inside = column < group_width
@@ -193,18 +212,20 @@ def depthwise(
         scale = tl.load(scales, mask=known, other=0.0)
         shift = tl.load(scales + widest, mask=known, other=0.0)
     source += corner[:, None] * width + column[None, :]  # [R, C]
-    taps, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
-    weights = numbers + step_field(steps, lane, step, depth, WEIGHTS) + column * taps
+    kernel_y, kernel_x, dilation_y, dilation_x, in_y, in_x = window(shape)
+    weights = numbers + step_field(steps, lane, step, depth, WEIGHTS) + column * (kernel_y * kernel_x)
     kind = maps.dtype.element_ty
     values = tl.zeros((ROWS, DEPTHWISE), tl.float32)
-    for tap in range(taps):
-        away, inside = look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left)
-        here = inside[:, None] & known[None, :]
-        value = tl.load(source + away * width, mask=here, other=0.0).to(tl.float32)
-        if not FIRST:
-            value = tl.where(here, tl.maximum(value * scale[None, :] + shift[None, :], least), 0.0)
-        weight = tl.load(weights + tap, mask=known, other=0.0).to(kind).to(tl.float32)
-        values += value * weight[None, :]
+    for tap_y in range(kernel_y):
+        inside_y = lies_in(top + tap_y * dilation_y, in_y)
+        for tap_x in range(kernel_x):
+            here = (inside_y & lies_in(left + tap_x * dilation_x, in_x))[:, None] & known[None, :]
+            away = tap_y * dilation_y * in_x + tap_x * dilation_x
+            value = tl.load(source + away * width, mask=here, other=0.0).to(tl.float32)
+            if not FIRST:
+                value = tl.where(here, tl.maximum(value * scale[None, :] + shift[None, :], least), 0.0)
+            weight = tl.load(weights + tap_y * kernel_x + tap_x, mask=known, other=0.0).to(kind).to(tl.float32)
+            values += value * weight[None, :]
     target = maps + start_of(places, lane, EVEN_MAPS + step % 2)
     moments += start_of(places, lane, MOMENTS)
     _finish(values, target, moments, half, block, rows, row, column, known, width)

@@ -79,15 +79,13 @@ def corners(shape, half, row, rows, batch):
 
 @triton.jit
 def window(shape):
-    """Of the kernel: its taps, taps in x, dilations; of the input: height and width."""
+    """Of the kernel: taps in y and x, dilations; of the input: height and width."""
     kernel_y, kernel_x = field(shape, KERNEL_Y), field(shape, KERNEL_X)
     dilation_y, dilation_x = field(shape, DILATION_Y), field(shape, DILATION_X)
-    return kernel_y * kernel_x, kernel_x, dilation_y, dilation_x, field(shape, IN_Y), field(shape, IN_X)
+    return kernel_y, kernel_x, dilation_y, dilation_x, field(shape, IN_Y), field(shape, IN_X)
 
 
 @triton.jit
-def look(tap, kernel_x, dilation_y, dilation_x, in_y, in_x, top, left):
-    """For one tap of the kernel: how far from their corners rows read, and whether that is in the image, [R]."""
-    y, x = tap // kernel_x * dilation_y, tap % kernel_x * dilation_x
-    inside_y = (top + y).to(tl.uint32) < in_y.to(tl.uint32)  # and not below 0, which would be more than any height
-    return y * in_x + x, inside_y & ((left + x).to(tl.uint32) < in_x.to(tl.uint32))
+def lies_in(at, size):
+    """Whether 0 <= at < size; without a sign, what is below 0 is more than any size."""
+    return at.to(tl.uint32) < size.to(tl.uint32)
