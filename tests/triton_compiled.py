@@ -28,8 +28,8 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve, narrow": (kernels.convolve, "*fp32", {**WIDE, "COLUMNS": 16, "INNER": 16}),
     "convolve, images": (kernels.convolve, "*fp32", {**WIDE, "FIRST": True, "INNER": 16, "ALIGNED": False}),
     "convolve, tf32": (kernels.convolve, "*fp32", {**WIDE, "PRODUCTS": 1}),
-    "convolve, float16": (kernels.convolve, "*fp16", WIDE),
-    "convolve, bfloat16": (kernels.convolve, "*bf16", WIDE),
+    "convolve, float16": (kernels.convolve, "*fp16", {**WIDE, "PRODUCTS": 0}),
+    "convolve, bfloat16": (kernels.convolve, "*bf16", {**WIDE, "PRODUCTS": 0}),
     "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
     "depthwise, images": (kernels.depthwise, "*fp32", {"FIRST": True, "ALIGNED": False}),
     "join": (kernels.join, "*fp32", {}),
@@ -57,6 +57,6 @@ if __name__ == "__main__":
         found[str(card)] = {
             name: shared_bytes(kernel, maps, {"PRODUCTS": products, **flags} if "COLUMNS" in flags else flags, card)
             for name, (kernel, maps, flags) in KERNELS.items()
-            if card >= 80 or "PRODUCTS" not in flags
+            if card >= 80 or flags.get("PRODUCTS") != 1
         }
     print(json.dumps(found))
