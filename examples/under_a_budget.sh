@@ -8,5 +8,5 @@ cd "$(dirname "$0")"
 
 zen score --estimator mean-field networks/*.json |
     jq -c 'select(.cost.macs <= 2e8)' |
-    zen score --draws 2 --batch-size 4 - |
+    zen score --draws 8 --batch-size 4 - |
     jq -c '{name, zen: .zen.value, std_error: .zen.std_error}'

@@ -89,6 +89,8 @@ def test_resolution_and_classes_come_from_the_options(zen: Zen) -> None:
         (["--to", "torch", "-o", "a.py"], f"{SPEC}\n{OTHER}", ("2 networks for one file name", "folder")),
         (["--to", "torch", "-o", "out/"], f"{SPEC}\n{SPEC}", ("stdin:2", "stdin:1", "two networks for one file")),
         (["--to", "torch", "-o", "1-2.py"], SPEC, ("cannot import",)),
+        (["--to", "torch", "-o", "net"], SPEC, ("-o net", "net.py", "net/")),
+        (["--to", "torch", "-o", "net.txt"], SPEC, ("-o net.txt", "net.py", "net/")),
         (["--to", "torch", "-o", "file/out/"], SPEC, ("file", "is not a folder")),
         (["--to", "torch", "-o", "file/net.py"], SPEC, ("file", "is not a folder")),
         (["--to", "json", "-o", "file"], SPEC, ("file: exists", "--force")),

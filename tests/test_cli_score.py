@@ -270,6 +270,14 @@ def test_ctrl_c_ends_with_130() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", ["score -", "export - --to json"])
+def test_a_closed_stdin_is_an_empty_one(words: str) -> None:
+    command = f"exec {sys.executable} -m zen_cli {words} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("zen: stdin: is empty; ")
+
+
 def test_a_warning_is_one_line() -> None:
     script = (
         "import sys, warnings, zen_cli.scoring\n"

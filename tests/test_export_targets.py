@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from importlib.util import find_spec
 from itertools import product
@@ -16,7 +17,7 @@ import torch
 from export_cases import EVERYTHING, PLAIN, specs
 from hypothesis import given, settings
 
-from zen_cli.errors import RunError
+from zen_cli.errors import RunError, SourceError
 from zen_cli.export import TARGETS, Wish, export
 from zen_cli.export import to_torch as to_torch
 from zen_cli.export.check import TOLERANCE
@@ -188,6 +189,16 @@ def test_a_trained_checkpoint_is_exported(suffix: str, tmp_path: Path) -> None:
         loaded = torch.jit.load(tmp_path / "out" / "plain.torchscript")  # type: ignore[no-untyped-call]  # torch
     with torch.no_grad():
         torch.testing.assert_close(loaded(images), net(images))
+
+
+def test_a_checkpoint_with_what_is_no_number_is_the_users_and_is_named(tmp_path: Path) -> None:
+    state = Network(PLAIN, seed=5).module.state_dict()
+    name = next(name for name, tensor in reversed(state.items()) if tensor.is_floating_point())
+    state[name].view(-1)[0] = float("nan")
+    torch.save(state, tmp_path / "nan.pt")
+    with pytest.raises(SourceError, match=rf"nan\.pt: {re.escape(name)} holds what is no finite number; use "):
+        export([PLAIN], ["torchscript"], Wish(f"{tmp_path}/out/", str(tmp_path / "nan.pt")))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--top", "0"], ["--top"]),
     (["--gap", "5%%"], ["--gap"]),
     (["--gap", "120%"], ["--gap", "between"]),
+    (["--gap", "1"], ["--gap", "1% or 100%"]),
     (["--resolution", "0"], ["--resolution"]),
     (["--resolution", "2"], ["1 x 1 map"]),
     (["--num-classes", "0"], ["--num-classes"]),
@@ -93,6 +94,45 @@ def test_a_space_of_a_user(zen: Zen, write: Any) -> None:
     write("bad.json", {**space, "kernels": [3, 4]})
     for words in (QUICK, ["--check"]):
         zen("search", "--space", "bad.json", *words).fails("bad.json: kernels", "even")
+
+
+def test_a_space_with_one_seed_is_searched_for_the_input_of_that_seed(zen: Zen, write: Any) -> None:
+    space = json.loads(subprocess_space())
+    seed = {**space["seeds"][0], "resolution": 48, "num_classes": 7}
+    write("mine.json", {**space, "seeds": [seed]})
+    words = ["search", "--space", "mine.json", "--budget", "100evals", "--verify", "0", "--top", "1"]
+    for more, expected in (([], (48, 7)), (["--resolution", "32", "--num-classes", "3"], (32, 3))):
+        (row,) = zen(*words, "--max-sublayers", "20", *more).rows
+        assert (row["arch"]["resolution"], row["arch"]["num_classes"]) == expected
+
+
+def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> None:
+    script = (
+        "import sys, zen_cli.searching as searching\n"
+        "score_all = searching.score_all\n"
+        "def stop(specs, score, **more):\n"
+        "    if score.estimator == 'monte-carlo': raise KeyboardInterrupt\n"
+        "    return score_all(specs, score, **more)\n"
+        "searching.score_all = stop\n"
+        "from zen_cli.cli import main; main()\n"
+    )
+    words = [*SMALL, "--budget", "2000evals", "--out", "run"]
+    command = [sys.executable, "-c", script, "search", *words]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=zen.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr.endswith("zen: stopped while verifying; these are the scores of the search\n")
+    unverified = zen("search", *words[:-2], "--verify", "0")
+    assert done.stdout == unverified.out == (zen.folder / "run" / "results.jsonl").read_text()
+
+
+def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) -> None:
+    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--draws", "3"]
+    done = zen("search", *words)
+    scores = [(row["zen"]["value"], row["zen"]["std_error"]) for row in done.rows]
+    best, error = scores[0]
+    close = sum(best - value <= 2 * (error**2 + other**2) ** 0.5 for value, other in scores)
+    assert close > 1
+    assert f"{close} of {len(scores)} verified networks lie within two standard errors of the first" in done.err
 
 
 def subprocess_space() -> str:
@@ -202,6 +242,7 @@ def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> 
     assert "published for cifar-1m: ZenNet-1M" in done.err
     (row,) = zen("search", *words, "--max-params", "0.5M").rows
     assert row["search"]["budgets"]["params"] == 500_000
+    assert "published" not in zen("search", *words, "--max-params", "0.5M").err  # another problem, not to be compared
     listed = zen("search", "--list-presets").rows
     assert [row["preset"] for row in listed] == list(presets())
 

@@ -106,6 +106,7 @@ BLOCK_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"width": 8}, "blocks[0].op: missing; use one of conv, basic, bottleneck, mbconv"),
     ({"op": "conv", "width": 8, "kernal": 3}, 'blocks[0].kernal: unknown key; did you mean "kernel"?'),
     ({"op": "conv"}, "blocks[0].width: missing; add it"),
+    ({"op": "conv", "widht": 8}, 'blocks[0].widht: unknown key; did you mean "width"? (and 1 more)'),
     ({"op": "conv", "width": "3"}, 'blocks[0].width: must be a whole number, not "3" (a string)'),
     ({"op": "conv", "width": True}, "blocks[0].width: must be a whole number, not true (a boolean)"),
     ({"op": "conv", "width": 8.5}, "blocks[0].width: must be a whole number, not 8.5"),

@@ -21,7 +21,11 @@ def explain(error: ValidationError, known_ops: dict[str, type[BaseModel]], model
         model: the model of the whole document.
     """
     faults = [fault for fault in error.errors(include_url=False) if not _is_echo(dict(fault))]
-    text = _fault(dict(faults[0]), known_ops, model)
+    first = faults[0]
+    if first["type"] == "missing":  # more likely misspelt than forgotten, where its object has a key that nobody knows
+        unknown = (fault for fault in faults if fault["type"] == "extra_forbidden")
+        first = next((fault for fault in unknown if fault["loc"][:-1] == first["loc"][:-1]), first)
+    text = _fault(dict(first), known_ops, model)
     more = len({fault["loc"] for fault in faults}) - 1
     return text + (f" (and {more} more)" if more else "")
 

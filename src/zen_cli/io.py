@@ -132,6 +132,8 @@ def _open(source: str) -> Iterator[BinaryIO]:
 
 def _open_stdin() -> BinaryIO:
     """stdin through a buffer of our own: a thread may be waiting in it when the interpreter ends, which closes its."""
+    if sys.stdin is None:  # closed by whoever started us
+        return io.BytesIO()
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (OSError, ValueError, AttributeError):  # not a file, as in a test

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .cost import cost
 from .render import WIDE, bar, console
 from .search.limits import Limits
 from .search.loop import Snapshot
-from .search.presets import Preset, find_preset
+from .search.presets import Preset, presets
 from .search.scorers import Ledger
 from .search.settings import SearchSettings
 from .terms import spec_terms
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from .records import ScoreRecord
     from .searching import Outcome
     from .spec import ArchSpec
 
 FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
 TOP = 5
+LONG_MACS = 3e12  # about a minute of a laptop
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ENDINGS = {
     "interrupted": "interrupted",
@@ -102,7 +106,7 @@ class Screen:
         else:
             self._say(text)
 
-    def report(self, outcome: Outcome, preset: str | None, *, hint: bool = True) -> None:
+    def report(self, outcome: Outcome, *, hint: bool = True) -> None:
         """Says how the search ended, and how its best compares with what was published."""
         if self._quiet or not outcome.candidates:
             return
@@ -116,8 +120,9 @@ class Screen:
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         self._say(notation(best.spec))
+        preset = _preset_of(self._settings)
         if preset is not None and self._settings.proxy is None:
-            self._say(_comparison(find_preset(preset), self._settings))
+            self._say(_comparison(preset, self._settings))
         if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
             self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
 
@@ -127,7 +132,36 @@ class Screen:
             return
         best = outcome.candidates[0].score
         gap = max(0.0, (outcome.bound - best) / abs(best))
-        self._say(f"{best:.2f} nats; nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
+        self._say(
+            f"{best:.2f} nats; by the closed form nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})"
+        )
+
+    def verifying(self, outcome: Outcome) -> None:
+        """Says what it takes to verify the best, where that is long."""
+        score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
+        macs = 2 * score.batch_size * score.draws * sum(cost(candidate.spec).macs for candidate in candidates)
+        if not self._quiet and macs > LONG_MACS:
+            self._say(
+                f"verifying {len(candidates)} networks takes {format_count(macs)} multiply-adds; "
+                "Ctrl-C hands them over unverified"
+            )
+
+    def verified(self, records: Sequence[ScoreRecord]) -> None:
+        """Says how many of the verified might as well stand first."""
+        scores = [record.zen for record in records if record.zen.std_error is not None]
+        if self._quiet or len(scores) < 2 or self._settings.proxy is not None:
+            return
+        first = scores[0]
+        close = [
+            score
+            for score in scores
+            if first.value - score.value <= 2 * math.hypot(first.std_error or 0.0, score.std_error or 0.0)
+        ]
+        if len(close) > 1:
+            self._say(
+                f"{len(close)} of {len(scores)} verified networks lie within two standard errors of the first; "
+                "more --draws tell them apart"
+            )
 
     def _say(self, text: str) -> None:
         print(f"zen: {text}", file=sys.stderr, flush=True)
@@ -267,6 +301,13 @@ def _plain_table() -> Table:
     from rich.table import Table
 
     return Table.grid(padding=(0, 2))
+
+
+def _preset_of(settings: SearchSettings) -> Preset | None:
+    """The published problem that these settings are, if they are one."""
+    problem = (settings.space_document.get("name"), settings.resolution, settings.num_classes, settings.limits)
+    same = (row for row in presets().values() if (row.space, row.resolution, row.num_classes, row.limits) == problem)
+    return next(same, None)
 
 
 def _comparison(preset: Preset, settings: SearchSettings) -> str:

@@ -119,6 +119,8 @@ def parse_share(text: str, where: str) -> float:
     value, unit = split_number(text, where)
     if unit not in ("", "%"):
         raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; write 1% or 0.01")
+    if unit == "" and value == 1:
+        raise UsageError(f"{where}: {text!r} may be 1% or all of it; write 1% or 100%")
     share = value / 100 if unit == "%" else value
     if not 0 <= share <= 1:
         raise UsageError(f"{where}: {text!r} is not between 0% and 100%; write 1% or 0.01")

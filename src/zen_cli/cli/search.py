@@ -93,7 +93,11 @@ def search(
     ] = None,
     gap: Annotated[
         str | None,
-        typer.Option(metavar="X%", help="Exact search: stop at this gap, such as 1%.", rich_help_panel=HOW_PANEL),
+        typer.Option(
+            metavar="X%",
+            help="Exact search: stop at this gap (default: 0.5%; 0 for the proven best).",
+            rich_help_panel=HOW_PANEL,
+        ),
     ] = None,
     bound: Annotated[
         bool,
@@ -197,14 +201,12 @@ def search(
             from ..search.rundir import RunDirectory
 
             run = stack.enter_context(RunDirectory.create(out, settings))
-        code = _search(settings, run, bound=bound, style=format_, quiet=quiet, preset=preset)
+        code = _search(settings, run, bound=bound, style=format_, quiet=quiet)
     if code:
         raise typer.Exit(code)
 
 
-def _search(
-    settings: SearchSettings, run: Any, *, bound: bool, style: opt.Format, quiet: bool, preset: str | None
-) -> int:
+def _search(settings: SearchSettings, run: Any, *, bound: bool, style: opt.Format, quiet: bool) -> int:
     from ..live import Screen
     from ..records import ScoreRecord, to_bytes
     from ..render import Progress
@@ -222,20 +224,29 @@ def _search(
         check_bound(settings)
     with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
         outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
-    screen.report(outcome, preset, hint=not bound)
+    screen.report(outcome, hint=not bound)
     if bound and outcome.stopped != "interrupted":
         outcome = add_bound(settings, outcome)
     screen.bound(outcome)
     if outcome.stopped == "interrupted":
         settings = settings.model_copy(update={"verify": 0})
     code = 130 if outcome.stopped == "interrupted" else 0
-    with opt.records(style) as writer, Progress("verifying", quiet=quiet) as progress:
+    with opt.records(style) as writer:
         rows = []
-        for row in finish(settings, outcome, on_draw=progress.drew):
+        try:
+            if settings.verify:
+                screen.verifying(outcome)
+            with Progress("verifying", quiet=quiet) as progress:
+                found = finish(settings, outcome, on_draw=progress.drew)
+        except KeyboardInterrupt:
+            code = opt.report("stopped while verifying; these are the scores of the search", 130)
+            found = finish(settings.model_copy(update={"verify": 0}), outcome)
+        for row in found:
             if isinstance(row, ScoreRecord):
                 rows.append(row)
             elif isinstance(row, ZenError):
                 code = code or opt.report(str(row), row.exit_code)
+        screen.verified(rows)
         if run is not None:
             run.write_results(b"".join(to_bytes(row) + b"\n" for row in rows))
         for row in rows:

@@ -130,8 +130,8 @@ def _plan(items: Sequence[Item], targets: Sequence[Target], wish: Wish, weights:
         stem = f"zennet_{item.spec.id}" if several else module_name(item.spec)
         if out is not None and not folder:
             stem = out.name.removesuffix(targets[0].suffix)
-            if targets[0].name in ("torch", "timm") and not stem.isidentifier():
-                raise UsageError(f"-o {out}: Python cannot import {out.stem!r}; use letters, digits and _ in the name")
+            if targets[0].name in ("torch", "timm"):
+                _check_module(out)
         checkpoint = None if weights in ("seed", "none") else Path(weights)
         network = Network(item.spec, item.record, item.where, stem, wish.seed, checkpoint)
         for target in targets:
@@ -142,6 +142,13 @@ def _plan(items: Sequence[Item], targets: Sequence[Target], wish: Wish, weights:
             beside = out / f"{stem}.pt" if folder else out.with_suffix(".pt")
             rows.append(_Planned(network, TARGETS["torch"], "weights", beside))
     return rows
+
+
+def _check_module(out: Path) -> None:
+    if out.suffix != ".py":
+        raise UsageError(f"-o {out}: is no name of a Python file; use {out.stem}.py, or a folder, such as {out.stem}/")
+    if not out.stem.isidentifier():
+        raise UsageError(f"-o {out}: Python cannot import {out.stem!r}; use letters, digits and _ in the name")
 
 
 def _check_stdout(items: Sequence[Item], targets: Sequence[Target], weights: str) -> None:

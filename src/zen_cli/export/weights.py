@@ -120,6 +120,8 @@ def loaded(spec: ArchSpec, path: Path, names: dict[str, str]) -> ZenNet:
         if state[exported].shape != own[name].shape:
             shape, wanted = (" x ".join(map(str, value.shape)) for value in (state[exported], own[name]))
             raise SourceError(f"{path}: {exported} is {shape}, not {wanted}; export the network it was trained from")
+        if not state[exported].isfinite().all():
+            raise SourceError(f"{path}: {exported} holds what is no finite number; use a checkpoint from before that")
     unknown = sorted(set(state) - set(names.values()))
     if unknown:
         raise SourceError(f"{path}: {unknown[0]} is no tensor of this network; export the one it was trained from")

@@ -86,6 +86,8 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
     named = request.space or (preset.space if preset is not None and stored is None else None)
     if named is not None or base["space_document"] is None:
         base["space_document"] = load_space(named or "resnet").model_dump(by_alias=True, mode="json")
+    if preset is None and stored is None:
+        base |= _made_for(base["space_document"])
     if preset is not None and stored is not None:
         base |= {"resolution": preset.resolution, "num_classes": preset.num_classes, "limits": preset.limits}
         base["space_document"] = load_space(preset.space).model_dump(by_alias=True, mode="json")
@@ -118,6 +120,12 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         stored.check_resumable(settings)
     settings.seed_network()
     return settings
+
+
+def _made_for(space_document: dict[str, Any]) -> dict[str, int]:
+    """The input and the classes that a space is made for, if its one seed network says so."""
+    seeds = space_document.get("seeds", ())
+    return {name: seeds[0][name] for name in ("resolution", "num_classes")} if len(seeds) == 1 else {}
 
 
 def _limits(request: Request, base: Limits) -> Limits:
