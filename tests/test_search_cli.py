@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cli import ENVIRONMENT, Zen
 
+from zen_cli.chain import chain
 from zen_cli.errors import UsageError
 from zen_cli.live import notation, sparkline
 from zen_cli.plainnet import parse_plainnet
@@ -59,6 +60,8 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--gap", "5%%"], ["--gap"]),
     (["--gap", "120%"], ["--gap", "between"]),
     (["--gap", "1"], ["--gap", "1% or 100%"]),
+    (["--verify", "-1"], ["--verify: -1 is too small; use at least 0"]),
+    (["--lineages", "70000"], ["--lineages: 70000 is too large; use at most 65536"]),
     (["--resolution", "0"], ["--resolution"]),
     (["--resolution", "2"], ["1 x 1 map"]),
     (["--num-classes", "0"], ["--num-classes"]),
@@ -173,6 +176,13 @@ def test_the_same_seed_is_the_same_bytes(zen: Zen) -> None:
     assert first == zen("search", *QUICK, "--out", "run").out
     assert first == (zen.folder / "run" / "results.jsonl").read_text()
     assert first != zen("search", *QUICK, "--quiet", "--seed", "1").out
+
+
+def test_no_two_networks_of_an_answer_are_the_same_layers_in_other_blocks(zen: Zen) -> None:
+    words = ["--space", "mobile", "--resolution", "64", "--max-macs", "40M", "--max-sublayers", "12"]
+    rows = zen("search", *words, "--budget", "60kevals", "--verify", "0", "--top", "12").rows
+    layers = {(chain(parse_spec(row["arch"])), row["cost"]["params"], row["cost"]["macs"]) for row in rows}
+    assert len(layers) == len(rows) == 12
 
 
 def test_a_closed_pipe_ends_it_quietly(zen: Zen) -> None:

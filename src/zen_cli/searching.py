@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
+from .chain import Chain, chain
+from .cost import Cost, cost
 from .errors import RunError, UsageError, ZenError
 from .records import ScoreRecord, ScoreSettings, SearchRow
 from .scoring import score_all
@@ -93,10 +95,11 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
         warn=watch.warn,
     )
     stopped = loop.run(lambda snapshot: watch.on_generation(snapshot, ledger), watch.should_stop)
-    candidates: dict[str, Candidate] = {}
+    candidates: dict[tuple[Chain, Cost], Candidate] = {}
     for member in evolution.population:
         spec = ledger.spec(member.genome)
-        candidates.setdefault(spec.id, Candidate(_named(spec, space.name), sign * member.score))
+        # the same layers in other blocks, such as 2 + 4 sub-layers for 4 + 2, are no second network
+        candidates.setdefault((chain(spec), cost(spec)), Candidate(_named(spec, space.name), sign * member.score))
         if len(candidates) >= max(settings.top, settings.verify):
             break
     return Outcome(tuple(candidates.values()), stopped, evolution.proposals, loop.elapsed_s)
@@ -286,7 +289,6 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
 
 
 def _monte_carlo(specs: Sequence[ArchSpec], settings: ScoreSettings) -> list[float | RunError]:
-    from .chain import chain
     from .engine import Network, estimate
 
     networks = [Network(spec.id, chain(spec), spec.id) for spec in specs]

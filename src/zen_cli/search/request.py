@@ -114,8 +114,13 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         settings = SearchSettings(**base)
     except ValidationError as error:
         fault = error.errors()[0]
-        option = "--" + str(fault["loc"][-1]).replace("_", "-")
-        raise UsageError(f"{option}: {fault['input']} is out of range; {fault['msg'].lower()}") from None
+        option, bounds = "--" + str(fault["loc"][-1]).replace("_", "-"), fault.get("ctx", {})
+        hint = f"out of range; {fault['msg'].lower()}"
+        if "ge" in bounds:
+            hint = f"too small; use at least {bounds['ge']}"
+        elif "le" in bounds:
+            hint = f"too large; use at most {bounds['le']}"
+        raise UsageError(f"{option}: {fault['input']} is {hint}") from None
     if stored is not None:
         stored.check_resumable(settings)
     settings.seed_network()

@@ -70,12 +70,16 @@ class SearchSettings(BaseModel):
         for key in mine:
             if key in FREE or mine[key] == theirs[key]:
                 continue
-            first, second = mine[key], theirs[key]
+            first, second, option, part = mine[key], theirs[key], "--" + key.replace("_", "-"), ""
             if key == "limits":
                 first, second = self.limits._asdict(), wanted.limits._asdict()
             if isinstance(first, dict) and isinstance(second, dict):
                 name = next(name for name in {**first, **second} if first.get(name) != second.get(name))
-                key, first, second = Limits.options().get(name, name), first.get(name), second.get(name)
+                first, second = first.get(name), second.get(name)
+                option = Limits.options().get(name, "--" + name.replace("_", "-"))
+                if key == "space_document":
+                    option, part = "--space", "" if name == "name" else f"{name} "
             raise UsageError(
-                f"--resume: {key} of the run is {first} and not {second}; leave it out, or start a new run with --out"
+                f"--resume: {option} of the run is {part}{first}, not {second}; "
+                "leave it out, or start a new run with --out"
             )
