@@ -188,3 +188,10 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert child.stderr.read() == b""
     child.stderr.close()
     assert child.wait() == 0
+
+
+def test_every_target_is_completed() -> None:
+    from zen_cli.cli.export import _NAMES
+    from zen_cli.export import TARGETS
+
+    assert tuple(TARGETS) == _NAMES

@@ -244,6 +244,9 @@ def test_help_and_version_are_on_stdout(zen: Zen) -> None:
         ("zen score --est", "--estimator"),
         ("zen score --estimator m", "monte-carlo mean-field"),
         ("zen score --format j", "json jsonl"),
+        ("zen search --preset imagenet-4", "imagenet-400m"),
+        ("zen search --algorithm e", "evolution exact"),
+        ("zen export --to torch,t", "torch,timm torch,torchscript"),
     ],
 )
 def test_the_shell_completes_commands_options_and_values(words: str, expected: str) -> None:

@@ -14,6 +14,7 @@ from . import options as opt
 if TYPE_CHECKING:
     from ..export import Export
 
+_NAMES = ("torch", "timm", "pt2", "torchscript", "onnx", "safetensors", "json", "plainnet", "mermaid", "svg")
 _TARGETS = (
     "torch and timm (Python files), pt2 (torch.export), torchscript, onnx, safetensors (weights), json (the spec), "
     "plainnet (structure string), mermaid and svg (drawings)"
@@ -31,7 +32,14 @@ def export(
     ] = None,
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", "-t", metavar="TARGET[,TARGET]...", help=f"What to make: {_TARGETS}.", show_default=False),
+        typer.Option(
+            "--to",
+            "-t",
+            metavar="TARGET[,TARGET]...",
+            help=f"What to make: {_TARGETS}.",
+            show_default=False,
+            autocompletion=opt.choices(*_NAMES),
+        ),
     ] = None,
     out: Annotated[
         str | None,

@@ -20,11 +20,12 @@ SCORE_PANEL = "What defines the score"
 OUTPUT_PANEL = "Output"
 
 
-def _choices(*words: str) -> Callable[[str], list[str]]:
-    """Completes an option that takes one of these words."""
+def choices(*words: str) -> Callable[[str], list[str]]:
+    """Completes an option that takes these words, one or several with commas between them."""
 
     def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
+        before, comma, last = incomplete.rpartition(",")
+        return [before + comma + word for word in words if word.startswith(last) and word not in before.split(",")]
 
     return complete
 
@@ -33,7 +34,7 @@ Estimator = Annotated[
     str,
     typer.Option(
         metavar="monte-carlo|mean-field",
-        autocompletion=_choices("monte-carlo", "mean-field"),
+        autocompletion=choices("monte-carlo", "mean-field"),
         help="Random networks with an error bar, or the closed form, which needs milliseconds and no torch.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -42,7 +43,7 @@ Convention = Annotated[
     str,
     typer.Option(
         metavar="paper|zennas",
-        autocompletion=_choices("paper", "zennas"),
+        autocompletion=choices("paper", "zennas"),
         help="The definition of the paper, or what its published code computes.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -51,7 +52,7 @@ NormOption = Annotated[
     str | None,
     typer.Option(
         metavar="frobenius|l1",
-        autocompletion=_choices("frobenius", "l1"),
+        autocompletion=choices("frobenius", "l1"),
         help="Norm of the difference (default: frobenius for paper, l1 for zennas).",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -82,7 +83,7 @@ SearchEstimator = Annotated[
     str | None,
     typer.Option(
         metavar="mean-field|monte-carlo",
-        autocompletion=_choices("mean-field", "monte-carlo"),
+        autocompletion=choices("mean-field", "monte-carlo"),
         help="Search by the closed form (default), or by random networks.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -91,7 +92,7 @@ SearchConvention = Annotated[
     str | None,
     typer.Option(
         metavar="paper|zennas",
-        autocompletion=_choices("paper", "zennas"),
+        autocompletion=choices("paper", "zennas"),
         help="The definition of the paper (default), or what its published code computes.",
         rich_help_panel=SCORE_PANEL,
     ),
@@ -126,7 +127,7 @@ OutputFormat = Annotated[
     typer.Option(
         "--format",
         metavar="table|json|jsonl",
-        autocompletion=_choices("table", "json", "jsonl"),
+        autocompletion=choices("table", "json", "jsonl"),
         help="Default: table on a terminal, jsonl in a pipe.",
         rich_help_panel=OUTPUT_PANEL,
     ),

@@ -23,16 +23,28 @@ BUDGET_PANEL = "Budgets"
 HOW_PANEL = "How to search"
 
 
+def _complete_preset(incomplete: str) -> list[str]:
+    from ..search.presets import presets
+
+    return opt.choices(*presets())(incomplete)
+
+
 def search(
     space: Annotated[
         str | None,
         typer.Option(
             metavar="resnet|mobile|regnet|FILE",
             help="Where to search: a built-in space or a JSON file (default: resnet).",
+            autocompletion=opt.choices("resnet", "mobile", "regnet"),
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A published problem: space, input and budgets in one word.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="A published problem: space, input and budgets in one word.",
+            autocompletion=_complete_preset,
+        ),
     ] = None,
     resolution: Annotated[int | None, typer.Option(help="Side of the input image (default: 224).")] = None,
     num_classes: Annotated[int | None, typer.Option(help="Classes (default: 1000).")] = None,
@@ -75,7 +87,13 @@ def search(
         typer.Option(help="End after so many rounds without a better network.", rich_help_panel=BUDGET_PANEL),
     ] = None,
     algorithm: Annotated[
-        str | None, typer.Option(metavar="evolution|exact", help="(default: evolution)", rich_help_panel=HOW_PANEL)
+        str | None,
+        typer.Option(
+            metavar="evolution|exact",
+            help="(default: evolution)",
+            rich_help_panel=HOW_PANEL,
+            autocompletion=opt.choices("evolution", "exact"),
+        ),
     ] = None,
     population: Annotated[
         int | None, typer.Option(help="Networks remembered (default: 512).", rich_help_panel=HOW_PANEL)
