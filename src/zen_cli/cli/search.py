@@ -46,8 +46,11 @@ def search(
             autocompletion=_complete_preset,
         ),
     ] = None,
-    resolution: Annotated[int | None, typer.Option(help="Side of the input image (default: 224).")] = None,
-    num_classes: Annotated[int | None, typer.Option(help="Classes (default: 1000).")] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(help="Side of the input image (default: of the preset, else of the space's one seed, else 224)."),
+    ] = None,
+    num_classes: Annotated[int | None, typer.Option(help="Classes (default: likewise, else 1000).")] = None,
     max_params: Annotated[
         str | None, typer.Option(metavar="N", help="Parameters, such as 1M or 1.05e6.", rich_help_panel=BUDGET_PANEL)
     ] = None,
