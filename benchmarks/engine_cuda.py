@@ -17,14 +17,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 from unittest import mock
 
 import torch
-from engine_loop import Rates, floor, measure_rates, network, obvious_loop, population, published, table, tiny, wall
+from engine_loop import (
+    Rates,
+    at_least,
+    floor,
+    measure_rates,
+    named_device,
+    network,
+    new_file,
+    obvious_loop,
+    population,
+    published,
+    table,
+    tiny,
+    wall,
+)
 
-from zen_cli.devices import resolve_device
 from zen_cli.engine import Network, workers
 from zen_cli.engine.batch import Bundle, score_bundles, start
 from zen_cli.engine.estimates import run
@@ -206,27 +218,27 @@ def measured(name: str, bench: Bench) -> str:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--loop-networks", type=int, default=8)
-    parser.add_argument("--plain-networks", type=int, default=32)
-    parser.add_argument("--cifar", type=int, default=256, help="Networks near the CIFAR 1M budget.")
-    parser.add_argument("--mobile", type=int, default=64, help="Networks near 400M multiply-adds.")
-    parser.add_argument("--batches", type=int, nargs="*", default=[16, 64])
+    parser.add_argument("--device", type=named_device, default="cuda")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--rounds", type=at_least(1), default=3)
+    parser.add_argument("--loop-networks", type=at_least(1), default=8)
+    parser.add_argument("--plain-networks", type=at_least(1), default=32)
+    parser.add_argument("--cifar", type=at_least(2), default=256, help="Networks near the CIFAR 1M budget.")
+    parser.add_argument("--mobile", type=at_least(1), default=64, help="Networks near 400M multiply-adds.")
+    parser.add_argument("--batches", type=at_least(1), nargs="+", default=[16, 64])
     parser.add_argument("--seconds", type=float, default=float("inf"), help="Begin no part later than this.")
     parser.add_argument("--tiny", action="store_true", help="Small networks, to try the script itself.")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=new_file)
     options = parser.parse_args(words)
     begun = time.perf_counter()
-    device = resolve_device(options.device)
+    card = options.device
     small, mobile = (tiny() if options.tiny else published()).values()
-    rates = measure_rates(device, *((256, 4) if options.tiny else (8192, 1024)))
+    rates = measure_rates(card, *((256, 4) if options.tiny else (8192, 1024)))
     slack = 3.0 if options.tiny else 0.1
     crowd = [network(spec) for spec in population(small, options.cifar, "params", slack)]
     mobiles = [network(spec) for spec in population(mobile, options.mobile, "macs", slack)]
-    bench = Bench(crowd, mobiles, options.batches, device, rates, options)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU, to try the script"
+    bench = Bench(crowd, mobiles, options.batches, card, rates, options)
+    name = torch.cuda.get_device_name(card) if card.type == "cuda" else "a CPU, to try the script"
     text = (
         f"{name}, torch {torch.__version__}: {rates.macs / 1e12:.1f} T multiply-adds/s in float32 or three TF32 "
         f"products, {rates.bytes / 1e9:.0f} GB/s\n"

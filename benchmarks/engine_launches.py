@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
-from engine_loop import floor, network, obvious_loop, population, published, table, tiny
+from engine_loop import at_least, floor, network, new_file, obvious_loop, population, published, table, tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zen_cli.engine import Network
@@ -81,9 +80,9 @@ def work_of(title: str, one: Network, batch: int) -> list[str]:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[1, 16, 64])
+    parser.add_argument("--sizes", type=at_least(1), nargs="+", default=[1, 16, 64])
     parser.add_argument("--tiny", action="store_true", help="Small networks, to try the script itself.")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=new_file)
     options = parser.parse_args(words)
     small, mobile = (tiny() if options.tiny else published()).values()
     slack, most = 3.0 if options.tiny else 0.1, max(options.sizes)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -13,6 +15,7 @@ from torch import nn
 
 from zen_cli.chain import Chain, chain
 from zen_cli.cost import cost
+from zen_cli.devices import resolve_device
 from zen_cli.engine import Network
 from zen_cli.engine.precision import tensor_cores
 from zen_cli.errors import ZenError
@@ -46,6 +49,33 @@ def tiny() -> dict[str, ArchSpec]:
         "tiny mobile": "SuperConvK3BNRELU(3,8,2,1)SuperResIDWE2K3(8,16,2,16,1)",
     }
     return {name: parse_plainnet(text, name, resolution=16, num_classes=10) for name, text in texts.items()}
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A whole number of at least so much, for argparse."""
+
+    def whole(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} will not do; use a whole number from {least} on")
+        return int(text)
+
+    return whole
+
+
+def new_file(text: str) -> Path:
+    """Where a table goes, for argparse."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written; name a file in a folder that is there")
+    return path
+
+
+def named_device(text: str) -> torch.device:
+    """A device that is there, for argparse."""
+    try:
+        return resolve_device(text)
+    except ZenError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("--device: ")) from None
 
 
 def network(spec: ArchSpec) -> Network:

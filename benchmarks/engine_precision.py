@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from unittest import mock
 
 import torch
-from engine_loop import network, published, table, tiny
+from engine_loop import at_least, network, new_file, published, table, tiny
 from torch import Tensor
 
 from zen_cli.chain import ConvLayer
@@ -70,10 +69,10 @@ def errors(name: str, one: Network, settings: ScoreSettings) -> list[list[str]]:
 
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=16)
-    parser.add_argument("--batch-size", type=int, default=2)
+    parser.add_argument("--draws", type=at_least(2), default=16)
+    parser.add_argument("--batch-size", type=at_least(1), default=2)
     parser.add_argument("--tiny", action="store_true", help="Small networks, to try the script itself.")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=new_file)
     options = parser.parse_args(words)
     settings = check_settings(batch_size=options.batch_size, draws=options.draws, device="cpu")
     specs = tiny() if options.tiny else published()
