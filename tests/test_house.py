@@ -17,7 +17,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 HOUSE = (
     *("errors", "units", "explain", "blocks", "spec", "plainnet", "chain", "cost", "meanfield", "terms"),
     *("records", "documents", "io", "render", "space", "ahead"),
-    *("devices", "nets", "engine", "proxies", "scoring", "search", "exact", "searching", "live", "export", "cli"),
+    *("devices", "nets", "engine", "proxies", "scoring", "search", "exact", "searching"),
+    *("views", "live", "export", "cli"),
 )
 # These may import torch when they are imported; whoever else needs it imports them inside a function.
 TORCH = ("devices", "nets", "engine", "proxies", "exact", "export")

@@ -12,11 +12,11 @@ from cli import ENVIRONMENT, Zen
 
 from zen_cli.chain import chain
 from zen_cli.errors import UsageError
-from zen_cli.live import notation, sparkline
 from zen_cli.plainnet import parse_plainnet
 from zen_cli.search.presets import presets
 from zen_cli.spec import parse_spec
 from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
+from zen_cli.views import notation, sparkline
 
 SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
 QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]

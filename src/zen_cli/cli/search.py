@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError, ZenError
+from ..errors import UsageError
 from . import options as opt
+from .search_run import run_search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..search.settings import SearchSettings
 
 BUDGET_PANEL = "Budgets"
@@ -222,84 +219,15 @@ def search(
             from ..search.rundir import RunDirectory
 
             run = stack.enter_context(RunDirectory.create(out, settings))
-        code = _search(settings, run, bound=bound, style=format_, quiet=quiet)
+        code = run_search(settings, run, bound=bound, style=format_, quiet=quiet)
     if code:
         raise typer.Exit(code)
 
 
-def _search(settings: SearchSettings, run: Any, *, bound: bool, style: opt.Format, quiet: bool) -> int:
-    from ..live import Screen
-    from ..records import ScoreRecord, to_bytes
-    from ..render import Progress
-    from ..searching import Watch, add_bound, check_bound, finish, search_by
-
-    def warn(message: str) -> None:
-        opt.report(f"warning: {message}", 0)
-
-    if not settings.limits.bounds_depth and settings.space.kind == "blocks" and not quiet:
-        warn(
-            "no limit on depth: the Zen-score grows with depth without end; "
-            "add --max-sublayers, --max-layers or --max-depth-width-ratio"
-        )
-    if bound:
-        check_bound(settings)
-    with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
-        outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
-    screen.report(outcome, hint=not bound)
-    if bound and outcome.stopped != "interrupted":
-        outcome = add_bound(settings, outcome)
-    screen.bound(outcome)
-    if outcome.stopped == "interrupted":
-        settings = settings.model_copy(update={"verify": 0})
-    code = 130 if outcome.stopped == "interrupted" else 0
-    with opt.records(style) as writer:
-        rows = []
-        try:
-            if settings.verify:
-                screen.verifying(outcome)
-            with Progress("verifying", quiet=quiet) as progress:
-                found = finish(settings, outcome, on_draw=progress.drew)
-        except KeyboardInterrupt:
-            code = opt.report("stopped while verifying; these are the scores of the search", 130)
-            found = finish(settings.model_copy(update={"verify": 0}), outcome)
-        for row in found:
-            if isinstance(row, ScoreRecord):
-                rows.append(row)
-            elif isinstance(row, ZenError):
-                code = code or opt.report(str(row), row.exit_code)
-        screen.verified(rows)
-        if run is not None:
-            run.write_results(b"".join(to_bytes(row) + b"\n" for row in rows))
-        for row in rows:
-            writer.write(row)
-    return code
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[list[int]]:
-    """The first Ctrl-C (or SIGTERM) is noted, so that the generation can end; the second interrupts at once."""
-    seen: list[int] = []
-
-    def note(number: int, _: FrameType | None) -> None:
-        seen.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    try:
-        before = [(number, signal.signal(number, note)) for number in (signal.SIGINT, signal.SIGTERM)]
-    except ValueError:  # not in the main thread, as when a test calls the command
-        before = []
-    try:
-        yield seen
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
 def _print_presets(style: str | None) -> None:
-    from ..live import presets_table
     from ..render import console
     from ..search.presets import presets
+    from ..views import presets_table
 
     if opt.check_format(style) == "table":
         console().print(presets_table(list(presets().values())))
@@ -313,9 +241,9 @@ def _print_presets(style: str | None) -> None:
 
 
 def _check_space(settings: SearchSettings) -> None:
-    from ..live import members_table
     from ..render import console
     from ..search.members import random_members
+    from ..views import members_table
 
     console().print(members_table(settings, random_members(settings, 5)))
     if sys.stderr is not None:
