@@ -237,6 +237,13 @@ def test_help_and_version_are_on_stdout(zen: Zen) -> None:
     assert "score" in zen().out
 
 
+def python(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A script that calls the command with a network on stdin."""
+    command = [sys.executable, "-c", script, *words]
+    environment = ENVIRONMENT | variables
+    return subprocess.run(command, input=LINE, capture_output=True, text=True, env=environment, check=False)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -252,9 +259,7 @@ def test_help_and_version_are_on_stdout(zen: Zen) -> None:
 def test_the_shell_completes_commands_options_and_values(words: str, expected: str) -> None:
     variables = {"_ZEN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     script = "import sys; sys.argv = ['zen']; from zen_cli.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=ENVIRONMENT | variables, capture_output=True, text=True, check=False
-    )
+    done = python(script, **variables)
     assert done.stdout.split() == expected.split()
 
 
@@ -266,9 +271,7 @@ def test_ctrl_c_ends_with_130() -> None:
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
+    done = python(script)
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
 
@@ -289,9 +292,7 @@ def test_a_warning_is_one_line() -> None:
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False
-    )
+    done = python(script)
     assert done.stderr == "zen: warning: slow, and more\n"
 
 
@@ -303,8 +304,7 @@ def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_instal
     )
 
     def run(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-c", script, *words]
-        done = subprocess.run(command, input=LINE, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+        done = python(script, *words)
         return done.returncode, done.stderr
 
     assert run("--estimator", "mean-field") == (0, "")

@@ -30,6 +30,7 @@ from .tables import (
     WEIGHTS,
     corners,
     field,
+    lane_and_half,
     least_of,
     lies_in,
     multiple,
@@ -50,6 +51,12 @@ def _cut(x):
 
 
 @triton.jit
+def _rounded(x):
+    """float32 rounded to TF32, ties away from zero."""
+    return _cut((x.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True))
+
+
+@triton.jit
 def _product(x, weights, PRODUCTS: tl.constexpr):
     """[R, K] times [K, C]: as they are if PRODUCTS is 0, else by so many products of TF32 on tensor cores.
 
@@ -59,9 +66,7 @@ def _product(x, weights, PRODUCTS: tl.constexpr):
     if PRODUCTS == 0:
         total = tl.dot(x, weights, input_precision="ieee")
     elif PRODUCTS == 1:
-        high_x = _cut((x.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True))
-        high_weights = _cut((weights.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True))
-        total = tl.dot(high_x, high_weights, input_precision="tf32")
+        total = tl.dot(_rounded(x), _rounded(weights), input_precision="tf32")
     else:
         high_x, high_weights = _cut(x), _cut(weights)
         total = tl.dot(x - high_x, high_weights, input_precision="tf32")
@@ -109,8 +114,7 @@ def convolve(
 
     A program does a block of rows of one half and `COLUMNS` channels of a group; grid (programs, 2 lanes).
     """
-    lane = tl.load(order + start + tl.program_id(1) // 2).to(tl.int32)
-    half = tl.program_id(1) % 2
+    lane, half = lane_and_half(order, start)
     shape = shape_at(shapes, steps, lane, step, depth)
     in_width, out_width = field(shape, IN_WIDTH), field(shape, OUT_WIDTH)
     fan_in, group_width = field(shape, FAN_IN), field(shape, GROUP_WIDTH)
@@ -187,8 +191,7 @@ def depthwise(
     ALIGNED: tl.constexpr,
 ):
     """A convolution of each channel alone: a program does a block of rows of one half; grid as in `convolve`."""
-    lane = tl.load(order + start + tl.program_id(1) // 2).to(tl.int32)
-    half = tl.program_id(1) % 2
+    lane, half = lane_and_half(order, start)
     shape = shape_at(shapes, steps, lane, step, depth)
     width = field(shape, OUT_WIDTH)
     if ALIGNED:
@@ -234,8 +237,7 @@ def depthwise(
 @triton.jit(do_not_specialize=INTEGERS)
 def join(stats, moments, variances, shapes, steps, places, order, start, step, depth, batch, widest, eps):
     """Moments of all blocks -> biased variances, and scale and shift; grid (tiles of channels, 2 lanes)."""
-    lane = tl.load(order + start + tl.program_id(1) // 2).to(tl.int32)
-    half = tl.program_id(1) % 2
+    lane, half = lane_and_half(order, start)
     shape = shape_at(shapes, steps, lane, step, depth)
     width = field(shape, OUT_WIDTH)
     if tl.program_id(0) * JOIN_COLUMNS >= width:

@@ -29,6 +29,12 @@ def multiple(number, OF: tl.constexpr):
 
 
 @triton.jit
+def lane_and_half(order, start):
+    """Whose part a program computes, in a grid of (programs, 2 lanes)."""
+    return tl.load(order + start + tl.program_id(1) // 2).to(tl.int32), tl.program_id(1) % 2
+
+
+@triton.jit
 def layers_of(places, lane):
     """How many layers a lane has."""
     return tl.load(places + lane * PLACE_FIELDS + LAYERS).to(tl.int32)
