@@ -126,6 +126,9 @@ def _open(source: str) -> Iterator[BinaryIO]:
             raise SourceError(f"{source}: is a directory; name files, such as {source.rstrip('/')}/*.json")
         with open(source, "rb") as stream:
             yield stream
+    except FileNotFoundError as error:
+        hint = "name a file that is there, a structure string, or - for stdin"
+        raise SourceError(f"{source}: cannot be read, {_reason(error)}; {hint}") from None
     except (OSError, ValueError) as error:
         raise SourceError(f"{source}: cannot be read, {_reason(error)}") from None
 
