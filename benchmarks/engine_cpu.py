@@ -20,10 +20,10 @@ from typing import NamedTuple
 import torch
 from engine_loop import floor, measure_rates, network, obvious_loop, published, table, tiny, wall
 
-from zen_cli.engine import MIN_PRECISION_DRAWS, Network, estimate
-from zen_cli.engine.network import Draw
-from zen_cli.engine.single import score_draw
-from zen_cli.records import check_settings
+from zen_cli.metrics.monte_carlo import MIN_PRECISION_DRAWS, Network, estimate
+from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo.single import score_draw
+from zen_cli.metrics.records import check_settings
 
 CPU = torch.device("cpu")
 

@@ -37,14 +37,14 @@ from engine_loop import (
     wall,
 )
 
-from zen_cli.engine import Network, workers
-from zen_cli.engine.batch import Bundle, score_bundles, start
-from zen_cli.engine.estimates import run
-from zen_cli.engine.network import Draw
-from zen_cli.engine.precision import tensor_cores
-from zen_cli.engine.together import kernels_for, score_plain, score_together
-from zen_cli.engine.workers import Together
-from zen_cli.records import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
+from zen_cli.metrics.monte_carlo import Network, workers
+from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
+from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together
+from zen_cli.metrics.monte_carlo.estimates import run
+from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo.precision import tensor_cores
+from zen_cli.metrics.monte_carlo.workers import Together
+from zen_cli.metrics.records import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
 
 Rows: TypeAlias = Iterator[list[str]]
 MODES: tuple[PrecisionMode, ...] = ("float32", "tf32", "float16", "bfloat16")
@@ -171,7 +171,7 @@ def choices(bench: Bench) -> Rows:
     """Networks a second of both populations with other options of the kernels; nothing where there are no kernels."""
     if kernels_for(bench.device, "float32") is None:
         return
-    from zen_cli.engine import fused
+    from zen_cli.metrics.monte_carlo import fused
 
     settings = check_settings(batch_size=bench.batches[0], draws=1, device=str(bench.device))
     for options in OPTIONS:

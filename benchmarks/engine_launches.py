@@ -20,11 +20,11 @@ import torch
 from engine_loop import at_least, floor, network, new_file, obvious_loop, population, published, table, tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zen_cli.engine import Network
-from zen_cli.engine.lanes import MAX_LANES, lay_out
-from zen_cli.engine.network import Draw
-from zen_cli.engine.together import score_plain
-from zen_cli.records import check_settings
+from zen_cli.metrics.monte_carlo import Network
+from zen_cli.metrics.monte_carlo.dispatch import score_plain
+from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo.plan import MAX_LANES, lay_out
+from zen_cli.metrics.records import check_settings
 
 CPU = torch.device("cpu")
 VIEWS = {

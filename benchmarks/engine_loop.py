@@ -13,15 +13,15 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from zen_cli.chain import Chain, chain
-from zen_cli.cost import cost
 from zen_cli.devices import resolve_device
-from zen_cli.engine import Network
-from zen_cli.engine.precision import tensor_cores
 from zen_cli.errors import ZenError
-from zen_cli.nets import build_chain
-from zen_cli.plainnet import parse_plainnet
-from zen_cli.spec import ArchSpec, parse_spec
+from zen_cli.formats.plainnet import parse_plainnet
+from zen_cli.metrics.monte_carlo import Network
+from zen_cli.metrics.monte_carlo.precision import tensor_cores
+from zen_cli.net.counting import cost
+from zen_cli.net.layers import Chain, chain
+from zen_cli.net.module import build_chain
+from zen_cli.net.spec import ArchSpec, parse_spec
 
 ZENNET_1M = (
     "SuperConvK3BNRELU(3,88,1,1)SuperResK1K7K1(88,120,1,16,1)SuperResK1K7K1(120,192,2,16,3)"

@@ -17,10 +17,10 @@ import torch
 from engine_loop import at_least, network, new_file, published, table, tiny
 from torch import Tensor
 
-from zen_cli.chain import ConvLayer
-from zen_cli.engine import Network, batch
-from zen_cli.engine.batch import Bundle, score_bundles, start
-from zen_cli.records import ScoreSettings, check_settings
+from zen_cli.metrics.monte_carlo import Network, batch
+from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
+from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.net.layers import ConvLayer
 
 Convolve = Callable[[Tensor, Tensor, ConvLayer], Tensor]
 CPU = torch.device("cpu")

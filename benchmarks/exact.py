@@ -22,13 +22,13 @@ from typing import NamedTuple
 
 from svg import Series, draw_chart
 
-from zen_cli.cost import cost
-from zen_cli.exact import ExactResult, solve
-from zen_cli.plainnet import parse_plainnet
-from zen_cli.search.limits import Limits
-from zen_cli.space import BlockSpace
-from zen_cli.spec import ArchSpec, parse_spec
-from zen_cli.terms import score_spec
+from zen_cli.formats.plainnet import parse_plainnet
+from zen_cli.metrics.terms import score_spec
+from zen_cli.nas.algorithms.exact import ExactResult, solve
+from zen_cli.nas.limits import Limits
+from zen_cli.nas.space import BlockSpace
+from zen_cli.net.counting import cost
+from zen_cli.net.spec import ArchSpec, parse_spec
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "exact.md"
@@ -88,7 +88,7 @@ TASKS = (
 
 
 def built_in(name: str) -> BlockSpace:
-    return BlockSpace.model_validate_json((files("zen_cli") / f"space/builtin/{name}.json").read_text())
+    return BlockSpace.model_validate_json((files("zen_cli") / f"nas/space/builtin/{name}.json").read_text())
 
 
 def run(

@@ -24,11 +24,11 @@ from random import Random
 from typing import Any
 
 from zen_cli.errors import SpecError
-from zen_cli.export import TARGETS, Export, Wish, export
-from zen_cli.export.check import TOLERANCE
-from zen_cli.plainnet import parse_plainnet, to_plainnet
-from zen_cli.space import BUILTIN, load_space, to_spec
-from zen_cli.spec import ArchSpec, parse_spec
+from zen_cli.exporters import TARGETS, Export, Wish, export
+from zen_cli.exporters.check import TOLERANCE
+from zen_cli.formats.plainnet import parse_plainnet, to_plainnet
+from zen_cli.nas.space import BUILTIN, load_space, to_spec
+from zen_cli.net.spec import ArchSpec, parse_spec
 
 SE = 0.25
 CHUNK, SMALL = 10, 64

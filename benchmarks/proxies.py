@@ -21,8 +21,8 @@ from pathlib import Path
 from report import spearman
 
 from zen_cli import ArchSpec, parse_spec
-from zen_cli.proxies import find, names
-from zen_cli.records import check_settings
+from zen_cli.metrics.proxies import find, names
+from zen_cli.metrics.records import check_settings
 
 RESULT = Path(__file__).parent / "results" / "proxies.md"
 

@@ -32,10 +32,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from report import machine
 
-from zen_cli.search.request import Request, check_request
-from zen_cli.search.scorers import Ledger, find_start
-from zen_cli.search.settings import SearchSettings
-from zen_cli.searching import Watch, evolve
+from zen_cli.nas.answer import Watch, evolve
+from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.scorers import Ledger, find_start
+from zen_cli.nas.settings import SearchSettings
 
 RESULTS = Path(__file__).parent / "results" / "search.md"
 MARKS = (30_000, 120_000, 480_000)
@@ -86,9 +86,9 @@ def time_published(problem: Problem, iterations: int) -> float:
     """Seconds an iteration of the published algorithm: mutate one of the best, build it, count it, score one draw."""
     import torch
 
-    from zen_cli.chain import chain
-    from zen_cli.cost import cost
-    from zen_cli.nets import build_chain
+    from zen_cli.net.counting import cost
+    from zen_cli.net.layers import chain
+    from zen_cli.net.module import build_chain
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -134,8 +134,8 @@ def time_published(problem: Problem, iterations: int) -> float:
 
 def keep_the_best(problem: Problem, evaluations: int, seed: int) -> dict[int, float]:
     """The best score of keeping the best 512 and mutating a random one of them, on the closed form."""
-    from zen_cli.search.scorers import Rating
-    from zen_cli.searching import _scorer
+    from zen_cli.nas.answer import _scorer
+    from zen_cli.nas.scorers import Rating
 
     settings = settings_of(problem, evaluations, seed)
     space, random = settings.space, Random(seed)

@@ -69,7 +69,7 @@ def run(lines: list[str]) -> Took:
 
 def check(lines: list[str]) -> float:
     """Specs a second of processor time of parsing and validating alone."""
-    from zen_cli.spec import ArchSpec
+    from zen_cli.net.spec import ArchSpec
 
     start = time.process_time()
     for line in lines:

@@ -10,10 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zen_cli.chain import Chain, ConvLayer, Pool
-from zen_cli.engine.seeds import image_count, image_size, weight_count
-from zen_cli.nets import build_pool
-from zen_cli.records import ScoreSettings, check_settings
+from zen_cli.metrics.monte_carlo.seeds import image_count, image_size, weight_count
+from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.net.layers import Chain, ConvLayer, Pool
+from zen_cli.net.module import build_pool
 
 
 def normals(chain: Chain, batch: int, seed: int) -> tuple[Tensor, Tensor]:

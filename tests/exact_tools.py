@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
-from zen_cli.blocks import UNITS_PER_SUBLAYER
-from zen_cli.meanfield import log_delta
-from zen_cli.space import BlockSpace, Gene, Genome, genome_of, to_spec
-from zen_cli.spec import ArchSpec
-from zen_cli.terms import Terms, block_terms, spec_terms
+from zen_cli.metrics.mean_field import log_delta
+from zen_cli.metrics.terms import Terms, block_terms, spec_terms
+from zen_cli.nas.space import BlockSpace, Gene, Genome, genome_of, to_spec
+from zen_cli.net.blocks import UNITS_PER_SUBLAYER
+from zen_cli.net.spec import ArchSpec
 
 STEM = {"op": "conv", "kernel": 3, "width": 8, "stride": 1, "depth": 1}
 HEAD = {"op": "conv", "kernel": 1, "width": 16, "stride": 1, "depth": 1}

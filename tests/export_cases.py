@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from zen_cli.spec import ArchSpec, parse_spec
+from zen_cli.net.spec import ArchSpec, parse_spec
 
 WIDTHS = st.sampled_from([4, 6, 8, 12, 16])
 

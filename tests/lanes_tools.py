@@ -1,4 +1,4 @@
-"""Lanes with given numbers, and chains that take every kernel of `zen_cli.engine.kernels`."""
+"""Lanes with given numbers, and chains that take every kernel of `zen_cli.metrics.monte_carlo.kernels`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from engine_reference import normals, reference
 from torch import Tensor
 
-from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine.lanes import Lanes, lay_out
-from zen_cli.records import ScoreSettings
+from zen_cli.metrics.monte_carlo.plan import Lanes, lay_out
+from zen_cli.metrics.records import ScoreSettings
+from zen_cli.net.layers import Chain, ConvLayer
 
 
 def wide_chain() -> Chain:

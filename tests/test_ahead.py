@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from zen_cli.ahead import groups
+from zen_cli.metrics.prefetch import groups
 
 
 def test_a_sequence_is_cut() -> None:

@@ -14,10 +14,10 @@ import pytest
 from cli import ENVIRONMENT, Zen
 from export_cases import EVERYTHING, PLAIN
 
-from zen_cli.export import TARGETS, find_targets, registry
-from zen_cli.export.files import module_name, write_all
-from zen_cli.plainnet import to_plainnet
-from zen_cli.spec import parse_spec
+from zen_cli.exporters import TARGETS, find_targets, registry
+from zen_cli.exporters.files import module_name, write_all
+from zen_cli.formats.plainnet import to_plainnet
+from zen_cli.net.spec import parse_spec
 
 Write = Callable[[str, str | bytes | dict[str, Any]], str]
 
@@ -192,6 +192,6 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 def test_every_target_is_completed() -> None:
     from zen_cli.cli.export import _NAMES
-    from zen_cli.export import TARGETS
+    from zen_cli.exporters import TARGETS
 
     assert tuple(TARGETS) == _NAMES

@@ -265,9 +265,9 @@ def test_the_shell_completes_commands_options_and_values(words: str, expected: s
 
 def test_ctrl_c_ends_with_130() -> None:
     script = (
-        "import zen_cli.scoring, sys\n"
+        "import zen_cli.metrics.scoring, sys\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
-        "zen_cli.scoring.score_and_count = stop\n"
+        "zen_cli.metrics.scoring.score_and_count = stop\n"
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )
@@ -286,9 +286,9 @@ def test_a_closed_stdin_is_an_empty_one(words: str) -> None:
 
 def test_a_warning_is_one_line() -> None:
     script = (
-        "import sys, warnings, zen_cli.scoring\n"
+        "import sys, warnings, zen_cli.metrics.scoring\n"
         "def warn(*_, **__): warnings.warn('slow,\\n and more'); sys.exit(0)\n"
-        "zen_cli.scoring.score_and_count = warn\n"
+        "zen_cli.metrics.scoring.score_and_count = warn\n"
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )

@@ -14,9 +14,9 @@ from strategies import specs
 from torch import nn
 
 from zen_cli import ArchSpec, build, cost, parse_plainnet, parse_spec
-from zen_cli.chain import chain
-from zen_cli.nets import build_chain
-from zen_cli.terms import spec_terms
+from zen_cli.metrics.terms import spec_terms
+from zen_cli.net.layers import chain
+from zen_cli.net.module import build_chain
 
 FACTS = Path(__file__).parents[1] / "../shared/facts/zennets.json"
 

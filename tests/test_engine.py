@@ -10,19 +10,19 @@ import pytest
 import torch
 from engine_reference import odd_chain, plain_chain, settings
 
-from zen_cli import engine
-from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine import Estimate, Network, draw_bytes, estimate, summarise
-from zen_cli.engine import memory as memory_module
-from zen_cli.engine import workers as workers_module
-from zen_cli.engine.network import Draw, draws_wanted
-from zen_cli.engine.precision import tensor_cores
-from zen_cli.engine.single import Stopped, score_draw
-from zen_cli.engine.together import score_together
-from zen_cli.engine.workers import Cores, Together
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError, UsageError
-from zen_cli.meanfield import score_chain
-from zen_cli.records import PrecisionMode, ScoreSettings, check_settings
+from zen_cli.metrics import monte_carlo as engine
+from zen_cli.metrics.mean_field import score_chain
+from zen_cli.metrics.monte_carlo import Estimate, Network, draw_bytes, estimate, summarise
+from zen_cli.metrics.monte_carlo import memory as memory_module
+from zen_cli.metrics.monte_carlo import workers as workers_module
+from zen_cli.metrics.monte_carlo.dispatch import score_together
+from zen_cli.metrics.monte_carlo.network import Draw, draws_wanted
+from zen_cli.metrics.monte_carlo.precision import tensor_cores
+from zen_cli.metrics.monte_carlo.single import Stopped, score_draw
+from zen_cli.metrics.monte_carlo.workers import Cores, Together
+from zen_cli.metrics.records import PrecisionMode, ScoreSettings, check_settings
+from zen_cli.net.layers import Chain, ConvLayer
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def scores(networks: list[Network], wishes: ScoreSettings) -> dict[str, tuple[fl
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers of a GPU, on the CPU."""
-    monkeypatch.setattr("zen_cli.engine.estimates.start_workers", Together)
+    monkeypatch.setattr("zen_cli.metrics.monte_carlo.estimates.start_workers", Together)
 
 
 # independence
@@ -211,7 +211,7 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
 @pytest.mark.parametrize("kind", [Cores, Together])
 def test_a_network_too_large_alone_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
     if kind is Together:
-        monkeypatch.setattr("zen_cli.engine.estimates.start_workers", Together)
+        monkeypatch.setattr("zen_cli.metrics.monte_carlo.estimates.start_workers", Together)
     small, large = plain_chain(), plain_chain(width=64, side=32)
     limit_memory(monkeypatch, draw_bytes(small, 4) + 1000)
     results = list(estimate([network("s1", small), network("big", large), network("s2", small)], settings()))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zen_cli.cost import cost
+from zen_cli.net.counting import cost
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -80,8 +80,8 @@ def test_a_population_keeps_near_its_budget_and_has_no_twins() -> None:
 
 def test_the_loop_and_the_engine_estimate_the_same() -> None:
     loop = importlib.import_module("engine_loop")
-    from zen_cli.engine import estimate, summarise
-    from zen_cli.records import check_settings
+    from zen_cli.metrics.monte_carlo import estimate, summarise
+    from zen_cli.metrics.records import check_settings
 
     one = loop.network(next(iter(loop.tiny().values())))
     torch.manual_seed(0)

@@ -20,13 +20,13 @@ from engine_reference import odd_chain as pooled_chain
 from engine_reference import plain_chain, settings
 from lanes_tools import odd_chain, wide_chain
 
-from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine import draw_bytes
-from zen_cli.engine import together as together_module
-from zen_cli.engine.lanes import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
-from zen_cli.engine.network import Draw, Network
-from zen_cli.engine.together import kernels_for, score_plain, score_together, trial
-from zen_cli.records import PrecisionMode, ScoreSettings
+from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
+from zen_cli.metrics.monte_carlo import draw_bytes
+from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together, trial
+from zen_cli.metrics.monte_carlo.network import Draw, Network
+from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
+from zen_cli.metrics.records import PrecisionMode, ScoreSettings
+from zen_cli.net.layers import Chain, ConvLayer
 
 CPU = torch.device("cpu")
 CHAINS = [plain_chain(), odd_chain(), wide_chain(), plain_chain(depth=2)]
@@ -174,7 +174,7 @@ def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.Mo
         asked.extend(draws)
         return [float(draw.network.key) for draw in draws]
 
-    monkeypatch.setattr(together_module, "kernels_for", lambda device, mode: kernels)
+    monkeypatch.setattr(dispatch_module, "kernels_for", lambda device, mode: kernels)
     draws = draws_of(plain_chain(), pooled_chain(), wide_chain(), pooled_chain())
     scores = score_together(draws, settings(), "float32", CPU)
     assert asked == [draws[0], draws[2]]
@@ -209,8 +209,8 @@ def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypa
         asked.append(len(draws))
         raise ValueError("out of resource: shared memory\nHint")
 
-    monkeypatch.setattr(together_module, "kernels_for", lambda device, mode: kernels)
-    monkeypatch.setattr(together_module, "_refused", set())
+    monkeypatch.setattr(dispatch_module, "kernels_for", lambda device, mode: kernels)
+    monkeypatch.setattr(dispatch_module, "_refused", set())
     draws = draws_of(plain_chain(), wide_chain())
     plain = score_plain(draws, settings(), "float32", CPU)
     with pytest.warns(UserWarning, match=r"without Triton's kernels.*: ValueError: out of resource: shared memory$"):

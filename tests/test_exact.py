@@ -11,14 +11,14 @@ from random import Random
 import pytest
 from exact_tools import check_measure, measure, members, tiny_space, value
 
-from zen_cli.cost import cost
 from zen_cli.errors import UsageError
-from zen_cli.exact import ExactResult, Progress, check_exact, solve, upper_bound
-from zen_cli.plainnet import parse_plainnet
-from zen_cli.search.limits import Limits
-from zen_cli.space import BlockSpace, Genome, to_spec
-from zen_cli.spec import ArchSpec
-from zen_cli.terms import score_spec
+from zen_cli.formats.plainnet import parse_plainnet
+from zen_cli.metrics.terms import score_spec
+from zen_cli.nas.algorithms.exact import ExactResult, Progress, check_exact, solve, upper_bound
+from zen_cli.nas.limits import Limits
+from zen_cli.nas.space import BlockSpace, Genome, to_spec
+from zen_cli.net.counting import cost
+from zen_cli.net.spec import ArchSpec
 
 FACTS = Path(__file__).parents[2] / "shared" / "facts" / "zennets.json"
 TINY = {
@@ -35,7 +35,7 @@ SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]
 
 
 def built_in(name: str) -> BlockSpace:
-    return BlockSpace.model_validate_json((files("zen_cli") / f"space/builtin/{name}.json").read_text())
+    return BlockSpace.model_validate_json((files("zen_cli") / f"nas/space/builtin/{name}.json").read_text())
 
 
 def check_result(

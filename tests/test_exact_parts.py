@@ -10,20 +10,20 @@ from exact_tools import measure, members, tiny_space, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zen_cli.blocks import UNITS_PER_SUBLAYER
-from zen_cli.exact.branch import cut, traits
-from zen_cli.exact.cells import cover, points, singles
-from zen_cli.exact.dual import Descent, Plane
-from zen_cli.exact.dynamic import Program
-from zen_cli.exact.graph import make_graph
-from zen_cli.exact.listing import TooManyError, list_paths
-from zen_cli.exact.polish import Polisher
-from zen_cli.exact.problem import LAYERS_PER_SUBLAYER, Problem, Stage, Variant, read_problem
-from zen_cli.exact.prune import prune
-from zen_cli.exact.tables import sublayer_tables
-from zen_cli.search.limits import Limits
-from zen_cli.space import Gene, WidthRange
-from zen_cli.terms import block_terms
+from zen_cli.metrics.terms import block_terms
+from zen_cli.nas.algorithms.exact.branch import cut, traits
+from zen_cli.nas.algorithms.exact.cells import cover, points, singles
+from zen_cli.nas.algorithms.exact.dual import Descent, Plane
+from zen_cli.nas.algorithms.exact.dynamic import Program
+from zen_cli.nas.algorithms.exact.graph import make_graph
+from zen_cli.nas.algorithms.exact.listing import TooManyError, list_paths
+from zen_cli.nas.algorithms.exact.polish import Polisher
+from zen_cli.nas.algorithms.exact.problem import LAYERS_PER_SUBLAYER, Problem, Stage, Variant, read_problem
+from zen_cli.nas.algorithms.exact.prune import prune
+from zen_cli.nas.algorithms.exact.tables import sublayer_tables
+from zen_cli.nas.limits import Limits
+from zen_cli.nas.space import Gene, WidthRange
+from zen_cli.net.blocks import UNITS_PER_SUBLAYER
 
 WIDTHS = st.integers(1, 40).map(lambda steps: 8 * steps)
 MIXED = tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3])

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from zen_cli.cost import cost
-from zen_cli.export.about import facts, safe
-from zen_cli.export.layout import lay_out
-from zen_cli.export.network import Network
-from zen_cli.export.to_timm import timm_source
-from zen_cli.nets import build
-from zen_cli.spec import ArchSpec
+from zen_cli.exporters.about import facts, safe
+from zen_cli.exporters.layout import lay_out
+from zen_cli.exporters.source_network import Network
+from zen_cli.exporters.to_timm import timm_source
+from zen_cli.net.counting import cost
+from zen_cli.net.module import build
+from zen_cli.net.spec import ArchSpec
 
 ROOT = Path(__file__).parents[1]
 

@@ -18,14 +18,14 @@ from export_cases import EVERYTHING, PLAIN, specs
 from hypothesis import given, settings
 
 from zen_cli.errors import RunError, SourceError
-from zen_cli.export import TARGETS, Wish, export
-from zen_cli.export import to_torch as to_torch
-from zen_cli.export.check import TOLERANCE
-from zen_cli.export.network import Network
-from zen_cli.export.weights import random_images, read_tensors
-from zen_cli.plainnet import parse_plainnet
-from zen_cli.space import BUILTIN, load_space, to_spec
-from zen_cli.spec import ArchSpec, parse_spec
+from zen_cli.exporters import TARGETS, Wish, export
+from zen_cli.exporters import to_torch as to_torch
+from zen_cli.exporters.check import TOLERANCE
+from zen_cli.exporters.source_network import Network
+from zen_cli.exporters.weights import random_images, read_tensors
+from zen_cli.formats.plainnet import parse_plainnet
+from zen_cli.nas.space import BUILTIN, load_space, to_spec
+from zen_cli.net.spec import ArchSpec, parse_spec
 
 INSTALLED = [name for name, row in TARGETS.items() if all(find_spec(module) for module in row.modules)]
 
@@ -135,7 +135,7 @@ def test_a_network_may_differ_by_what_float32_does_to_it(tmp_path: Path) -> None
 @settings(max_examples=20)
 def test_onnx_computes_the_network(spec: ArchSpec) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-    from zen_cli.export.to_onnx import write
+    from zen_cli.exporters.to_onnx import write
 
     network = Network(spec)
     session = runtime.InferenceSession(write(network), providers=["CPUExecutionProvider"])
@@ -149,7 +149,7 @@ def test_onnx_computes_the_network(spec: ArchSpec) -> None:
 
 def test_onnx_names_and_counts(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
-    from zen_cli.export.to_onnx import OPSET, build_model
+    from zen_cli.exporters.to_onnx import OPSET, build_model
 
     network = Network(EVERYTHING)
     model = build_model(network)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from export_cases import PLAIN
 
-from zen_cli.export import Wish, export
+from zen_cli.exporters import Wish, export
 
 timm = pytest.importorskip("timm", reason="the extra timm is not installed")
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from strategies import specs
 
 from zen_cli import ArchSpec, load, load_all, parse_plainnet, score
-from zen_cli.documents import Found, read_values
 from zen_cli.errors import OutputError, SourceError, SpecError
-from zen_cli.io import write_bytes
-from zen_cli.records import to_bytes
-from zen_cli.spec import parse_spec
+from zen_cli.formats.documents import Found, read_values
+from zen_cli.formats.reading import write_bytes
+from zen_cli.metrics.records import to_bytes
+from zen_cli.net.spec import parse_spec
 
 SMALL = parse_plainnet("SuperConvK3BNRELU(3,8,1,1)", resolution=8)
 

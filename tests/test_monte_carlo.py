@@ -16,8 +16,8 @@ from strategies import specs
 
 from zen_cli import ArchSpec, ScoreRecord, ZenError, parse_plainnet, parse_spec, score
 from zen_cli.errors import MemoryLimitError, UsageError
-from zen_cli.records import check_settings, to_bytes
-from zen_cli.scoring import score_all
+from zen_cli.metrics.records import check_settings, to_bytes
+from zen_cli.metrics.scoring import score_all
 
 FAST = {"draws": 2, "batch_size": 2, "device": "cpu"}
 

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from strategies import specs
 
 from zen_cli import ArchSpec, parse_spec, score
-from zen_cli.chain import chain
-from zen_cli.cost import cost
 from zen_cli.errors import RunError, ScoreError, UsageError
-from zen_cli.meanfield import score_chain
-from zen_cli.proxies import Measurement, Proxy, find, find_all, installed, names
-from zen_cli.records import ScoreSettings, check_settings
-from zen_cli.space import genome_of
-from zen_cli.terms import network_terms, score_spec, spec_terms
+from zen_cli.metrics.mean_field import score_chain
+from zen_cli.metrics.proxies import Measurement, Proxy, find, find_all, installed, names
+from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
+from zen_cli.nas.space import genome_of
+from zen_cli.net.counting import cost
+from zen_cli.net.layers import chain
 
 CLOSED = ("zen", "balanced", "entropy", "entropy_stages", "params", "macs", "activations")
 TINY: dict[str, Any] = {
@@ -137,8 +137,8 @@ def test_a_proxy_has_one_way_to_be_computed_and_a_direction() -> None:
 
 def test_listing_finding_and_closed_forms_need_no_torch() -> None:
     code = (
-        "import sys; from zen_cli import parse_spec; from zen_cli.proxies import find, installed, names\n"
-        "from zen_cli.records import ScoreSettings\n"
+        "import sys; from zen_cli import parse_spec; from zen_cli.metrics.proxies import find, installed, names\n"
+        "from zen_cli.metrics.records import ScoreSettings\n"
         f"spec = parse_spec({TINY!r})\n"
         f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, ScoreSettings())\n"
         "list(installed()); find('phi')\n"
@@ -148,7 +148,7 @@ def test_listing_finding_and_closed_forms_need_no_torch() -> None:
 
 
 PLUGIN = """
-from zen_cli.proxies import Measurement, Proxy
+from zen_cli.metrics.proxies import Measurement, Proxy
 DEPTH = Proxy("depth", "lower", "layers", "none", closed_form=lambda terms, settings: terms.total.layers)
 def fail(spec, settings): raise KeyError("no\\nsuch key")
 FAILING = Proxy("failing", "higher", "fails", "none", measure=fail)
@@ -183,7 +183,7 @@ def test_an_installed_proxy_scores_like_a_built_in_one(plugin: Path) -> None:
     ("name", "words"),
     [
         ("broken", "proxy broken of plugged (plugged_missing:X): cannot be loaded, ModuleNotFoundError"),
-        ("wrong", "proxy wrong of plugged (plugged:WRONG): is int, not a zen_cli.proxies.Proxy"),
+        ("wrong", "proxy wrong of plugged (plugged:WRONG): is int, not a zen_cli.metrics.proxies.Proxy"),
         ("failing", "proxy failing of plugged (plugged:FAILING) failed, KeyError: 'no"),
         ("uneven", "proxy uneven of plugged (plugged:UNEVEN): failed, ZeroDivisionError"),
         ("odd", "proxy odd of plugged (plugged:ODD): gave str, not a Measurement"),

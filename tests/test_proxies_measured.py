@@ -18,19 +18,19 @@ from torch.func import functional_call, jacrev
 from torch.nn import functional
 
 from zen_cli import ArchSpec, parse_spec
-from zen_cli.chain import chain
-from zen_cli.engine import Network, estimate
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError
-from zen_cli.nets import ConvUnit, ResidualUnit, SqueezeExcitation, ZenNet
-from zen_cli.proxies import find
-from zen_cli.proxies.grad_norm import gradient_norm
-from zen_cli.proxies.naswot import agreements, log_determinant
-from zen_cli.proxies.ntk import condition_number, kernel
-from zen_cli.proxies.phi import log_gradient_norm
-from zen_cli.proxies.sampling import random_images, random_labels, random_network
-from zen_cli.proxies.snip import saliency
-from zen_cli.proxies.synflow import log_flow
-from zen_cli.records import check_settings
+from zen_cli.metrics.monte_carlo import Network, estimate
+from zen_cli.metrics.proxies import find
+from zen_cli.metrics.proxies.grad_norm import gradient_norm
+from zen_cli.metrics.proxies.naswot import agreements, log_determinant
+from zen_cli.metrics.proxies.ntk import condition_number, kernel
+from zen_cli.metrics.proxies.phi import log_gradient_norm
+from zen_cli.metrics.proxies.sampling import random_images, random_labels, random_network
+from zen_cli.metrics.proxies.snip import saliency
+from zen_cli.metrics.proxies.synflow import log_flow
+from zen_cli.metrics.records import check_settings
+from zen_cli.net.layers import chain
+from zen_cli.net.module import ConvUnit, ResidualUnit, SqueezeExcitation, ZenNet
 
 MEASURED = ("phi", "grad_norm", "snip", "synflow", "naswot", "ntk")
 CPU = torch.device("cpu")

@@ -13,21 +13,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zen_cli.blocks import unit_convs
-from zen_cli.cost import cost
 from zen_cli.errors import RunError, SpecError, UsageError
-from zen_cli.nets import build
-from zen_cli.records import ScoreRecord
-from zen_cli.search.evolution import Evolution
-from zen_cli.search.limits import Limits, depth_width_ratio
-from zen_cli.search.members import random_members
-from zen_cli.search.request import Request, check_request
-from zen_cli.search.scorers import BatchScorer, Ledger, Rating, find_start
-from zen_cli.search.settings import SearchSettings
-from zen_cli.searching import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
-from zen_cli.space import BlockSpace, RegNetSpace
-from zen_cli.spec import ArchSpec
-from zen_cli.terms import score_spec, spec_terms
+from zen_cli.metrics.records import ScoreRecord
+from zen_cli.metrics.terms import score_spec, spec_terms
+from zen_cli.nas.algorithms.evolution import Evolution
+from zen_cli.nas.answer import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
+from zen_cli.nas.limits import Limits, depth_width_ratio
+from zen_cli.nas.members import random_members
+from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
+from zen_cli.nas.settings import SearchSettings
+from zen_cli.nas.space import BlockSpace, RegNetSpace
+from zen_cli.net.blocks import unit_convs
+from zen_cli.net.counting import cost
+from zen_cli.net.module import build
+from zen_cli.net.spec import ArchSpec
 
 
 def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:
@@ -96,7 +96,7 @@ def test_a_restored_evolution_goes_on_as_if_nothing_had_happened(seed: int, befo
 
 
 def test_a_restored_evolution_goes_on_over_the_end_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zen_cli.search.evolution.FIRST_ROUND", 100)
+    monkeypatch.setattr("zen_cli.nas.algorithms.evolution.FIRST_ROUND", 100)
     whole = toy()
     drive(whole, 90)
     assert whole.round > 0
@@ -147,7 +147,7 @@ def test_a_move_that_leads_back_counts_and_needs_no_rating() -> None:
 
 
 def test_rounds_double_and_patience_counts_those_without_a_better_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zen_cli.search.evolution.FIRST_ROUND", 60)
+    monkeypatch.setattr("zen_cli.nas.algorithms.evolution.FIRST_ROUND", 60)
     evolution = toy(lineages=1)
     for _ in range(60 * 31):
         evolution.tell([Rating(1.0, 1, 1)] * len(evolution.ask()))
@@ -414,8 +414,8 @@ def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does
 
 
 def test_a_proxy_is_searched_in_its_own_direction() -> None:
-    from zen_cli.proxies import find
-    from zen_cli.records import check_settings
+    from zen_cli.metrics.proxies import find
+    from zen_cli.metrics.records import check_settings
 
     score = check_settings(estimator="mean-field", batch_size=2)
     for name, more in (

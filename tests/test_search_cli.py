@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from cli import ENVIRONMENT, Zen
 
-from zen_cli.chain import chain
 from zen_cli.errors import UsageError
-from zen_cli.plainnet import parse_plainnet
-from zen_cli.search.presets import presets
-from zen_cli.spec import parse_spec
+from zen_cli.formats.plainnet import parse_plainnet
+from zen_cli.nas.presets import presets
+from zen_cli.net.layers import chain
+from zen_cli.net.spec import parse_spec
+from zen_cli.ui.search_view import notation, sparkline
 from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
-from zen_cli.views import notation, sparkline
 
 SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
 QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]
@@ -111,7 +111,7 @@ def test_a_space_with_one_seed_is_searched_for_the_input_of_that_seed(zen: Zen, 
 
 def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> None:
     script = (
-        "import sys, zen_cli.searching as searching\n"
+        "import sys, zen_cli.nas.answer as searching\n"
         "score_all = searching.score_all\n"
         "def stop(specs, score, **more):\n"
         "    if score.estimator == 'monte-carlo': raise KeyboardInterrupt\n"
@@ -139,7 +139,7 @@ def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) ->
 
 
 def subprocess_space() -> str:
-    from zen_cli.space import load_space
+    from zen_cli.nas.space import load_space
 
     return load_space("resnet").model_dump_json(by_alias=True)
 
@@ -258,7 +258,7 @@ def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> 
 
 
 def test_published_networks_keep_the_budgets_of_their_presets() -> None:
-    from zen_cli.cost import cost
+    from zen_cli.net.counting import cost
 
     for preset in presets().values():
         if preset.published is not None:

@@ -22,11 +22,7 @@ EVALUATIONS = "16384evals"
 
 # `zen` with a checkpoint after every generation, so that a second of search has many.
 EAGER = (
-    "import sys\n"
-    "import zen_cli.search.loop as loop\n"
-    "loop.CHECKPOINT_SECONDS = 0.0\n"
-    "from zen_cli.cli import main\n"
-    "main()\n"
+    "import sys\nimport zen_cli.nas.loop as loop\nloop.CHECKPOINT_SECONDS = 0.0\nfrom zen_cli.cli import main\nmain()\n"
 )
 
 

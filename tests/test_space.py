@@ -12,10 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zen_cli.cost import cost
 from zen_cli.errors import SourceError, SpecError, UsageError
-from zen_cli.space import BUILTIN, BlockSpace, Genome, RegNetSpace, Space, genome_of, load_space, parse_space, to_spec
-from zen_cli.spec import parse_spec
+from zen_cli.nas.space import (
+    BUILTIN,
+    BlockSpace,
+    Genome,
+    RegNetSpace,
+    Space,
+    genome_of,
+    load_space,
+    parse_space,
+    to_spec,
+)
+from zen_cli.net.counting import cost
+from zen_cli.net.spec import parse_spec
 
 SEED = {
     "resolution": 32,

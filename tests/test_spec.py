@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from strategies import specs
 
 from zen_cli import ArchSpec, parse_spec
-from zen_cli.cost import cost
 from zen_cli.errors import SpecError
-from zen_cli.spec import json_schema
+from zen_cli.net.counting import cost
+from zen_cli.net.spec import json_schema
 
 TINY: dict[str, Any] = {"resolution": 8, "num_classes": 10, "blocks": [{"op": "conv", "width": 8}]}
 

@@ -14,7 +14,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from zen_cli.engine import fused, kernels
+from zen_cli.metrics.monte_carlo import fused, kernels
 
 POINTERS = {
     **dict.fromkeys(("numbers", "maps", "stats", "moments", "variances"), "*fp32"),

@@ -11,11 +11,11 @@ import torch
 from engine_reference import plain_chain, settings
 from lanes_tools import expected, odd_chain, some_lanes, wide_chain
 
-from zen_cli.chain import Chain, ConvLayer
-from zen_cli.engine import Network, fused
-from zen_cli.engine.network import Draw
-from zen_cli.engine.together import score_plain
-from zen_cli.records import PrecisionMode, ScoreSettings
+from zen_cli.metrics.monte_carlo import Network, fused
+from zen_cli.metrics.monte_carlo.dispatch import score_plain
+from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.records import PrecisionMode, ScoreSettings
+from zen_cli.net.layers import Chain, ConvLayer
 
 CHAINS = [plain_chain(depth=2), odd_chain(), wide_chain()]
 DEEP = [(ConvLayer(2, 2, (1, 1), (2, 2), activation=False),) * depth for depth in (60, 66)]

@@ -10,21 +10,19 @@ Names are imported where they are first used; torch only by a Monte-Carlo score 
 
 from __future__ import annotations
 
-import sys
 import warnings
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cost import Cost, cost
     from .errors import ZenError
-    from .io import load, load_all
-    from .nets import build
-    from .plainnet import parse_plainnet, to_plainnet
-    from .records import ScoreRecord
-    from .scoring import score
-    from .spec import ArchSpec, parse_spec
+    from .formats.plainnet import parse_plainnet, to_plainnet
+    from .formats.reading import load, load_all
+    from .metrics.records import ScoreRecord
+    from .metrics.scoring import score
+    from .net.counting import Cost, cost
+    from .net.module import build
+    from .net.spec import ArchSpec, parse_spec
 
 # torch works without numpy, which zen never asks for, but says this when it is imported.
 warnings.filterwarnings("ignore", message="Failed to initialize NumPy", category=UserWarning)
@@ -45,18 +43,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ArchSpec": "spec",
-    "Cost": "cost",
-    "ScoreRecord": "records",
+    "ArchSpec": "net.spec",
+    "Cost": "net.counting",
+    "ScoreRecord": "metrics.records",
     "ZenError": "errors",
-    "build": "nets",
-    "cost": "cost",
-    "load": "io",
-    "load_all": "io",
-    "parse_plainnet": "plainnet",
-    "parse_spec": "spec",
-    "score": "scoring",
-    "to_plainnet": "plainnet",
+    "build": "net.module",
+    "cost": "net.counting",
+    "load": "formats.reading",
+    "load_all": "formats.reading",
+    "parse_plainnet": "formats.plainnet",
+    "parse_spec": "net.spec",
+    "score": "metrics.scoring",
+    "to_plainnet": "formats.plainnet",
 }
 
 
@@ -70,14 +68,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps the function `cost` in view, which importing the module of the same name would hide."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name not in _HOMES or not isinstance(value, ModuleType):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

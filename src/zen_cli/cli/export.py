@@ -12,7 +12,7 @@ from ..units import format_count
 from . import options as opt
 
 if TYPE_CHECKING:
-    from ..export import Export
+    from ..exporters import Export
 
 _NAMES = ("torch", "timm", "pt2", "torchscript", "onnx", "safetensors", "json", "plainnet", "mermaid", "svg")
 _TARGETS = (
@@ -70,10 +70,10 @@ def export(
 
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
     """
-    from ..export import Wish
-    from ..export import export as export_all
-    from ..io import Overrides, read
-    from ..render import Progress
+    from ..exporters import Wish
+    from ..exporters import export as export_all
+    from ..formats.reading import Overrides, read
+    from ..ui.tables import Progress
 
     items = read(_sources(sources), Overrides(resolution, num_classes))
     wish = Wish(out, weights, seed, force)
@@ -86,7 +86,7 @@ def export(
 
 def _report(done: list[Export]) -> None:
     """Says on stderr what was written and what was checked."""
-    from ..export.check import TOLERANCE
+    from ..exporters.check import TOLERANCE
 
     networks = list(dict.fromkeys(row.network for row in done))
     for network in networks:

@@ -12,7 +12,7 @@ import typer
 from ..errors import OutputError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from ..records import ScoreRecord
+    from ..metrics.records import ScoreRecord
 
 Format: TypeAlias = Literal["table", "json", "jsonl"]
 
@@ -158,7 +158,7 @@ class Writer:
 
     def write(self, record: ScoreRecord) -> None:
         """Takes one record."""
-        from ..records import to_bytes
+        from ..metrics.records import to_bytes
 
         if self._style == "jsonl":
             emit(to_bytes(record) + b"\n")
@@ -168,11 +168,11 @@ class Writer:
     def close(self) -> None:
         """Writes what waits for the end."""
         if self._style == "table":
-            from ..render import print_records
+            from ..ui.tables import print_records
 
             print_records(self._records)
         elif self._style == "json":
-            from ..records import to_bytes
+            from ..metrics.records import to_bytes
 
             body = b",\n".join(to_bytes(record, indent=True) for record in self._records)
             emit(b"[\n" + body + b"\n]\n" if body else b"[]\n")

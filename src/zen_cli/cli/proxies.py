@@ -10,7 +10,7 @@ from .options import check_format, report
 
 def list_proxies(style: str | None) -> int:
     """Prints them as a table or as JSON, one that cannot be loaded as a line on stderr; returns the exit code."""
-    from ..proxies import Proxy, installed
+    from ..metrics.proxies import Proxy, installed
 
     style = check_format(style)
     rows: list[Proxy] = []
@@ -21,7 +21,7 @@ def list_proxies(style: str | None) -> int:
         else:
             rows.append(found)
     if style == "table":
-        from ..render import console, proxies_table
+        from ..ui.tables import console, proxies_table
 
         console().print(proxies_table(rows))
         return code

@@ -13,10 +13,10 @@ from ..errors import UsageError, ZenError
 from . import options as opt
 
 if TYPE_CHECKING:
-    from ..io import Item
-    from ..proxies import Proxy
-    from ..records import ScoreRecord
-    from ..spec import ArchSpec
+    from ..formats.reading import Item
+    from ..metrics.proxies import Proxy
+    from ..metrics.records import ScoreRecord
+    from ..net.spec import ArchSpec
 
 
 def score(
@@ -63,10 +63,10 @@ def score(
         from .proxies import list_proxies as print_proxies
 
         raise typer.Exit(print_proxies(style))
-    from ..io import Overrides, read
-    from ..records import check_settings
-    from ..render import Progress
-    from ..scoring import add_proxies, score_all
+    from ..formats.reading import Overrides, read
+    from ..metrics.records import check_settings
+    from ..metrics.scoring import add_proxies, score_all
+    from ..ui.tables import Progress
 
     settings = check_settings(
         estimator=estimator,
@@ -124,7 +124,7 @@ class Failures:
 def _find_proxies(text: str | None) -> tuple[Proxy, ...]:
     if text is None:
         return ()
-    from ..proxies import find_all
+    from ..metrics.proxies import find_all
 
     return find_all(text)
 
@@ -140,6 +140,6 @@ def _sources(sources: list[str] | None) -> list[str]:
 def _print_schema() -> None:
     import orjson
 
-    from ..spec import json_schema
+    from ..net.spec import json_schema
 
     opt.emit(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2) + b"\n")

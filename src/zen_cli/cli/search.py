@@ -14,14 +14,14 @@ from . import options as opt
 from .search_run import run_search
 
 if TYPE_CHECKING:
-    from ..search.settings import SearchSettings
+    from ..nas.settings import SearchSettings
 
 BUDGET_PANEL = "Budgets"
 HOW_PANEL = "How to search"
 
 
 def _complete_preset(incomplete: str) -> list[str]:
-    from ..search.presets import presets
+    from ..nas.presets import presets
 
     return opt.choices(*presets())(incomplete)
 
@@ -167,7 +167,7 @@ def search(
     if list_presets:
         _print_presets(style)
         return
-    from ..search.request import Request, check_request
+    from ..nas.request import Request, check_request
 
     request = Request(
         space=space,
@@ -204,7 +204,7 @@ def search(
         raise UsageError("--out: given together with --resume; keep one of the two")
     with ExitStack() as stack:
         if resume is not None:
-            from ..search.rundir import RunDirectory
+            from ..nas.rundir import RunDirectory
 
             run = stack.enter_context(RunDirectory.open(resume))
             settings = check_request(request, run.settings)
@@ -216,7 +216,7 @@ def search(
             _check_space(settings)
             return
         if out is not None:
-            from ..search.rundir import RunDirectory
+            from ..nas.rundir import RunDirectory
 
             run = stack.enter_context(RunDirectory.create(out, settings))
         code = run_search(settings, run, bound=bound, style=format_, quiet=quiet)
@@ -225,9 +225,9 @@ def search(
 
 
 def _print_presets(style: str | None) -> None:
-    from ..render import console
-    from ..search.presets import presets
-    from ..views import presets_table
+    from ..nas.presets import presets
+    from ..ui.search_view import presets_table
+    from ..ui.tables import console
 
     if opt.check_format(style) == "table":
         console().print(presets_table(list(presets().values())))
@@ -241,9 +241,9 @@ def _print_presets(style: str | None) -> None:
 
 
 def _check_space(settings: SearchSettings) -> None:
-    from ..render import console
-    from ..search.members import random_members
-    from ..views import members_table
+    from ..nas.members import random_members
+    from ..ui.search_view import members_table
+    from ..ui.tables import console
 
     console().print(members_table(settings, random_members(settings, 5)))
     if sys.stderr is not None:

@@ -12,11 +12,11 @@ from ..errors import ZenError
 from . import options as opt
 
 if TYPE_CHECKING:
-    from ..live import Screen
-    from ..records import ScoreRecord
-    from ..search.rundir import RunDirectory
-    from ..search.settings import SearchSettings
-    from ..searching import Outcome
+    from ..metrics.records import ScoreRecord
+    from ..nas.answer import Outcome
+    from ..nas.rundir import RunDirectory
+    from ..nas.settings import SearchSettings
+    from ..ui.screen import Screen
 
 
 def run_search(
@@ -34,9 +34,9 @@ def run_search(
     Returns:
         The exit code: 130 where Ctrl-C cut it short, that of the first record which failed, or 0.
     """
-    from ..live import Screen
-    from ..records import to_bytes
-    from ..searching import Watch, check_bound, search_by
+    from ..metrics.records import to_bytes
+    from ..nas.answer import Watch, check_bound, search_by
+    from ..ui.screen import Screen
 
     def warn(message: str) -> None:
         opt.report(f"warning: {message}", 0)
@@ -70,8 +70,8 @@ def _answer(
     settings: SearchSettings, outcome: Outcome, screen: Screen, *, bound: bool, quiet: bool
 ) -> tuple[list[ScoreRecord | ZenError], int]:
     """The records of the best, and 130 where Ctrl-C came before their bound and their verification were done."""
-    from ..render import Progress
-    from ..searching import add_bound, finish
+    from ..nas.answer import add_bound, finish
+    from ..ui.tables import Progress
 
     unverified = settings.model_copy(update={"verify": 0})
     if outcome.stopped == "interrupted":

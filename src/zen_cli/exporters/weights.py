@@ -1,0 +1,166 @@
+"""Weights of an exported network: those of a seed, or those of a trained checkpoint.
+
+The seed's weights are for comparing, so two things must hold. Every tensor must be seen in the logits, or a wrong graph
+would pass: batch normalisations have scales and shifts of their own, and no branch starts at zero. And float32 rounding
+must stay small, or a right graph would fail: a random network of high Zen-score amplifies rounding a thousandfold, as
+the score measures. So each batch normalisation has the statistics of what reaches it, and the residual branches of a
+network of n residual units are scaled by 1 / sqrt(4 + 4 n), which bounds the amplification whatever the depth.
+Shapes: B images, C channels, H x W.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..devices import is_out_of_memory
+from ..errors import MemoryLimitError, SourceError, UsageError
+from ..net.module import ResidualUnit, SqueezeExcitation, ZenNet, build
+from ..net.spec import ArchSpec
+
+MIN_IMAGES, MAX_IMAGES, PIXELS = 8, 64, 2**16
+MAX_CALIBRATION_SIDE = 256
+CONTRAST = 0.2
+SCALE_SPREAD, SHIFT_SPREAD = 0.2, 0.1
+GATE_SCALE = 0.5
+BRANCH_SCALE = 0.5
+MIN_VARIANCE, MIN_VARIANCE_SHARE = 0.01, 0.1
+
+
+def seeded(spec: ArchSpec, seed: int) -> ZenNet:
+    """The network in evaluation mode with the weights of a seed; no global random number is used.
+
+    Raises:
+        MemoryLimitError: the network does not fit into memory.
+    """
+    try:
+        net = _empty(spec)
+        generator = torch.Generator().manual_seed(seed)
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.kernel_size[0] ** 2 * module.out_channels // module.groups
+                module.weight.data.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.weight.data.uniform_(1 - SCALE_SPREAD, 1 + SCALE_SPREAD, generator=generator)
+                module.bias.data.normal_(0, SHIFT_SPREAD, generator=generator)
+            elif isinstance(module, nn.Linear):
+                module.weight.data.normal_(0, 0.01, generator=generator)
+                module.bias.data.normal_(0, 0.01, generator=generator)
+        _tame(net)
+        side = min(spec.resolution, MAX_CALIBRATION_SIDE)
+        count = min(max(PIXELS // side**2, MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel
+        calibrate(net, random_images(count, spec.in_channels, side, generator))
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise MemoryLimitError(f"{spec.name or spec.id}: does not fit into memory; use a smaller network") from None
+        raise
+    return net
+
+
+def random_images(count: int, channels: int, side: int, generator: torch.Generator) -> Tensor:
+    """Noise whose contrast differs from image to image by up to half. [B, C, H, W]"""
+    contrast = torch.empty(count, 1, 1, 1).uniform_(-CONTRAST, CONTRAST, generator=generator).exp()
+    return torch.empty(count, channels, side, side).normal_(generator=generator) * contrast
+
+
+def calibrate(net: nn.Module, images: Tensor) -> None:
+    """Sets the running statistics of every batch normalisation to those of what the images send there, in evaluation.
+
+    Each layer is set before the next one is reached, so what a layer sees here it sees later. A variance is kept from
+    below at a tenth of the second moment: gates see means over an image, which differ little from image to image, and
+    dividing by that little would blow up their rounding. It is also at least a hundredth, for channels that are silent.
+    """
+
+    def measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+        variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
+        floor = (MIN_VARIANCE_SHARE * (variance + mean.square())).clamp(min=MIN_VARIANCE)
+        norm.running_mean, norm.running_var = mean, variance.maximum(floor)
+
+    net.eval()
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
+    with torch.no_grad():
+        net(images)
+    for hook in hooks:
+        hook.remove()
+
+
+def _tame(net: nn.Module) -> None:
+    """Scales the last batch normalisation of residual branches and of gates."""
+    units = [module for module in net.modules() if isinstance(module, ResidualUnit)]
+    last = [unit.body.get_parameter("conv3.bn.weight") for unit in units]
+    gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
+    for weight in last:
+        weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
+    for gate in gates:
+        gate.expand.get_parameter("bn.weight").data *= GATE_SCALE
+
+
+def loaded(spec: ArchSpec, path: Path, names: dict[str, str]) -> ZenNet:
+    """The network in evaluation mode with the weights of a checkpoint that an exported file was trained to.
+
+    Args:
+        spec: the network.
+        path: a `.safetensors` file, or one that `torch.save` wrote: a state dict, or a dict that holds one under
+            `state_dict` or `model`. Nothing in it is run.
+        names: names of the training-form module's tensors, and what each is called in what is exported.
+
+    Raises:
+        SourceError: the file cannot be read, or its tensors are not those of the network.
+    """
+    state = read_tensors(path)
+    net = _empty(spec)
+    own = net.state_dict()
+    for name, exported in names.items():
+        if exported not in state:
+            raise SourceError(f"{path}: holds no tensor {exported}; export the network that it was trained from")
+        if state[exported].shape != own[name].shape:
+            shape, wanted = (" x ".join(map(str, value.shape)) for value in (state[exported], own[name]))
+            raise SourceError(f"{path}: {exported} is {shape}, not {wanted}; export the network it was trained from")
+        if not state[exported].isfinite().all():
+            raise SourceError(f"{path}: {exported} holds what is no finite number; use a checkpoint from before that")
+    unknown = sorted(set(state) - set(names.values()))
+    if unknown:
+        raise SourceError(f"{path}: {unknown[0]} is no tensor of this network; export the one it was trained from")
+    net.load_state_dict({name: state[exported] for name, exported in names.items()})
+    return net.eval()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name.
+
+    Raises:
+        SourceError: no such file, or not a checkpoint.
+        UsageError: a `.safetensors` file without the extra that reads it.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except ModuleNotFoundError:
+        raise UsageError("--weights: needs safetensors; install it with: pip install 'zen-cli[safetensors]'") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from None
+    except Exception:  # torch and safetensors raise many kinds for what is no checkpoint
+        raise SourceError(f"{path}: is not a checkpoint that loads safely; save it as a state dict") from None
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise SourceError(f"{path}: holds no state dict; save net.state_dict() with torch.save")
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _empty(spec: ArchSpec) -> ZenNet:
+    with torch.device("meta"):
+        net = build(spec)
+    net.to_empty(device="cpu")
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+    return net

@@ -1,0 +1,67 @@
+"""What a draw is computed in: `--precision-mode`, and what each mode rounds away.
+
+Every rounding between the two halves looks like perturbation. With unit roundoff u it adds about (u / alpha)^2, a few
+times over, to the squared distance of the halves, so a mode is refused where that would be felt: see `MIN_ALPHA` in
+`records`. The variances that sigma is made of are averages of many numbers and hardly notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from ...errors import UsageError
+from ..records import DOUBLE_BELOW_ALPHA, PrecisionMode, ScoreSettings
+
+DTYPES: dict[PrecisionMode, torch.dtype] = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+def resolve_mode(settings: ScoreSettings, device: torch.device) -> PrecisionMode:
+    """The mode that `auto` stands for: float32, but float64 where alpha is so small that float32 would be noise.
+
+    Raises:
+        UsageError: a mode that only a GPU has, on a CPU.
+    """
+    mode = settings.precision_mode
+    if mode == "auto":
+        return "float64" if settings.alpha < DOUBLE_BELOW_ALPHA else "float32"
+    if device.type == "cpu" and mode not in ("float32", "float64"):
+        raise UsageError(f"--precision-mode: {mode} gains nothing on a CPU; use float32, or --device cuda")
+    return mode
+
+
+def dtype_of(mode: PrecisionMode) -> torch.dtype:
+    """The type of feature maps and weights."""
+    return DTYPES[mode]
+
+
+@contextmanager
+def tensor_cores(mode: PrecisionMode) -> Iterator[None]:
+    """Lets float32 products on CUDA round to TF32 in that mode and in no other; restores what was set before."""
+    wanted = "tf32" if mode == "tf32" else "ieee"
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None))
+    if all(hasattr(place, "fp32_precision") for place in places):
+        before = [place.fp32_precision for place in places]
+        for place in places:
+            place.fp32_precision = wanted
+        try:
+            yield
+        finally:
+            for place, value in zip(places, before, strict=True):
+                place.fp32_precision = value
+        return
+    old = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = old

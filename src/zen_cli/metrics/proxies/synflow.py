@@ -1,0 +1,93 @@
+"""`synflow`: the logarithm of the summed synaptic flow.
+
+    synflow = log sum_w w dR/dw,    R = 1^T f(1; |w|)
+
+f is the training form without BN, biases and the gates of squeeze-and-excitation, every weight replaced by its absolute
+value, on an image of ones: R adds up the strengths of all paths from image to logits, the strength of a path being the
+product of its weights. w dR/dw is what runs through weight w, so the sum counts every path as often as it has weights;
+with all weights scaled by 1 + t it is dR/dt at t = 0. One forward pass of the pair (value, derivative) computes it, and
+no backward pass. He-normal weights.
+
+Source: Tanaka et al., *Pruning neural networks without any data by iteratively conserving synaptic flow* (arXiv
+2006.05467); as a score of networks: Abdelfattah et al. (arXiv 2101.08134).
+
+What known implementations get wrong: R grows exponentially with depth and overflows, in float64 too once a network has
+the depth of published ones (N(0, 1) weights: about 8 nats a layer, the limit is 709). Here each unit's input is divided
+by its mean, and the logarithms of the divisors are added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...net.blocks import Unit
+from ...net.layers import chain
+from ...net.spec import ArchSpec
+from ..records import ScoreSettings
+from .base import Measurement
+from .sampling import forward_bytes, measure_draws
+
+
+def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
+    """The logarithm of the flow, averaged over random networks; there is no batch."""
+
+    def draw(generator: torch.Generator) -> float:
+        def weight(*shape: int) -> Tensor:
+            drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64)
+            return drawn.mul_(math.sqrt(2 / math.prod(shape[1:])))
+
+        return log_flow(spec, weight, generator.device)
+
+    largest = max(math.prod(layer.weight_shape) for layer in chain(spec))
+    need = forward_bytes(spec, 2, 8) + 8 * 2 * max(largest, spec.num_classes * spec.blocks[-1].width)
+    return measure_draws("synflow", spec, settings, draw, need, weights="he-normal", batch_size=None)
+
+
+@torch.inference_mode()
+def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device) -> float:
+    """log sum_w w dR/dw.
+
+    Args:
+        spec: the network.
+        weight: the weights of a convolution or classifier of some shape, in float64, asked for in the order of
+            the training form's modules.
+        device: where they are.
+    """
+    pair = torch.zeros(2, spec.in_channels, spec.resolution, spec.resolution, dtype=torch.float64, device=device)
+    pair[0] = 1  # the value, and behind it the derivative, [2, C, H, W]
+    log_scale = 0.0
+    for unit in spec.units:
+        scale = float(pair[0].mean())
+        pair, log_scale = pair / scale, log_scale + math.log(scale)
+        pair = _through(unit, pair, weight)
+    logits = _chain_rule(functional.linear(pair.mean((2, 3)), weight(spec.num_classes, pair.shape[1]).abs()))
+    return log_scale + math.log(float(logits[1].sum()))
+
+
+def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
+    """The pair behind one unit."""
+
+    def conv(x: Tensor, width: int, kernel: int, stride: int = 1, groups: int = 1) -> Tensor:
+        drawn = weight(width, x.shape[1] // groups, kernel, kernel).abs()
+        return _chain_rule(functional.conv2d(x, drawn, None, stride, kernel // 2, 1, groups))
+
+    if unit.op == "conv":
+        return conv(pair, unit.width, unit.kernel, unit.stride)
+    if unit.op == "basic":
+        body = conv(pair, unit.mid_width, unit.kernel, unit.stride)
+        body = conv(body, unit.width, unit.kernel)
+    else:
+        body = conv(pair, unit.mid_width, 1)
+        body = conv(body, unit.mid_width, unit.kernel, unit.stride, unit.groups)
+        body = conv(body, unit.width, 1)
+    return body + (conv(pair, unit.width, 1, unit.stride) if unit.projection else pair)
+
+
+def _chain_rule(pair: Tensor) -> Tensor:
+    """Behind a layer whose weights are scaled by 1 + t: d/dt (1 + t) y = y + dy/dt at t = 0."""
+    return torch.stack((pair[0], pair[0] + pair[1]))

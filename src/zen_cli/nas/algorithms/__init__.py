@@ -1,0 +1,1 @@
+"""How a search proposes networks: one algorithm a module, all behind one protocol."""

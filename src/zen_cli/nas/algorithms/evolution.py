@@ -1,0 +1,186 @@
+"""The evolution: a few lineages that cool down, and the population of the best networks they met. Ask and tell, no I/O.
+
+A step lets every lineage propose a neighbour (`ask`) and hear its rating (`tell`). A worse neighbour is accepted with
+probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals; the next round is
+twice as long and hot again, half of its lineages at the best network so far and half at the beginning. So a short
+search has an answer and a long one a better answer, and a search of n proposals is always the beginning of one of 2n. A
+lineage may also continue from another one that stands higher.
+
+Why not keep the best 512 and mutate those, as published: at the edge of a budget four in five neighbours break it, and
+a population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
+
+Source: Kirkpatrick et al., *Optimization by simulated annealing* (1983).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any, NamedTuple
+
+from ..scorers import Rating
+
+FIRST_ROUND = 15_480
+HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
+FOLLOW = 0.03
+
+
+class Member(NamedTuple):
+    """A network of the population; sorted from worst to best, ties broken by cost."""
+
+    score: float
+    params: int  # negative, so that of equal scores the cheaper network is the better one
+    macs: int  # negative
+    genome: Any
+
+    @classmethod
+    def of(cls, genome: Any, rating: Rating) -> Member:
+        """A genome with its rating."""
+        return cls(rating.score, -rating.params, -rating.macs, genome)
+
+
+class Evolution:
+    """The state of a search; everything random follows from its seed.
+
+    Args:
+        neighbour: a random move of the space, (genome, generator) -> genome.
+        start: a member within the limits, with its rating.
+        seed: of the generator.
+        population: how many networks are remembered.
+        lineages: how many change side by side: the proposals of one step.
+        identity: equal for genomes that are the same network.
+    """
+
+    def __init__(
+        self,
+        neighbour: Callable[[Any, Random], Any],
+        start: tuple[Any, Rating],
+        *,
+        seed: int,
+        population: int,
+        lineages: int,
+        identity: Callable[[Any], Any] = lambda genome: genome,
+    ) -> None:
+        self._neighbour = neighbour
+        self._identity = identity
+        self._capacity = population
+        self._start = first = Member.of(*start)
+        self._random = Random(seed)
+        self._lineages = [first] * lineages
+        self._proposals: list[tuple[int, Any]] = []
+        self._heap = [first]
+        self._known = {identity(first.genome)}
+        self.best = first
+        self.proposals = 0
+        self.round = 0
+        self.idle_rounds = 0
+        self._round_began = 0
+        self._best_before = -math.inf
+
+    @property
+    def population(self) -> list[Member]:
+        """The best networks so far, best first, no two alike."""
+        return sorted(self._heap, reverse=True)
+
+    @property
+    def step(self) -> int:
+        """Proposals of one step."""
+        return len(self._lineages)
+
+    @property
+    def round_size(self) -> int:
+        """Proposals of the present round."""
+        return FIRST_ROUND << self.round
+
+    @property
+    def temperature(self) -> float:
+        """How large a loss is accepted by about one in three."""
+        progress = (self.proposals - self._round_began) / self.round_size
+        hot = max(abs(self.best.score), 1e-9) * HOT
+        return hot * math.pow(COLD / HOT, progress)
+
+    def ask(self) -> list[Any]:
+        """A neighbour of each lineage, but for those where the move led back to where it began."""
+        random, parents = self._random, list(self._lineages)
+        self._proposals = []
+        for index, member in enumerate(parents):
+            if random.random() < FOLLOW:
+                other = parents[int(random.random() * len(parents))]
+                member = other if other.score > member.score else member
+            genome = self._neighbour(member.genome, random)
+            if genome == member.genome:
+                self._lineages[index] = member
+            else:
+                self._proposals.append((index, genome))
+        return [genome for _, genome in self._proposals]
+
+    def tell(self, ratings: Sequence[Rating | None]) -> None:
+        """The ratings of what `ask` gave, in order; None for what cannot be had."""
+        temperature = self.temperature
+        for (index, genome), rating in zip(self._proposals, ratings, strict=True):
+            if rating is None:
+                continue
+            loss = self._lineages[index].score - rating.score
+            if loss > 0 and self._random.random() >= math.exp(-loss / temperature):
+                continue
+            member = Member.of(genome, rating)
+            self._lineages[index] = member
+            self._remember(member)
+        self.proposals += self.step
+        if self.proposals - self._round_began >= self.round_size:
+            self._next_round()
+
+    def _remember(self, member: Member) -> None:
+        identity = self._identity(member.genome)
+        if identity in self._known:
+            return
+        if len(self._heap) < self._capacity:
+            heapq.heappush(self._heap, member)
+        elif member > self._heap[0]:
+            self._known.remove(self._identity(heapq.heappushpop(self._heap, member).genome))
+        else:
+            return
+        self._known.add(identity)
+        self.best = max(self.best, member)
+
+    def _next_round(self) -> None:
+        self.idle_rounds = 0 if self.best.score > self._best_before else self.idle_rounds + 1
+        self._best_before = self.best.score
+        self.round += 1
+        self._round_began = self.proposals
+        half = self.step // 2
+        self._lineages = [self._start] * (self.step - half) + [self.best] * half
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        version, numbers, gauss = self._random.getstate()
+        return {
+            "random": [version, list(numbers), gauss],
+            "lineages": [list(member) for member in self._lineages],
+            "population": [list(member) for member in self._heap],
+            "best": list(self.best),
+            "proposals": self.proposals,
+            "round": self.round,
+            "idle_rounds": self.idle_rounds,
+            "round_began": self._round_began,
+            "best_before": None if math.isinf(self._best_before) else self._best_before,
+        }
+
+    def restore(self, state: dict[str, Any], decode: Callable[[Any], Any]) -> None:
+        """Goes on from what `state` gave; `decode` makes a genome of its JSON form."""
+
+        def member(row: list[Any]) -> Member:
+            score, params, macs, genome = row
+            return Member(score, params, macs, decode(genome))
+
+        version, numbers, gauss = state["random"]
+        self._random.setstate((version, tuple(numbers), gauss))
+        self._lineages = [member(row) for row in state["lineages"]]
+        self._heap = [member(row) for row in state["population"]]
+        self._known = {self._identity(row.genome) for row in self._heap}
+        self.best = member(state["best"])
+        self.proposals, self.round = state["proposals"], state["round"]
+        self.idle_rounds, self._round_began = state["idle_rounds"], state["round_began"]
+        self._best_before = -math.inf if state["best_before"] is None else state["best_before"]

@@ -1,0 +1,31 @@
+"""Random members of a space, for people who want to see what it holds."""
+
+from __future__ import annotations
+
+from random import Random
+
+from ..net.spec import ArchSpec
+from .scorers import Ledger, find_start
+from .settings import SearchSettings
+
+STEPS = 200
+
+
+def random_members(settings: SearchSettings, count: int) -> list[ArchSpec]:
+    """Members within the limits, each the end of a random walk that began at the first one.
+
+    Raises:
+        SpecError: no member keeps the limits.
+    """
+    space, random = settings.space, Random(settings.score.seed)
+    ledger = Ledger(space, settings.seed_network(), settings.score.convention)
+    start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, random))
+    members = []
+    for _ in range(count):
+        genome = start
+        for _ in range(STEPS):
+            candidate = space.neighbour(genome, random)
+            if ledger.terms(candidate, settings.limits) is not None:
+                genome = candidate
+        members.append(ledger.spec(genome))
+    return members

@@ -1,0 +1,223 @@
+"""From proposals to ratings: what a member costs and scores, or nothing where it breaks a limit or cannot be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+from ..errors import RunError, SpecError
+from ..metrics.terms import NetworkTerms, Stage, Terms, block_terms
+from ..net.blocks import shrink
+from ..net.counting import linear_cost
+from ..net.spec import ArchSpec
+from .limits import Limits
+from .space import Gene, Space, to_spec
+
+MAX_CACHED_BLOCKS = 16_384
+MAX_CACHED_NETWORKS = 100_000
+
+ClosedForm = Callable[[NetworkTerms], float]
+BatchScore = Callable[[Sequence[ArchSpec]], Sequence[float | RunError]]
+
+
+class Rating(NamedTuple):
+    """A member's score, higher being better, and the cost that breaks ties."""
+
+    score: float
+    params: int
+    macs: int
+
+
+class Scorer(Protocol):
+    """Rates proposals; None for one that breaks a limit or has no score."""
+
+    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
+        """One rating a genome, in order."""
+
+
+class Ledger:
+    """The terms of members of one space, block by block from a cache.
+
+    Args:
+        space: whose members these are.
+        seed: the seed network, which says resolution, channels in and classes.
+        convention: of the gains, `paper` or `zennas`.
+    """
+
+    def __init__(self, space: Space, seed: ArchSpec, convention: str) -> None:
+        self.space = space
+        self.seed = seed
+        self._convention = convention
+        self._blocks: dict[tuple[Gene, int, int], tuple[Terms, int]] = {}
+
+        @lru_cache(maxsize=4096)
+        def stem_terms(gene: Gene) -> tuple[Terms, int]:
+            return block_terms(gene, seed.in_channels, seed.resolution, convention, first=True)
+
+        @lru_cache(maxsize=4096)
+        def head_terms(width: int) -> Terms:
+            head = linear_cost(width, seed.num_classes)
+            return Terms(params=head.params, macs=head.macs)
+
+        self._stem_terms, self._head_terms = stem_terms, head_terms
+
+    def spec(self, genome: Any, name: str | None = None) -> ArchSpec:
+        """A member as an architecture."""
+        return to_spec(self.space.genes(genome, self.seed), self.seed, name)
+
+    def terms(self, genome: Any, limits: Limits | None = None, *, stages: bool = True) -> NetworkTerms | None:
+        """The terms of a member, with or without its stages; None if they break the limits."""
+        genes = self.space.genes(genome, self.seed)
+        lookup = self._blocks.get
+        stem = genes[0]
+        row, side = self._stem_terms(stem)
+        width, rows = stem.width, [row]
+        for gene in genes[1:]:
+            key = (gene, width, side)
+            row, side = lookup(key) or self._lay_out(key)
+            rows.append(row)
+            width = gene.width
+        rows.append(self._head_terms(width))
+        total = Terms._make(map(sum, zip(*rows, strict=False)))
+        if limits is not None and not limits.admits(total):
+            return None
+        return NetworkTerms(total, width, side, self._stages(genes, rows) if stages else ())
+
+    def _lay_out(self, key: tuple[Gene, int, int]) -> tuple[Terms, int]:
+        gene, width, side = key
+        if len(self._blocks) >= MAX_CACHED_BLOCKS:
+            self._blocks.clear()
+        found = self._blocks[key] = block_terms(gene, width, side, self._convention, first=False)
+        return found
+
+    def _stages(self, genes: Sequence[Gene], rows: Sequence[Terms]) -> tuple[Stage, ...]:
+        """The last map of each stage."""
+        stages, log_fan_in = [], 0.0
+        width, side = self.seed.in_channels, self.seed.resolution
+        for index, gene in enumerate(genes):
+            if gene.stride > 1:
+                if index:
+                    stages.append(Stage(log_fan_in, width, side))
+                side = shrink(side, gene.stride)
+            log_fan_in += rows[index].log_fan_in
+            width = gene.width
+        return (*stages, Stage(log_fan_in, width, side))
+
+
+class ClosedFormScorer:
+    """Rates members by a function of their terms, hundreds of thousands of times in ten seconds.
+
+    Args:
+        ledger: of the space.
+        limits: what a member has to keep.
+        score: the function; higher is better.
+        stages: whether it looks at the stages.
+    """
+
+    def __init__(self, ledger: Ledger, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
+        self._ledger = ledger
+        self._limits = limits
+        self._score = score
+        self._stages = stages
+
+    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
+        """One rating a genome, in order."""
+        rows: list[Rating | None] = []
+        for genome in genomes:
+            terms = self._ledger.terms(genome, self._limits, stages=self._stages)
+            if terms is None:
+                rows.append(None)
+            else:
+                rows.append(Rating(self._score(terms), terms.total.params, terms.total.macs))
+        return rows
+
+
+class BatchScorer:
+    """Rates members by a score that wants many at once, such as Monte-Carlo; remembers those it has seen."""
+
+    def __init__(self, ledger: Ledger, limits: Limits, score: BatchScore) -> None:
+        self._ledger = ledger
+        self._limits = limits
+        self._score = score
+        self._seen: dict[Any, Rating | None] = {}
+
+    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
+        """One rating a genome, in order.
+
+        Raises:
+            RunError: none of several networks within the limits could be scored; the first one's reason.
+        """
+        if len(self._seen) > MAX_CACHED_NETWORKS:
+            self._seen.clear()
+        fresh: dict[Any, tuple[ArchSpec, Terms]] = {}
+        for genome in genomes:
+            if genome in self._seen or genome in fresh:
+                continue
+            terms = self._ledger.terms(genome, self._limits)
+            if terms is None:
+                self._seen[genome] = None
+            else:
+                fresh[genome] = (self._ledger.spec(genome), terms.total)
+        if fresh:
+            scores = self._score([spec for spec, _ in fresh.values()])
+            errors = [score for score in scores if isinstance(score, RunError)]
+            if errors and len(errors) == len(scores) and (len(scores) > 1 or not any(self._seen.values())):
+                raise errors[0]
+            for (genome, (_, total)), score in zip(fresh.items(), scores, strict=True):
+                failed = isinstance(score, RunError)
+                self._seen[genome] = None if failed else Rating(float(score), total.params, total.macs)  # type: ignore[arg-type]  # checked
+        return [self._seen[genome] for genome in genomes]
+
+
+def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], tries: int = 20_000) -> Any:
+    """A member within the limits: the seed network, a smallest member, or what a walk downhill from them reaches.
+
+    Args:
+        ledger: of the space.
+        limits: what it has to keep.
+        neighbour: a random move.
+        tries: how many moves the walk makes.
+
+    Raises:
+        SpecError: no member was found; names the limit and the smallest value seen.
+    """
+    space, seed = ledger.space, ledger.seed
+    starts = [space.start(seed), *space.smallest(seed)]
+    least: dict[str, float] = {}
+
+    def excess(genome: Any) -> float:
+        terms = ledger.terms(genome)
+        assert terms is not None
+        worst = 0.0
+        for name, value, limit in limits.usage(terms.total):
+            least[name] = min(value, least.get(name, value))
+            worst += max(0.0, value / limit - 1)
+        return worst
+
+    for genome in starts:
+        if excess(genome) == 0:
+            return genome
+    best = min(starts, key=excess)
+    least_excess = excess(best)
+    for _ in range(tries):
+        candidate = neighbour(best)
+        value = excess(candidate)
+        if value <= least_excess:
+            best, least_excess = candidate, value
+        if least_excess == 0:
+            return best
+    raise SpecError(_too_tight(limits, least, ledger.terms(best)))
+
+
+def _too_tight(limits: Limits, least: dict[str, float], nearest: NetworkTerms | None) -> str:
+    for name, option in Limits.options().items():
+        limit = getattr(limits, name)
+        if limit is not None and least[name] > limit:
+            return (
+                f"{option}: {limit:g} is below every network of the space; the smallest value found is {least[name]:g}"
+            )
+    assert nearest is not None
+    broken = [row for row in limits.usage(nearest.total) if row[1] > row[2]]
+    parts = ", ".join(f"{Limits.options()[name]} {limit:g} (found {value:g})" for name, value, limit in broken)
+    return f"no network of the space keeps all budgets at once; the nearest one breaks {parts}; raise it"

@@ -1,0 +1,85 @@
+"""What defines a search, checked; written into the run directory and compared when a run is resumed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import UsageError
+from ..metrics.records import ScoreSettings
+from ..net.spec import ArchSpec
+from ..units import Budget
+from .limits import Limits
+from .space import Space, parse_space
+
+SCHEMA: Literal["zen-run/1"] = "zen-run/1"
+DEFAULT_EVALUATIONS = 480_000
+DEFAULT_POPULATION = 512
+CLOSED_FORM_LINEAGES = 4
+BATCH_LINEAGES = 32
+DEFAULT_VERIFY = 8
+DEFAULT_TOP = 5
+
+# What only says when to stop and what to hand over; a resumed run may be given others.
+FREE = ("budget", "patience", "verify", "top", "gap")
+
+
+class SearchSettings(BaseModel):
+    """A search: where it looks, what it wants, what it may cost, and when it ends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+    schema_: Literal["zen-run/1"] = Field(default=SCHEMA, alias="schema")
+    space_document: dict[str, Any]
+    resolution: Annotated[int, Field(ge=1, le=16_384)]
+    num_classes: Annotated[int, Field(ge=1, le=10_000_000)]
+    limits: Limits
+    score: ScoreSettings
+    proxy: str | None = None
+    algorithm: Literal["evolution", "exact"] = "evolution"
+    population: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_POPULATION
+    lineages: Annotated[int, Field(ge=1, le=65_536)]
+    budget: Budget
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
+    verify: Annotated[int, Field(ge=0, le=10_000)] = DEFAULT_VERIFY
+    top: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_TOP
+    gap: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @property
+    def space(self) -> Space:
+        """The space, read again from its document."""
+        return parse_space(self.space_document)
+
+    def seed_network(self) -> ArchSpec:
+        """The space's seed network with the input and classes of this search.
+
+        Raises:
+            SpecError: the resolution is too small for its strides.
+        """
+        seed = self.space.seed(self.resolution)
+        return seed.replace(resolution=self.resolution, num_classes=self.num_classes, name=None)
+
+    def check_resumable(self, wanted: SearchSettings) -> None:
+        """Compares with what a user asks of a stored run.
+
+        Raises:
+            UsageError: something that would change the search; names it with both values.
+        """
+        mine, theirs = self.model_dump(), wanted.model_dump()
+        for key in mine:
+            if key in FREE or mine[key] == theirs[key]:
+                continue
+            first, second, option, part = mine[key], theirs[key], "--" + key.replace("_", "-"), ""
+            if key == "limits":
+                first, second = self.limits._asdict(), wanted.limits._asdict()
+            if isinstance(first, dict) and isinstance(second, dict):
+                name = next(name for name in {**first, **second} if first.get(name) != second.get(name))
+                first, second = first.get(name), second.get(name)
+                option = Limits.options().get(name, "--" + name.replace("_", "-"))
+                if key == "space_document":
+                    option, part = "--space", "" if name == "name" else f"{name} "
+            raise UsageError(
+                f"--resume: {option} of the run is {part}{first}, not {second}; "
+                "leave it out, or start a new run with --out"
+            )

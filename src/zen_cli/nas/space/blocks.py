@@ -1,0 +1,182 @@
+"""Spaces of free blocks: every block chooses its op, kernel, widths and depth within bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from functools import cached_property
+from random import Random
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ...net.blocks import UNITS_PER_SUBLAYER
+from ...net.spec import ArchSpec
+from .genes import Gene, Genome, genome_of
+from .moves import BlockMoves
+from .ranges import DepthRange, WidthRange
+
+Op: TypeAlias = Literal["basic", "bottleneck", "mbconv"]
+Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31)]
+
+
+class BlockSpace(BaseModel):
+    """A seed network whose blocks may change one by one.
+
+    The first block is the stem and the last the head, both plain convolutions: of these only the width changes, or
+    nothing where they are fixed. Between them stand blocks of the space's ops. A block that reaches `split_at`
+    sub-layers splits in two (3 and the rest); a block of stride 1 may be dropped, and any block be cut in two while
+    `max_blocks` allows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
+
+    schema_: Literal["zen-space/1"] = Field(default="zen-space/1", alias="schema")
+    kind: Literal["blocks"]
+    name: str = Field(max_length=100)
+    summary: str = Field(default="", max_length=1000)
+    seeds: tuple[ArchSpec, ...] = Field(min_length=1, max_length=32, strict=False)
+    ops: tuple[Op, ...] = Field(min_length=1, strict=False)
+    kernels: tuple[Kernel, ...] = Field(default=(3, 5, 7), min_length=1, max_length=16, strict=False)
+    expansions: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(), max_length=32, strict=False)
+    group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(default=(0,), min_length=1, strict=False)
+    pair_widths: bool = Field(
+        default=True, description="whether units of an inverted residual pair may differ in width"
+    )
+    width: WidthRange
+    mid_width: WidthRange
+    stem_width: WidthRange | None = Field(default=None, description="null: the stem is fixed")
+    head_width: WidthRange | None = Field(default=None, description="null: the head is fixed")
+    depth: DepthRange = DepthRange()
+    split_at: int | None = Field(default=6, ge=4, le=1000)
+    max_blocks: int = Field(default=32, ge=3, le=200)
+
+    @model_validator(mode="after")
+    def _check(self) -> BlockSpace:
+        if "mbconv" in self.ops and not self.expansions:
+            raise ValueError("expansions: missing; inverted residuals need some, such as [1, 2, 4, 6]")
+        for kernel in self.kernels:
+            if kernel % 2 == 0:
+                raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
+        if "bottleneck" in self.ops:
+            for group in self.group_widths:
+                unit = math.lcm(group, self.mid_width.step) if group else 1
+                if group and self.mid_width.max // unit * unit < max(self.mid_width.min, 2 * group):
+                    raise ValueError(f"group_widths: two groups of {group} do not fit into mid_width; raise its max")
+        for index, seed in enumerate(self.seeds):
+            reason = self.excludes(seed)
+            if reason:
+                raise ValueError(f"seeds[{index}]: is outside its own space, {reason}")
+        return self
+
+    def seed(self, resolution: int) -> ArchSpec:
+        """The seed network for images of this side: of several the one made for the nearest resolution."""
+        return min(self.seeds, key=lambda spec: abs(math.log(spec.resolution / resolution)))
+
+    def start(self, seed: ArchSpec) -> Genome:
+        """The genome that a search from this seed network begins with."""
+        return genome_of(seed)
+
+    def genes(self, genome: Genome, seed: ArchSpec) -> tuple[Gene, ...]:
+        """The blocks of a member."""
+        return genome
+
+    def identity(self, genome: Genome) -> Hashable:
+        """Equal for members that are the same network; see `ArchSpec.id`.
+
+        Expansions may round to one width, inverted residuals are depthwise bottlenecks, and where the units of a pair
+        differ in width every unit has a projection, so that two blocks of such pairs are as good as one.
+        """
+        if "mbconv" not in self.ops:
+            return genome
+        rows: list[tuple[Any, ...]] = []
+        for gene in genome:
+            op, depth, stride = gene.op, gene.depth, gene.stride
+            row: tuple[Any, ...] = (op, gene.kernel, gene.width, gene.mid, gene.widths(0), gene.widths(1), gene.se)
+            if op == "mbconv":
+                row = ("bottleneck", *row[1:3], 0, *row[4:])
+                if gene.mid != gene.width and stride == 1 and rows and rows[-1][0] == row:
+                    depth, stride = depth + rows[-1][1], rows.pop()[2]
+            elif op == "bottleneck":
+                row = (*row[:3], 0, *row[4:])
+            rows.append((row, depth, stride))
+        return tuple(rows)
+
+    def decode(self, rows: list[list[Any]]) -> Genome:
+        """A genome from the JSON arrays that it is written as."""
+        return tuple(Gene(*row) for row in rows)
+
+    def neighbour(self, genome: Genome, rng: Random) -> Genome:
+        """A member nearby; see `BlockMoves.neighbour`."""
+        return self._moves.neighbour(genome, rng)
+
+    def mutate(self, genome: Genome, rng: Random) -> Genome:
+        """A member that differs in one block; see `BlockMoves.mutate`."""
+        return self._moves.mutate(genome, rng)
+
+    def smallest(self, seed: ArchSpec) -> tuple[Genome, ...]:
+        """The members of least width, kernel and depth, one for each op and expansion."""
+        genome = [gene for gene in genome_of(seed) if gene.op == "conv" or gene.stride > 1]
+        if all(gene.op == "conv" for gene in genome):
+            genome = list(genome_of(seed))
+        return tuple(
+            tuple(self._least(gene, op, index, len(genome)) for index, gene in enumerate(genome)) for op in self.ops
+        )
+
+    def excludes(self, spec: ArchSpec) -> str:
+        """Why a network is not a member, as `blocks[2].kernel: ...`; empty if it is one."""
+        if len(spec.blocks) < 3 or spec.blocks[0].op != "conv" or spec.blocks[-1].op != "conv":
+            return "blocks: a member has a conv stem, other blocks and a conv head"
+        if len(spec.blocks) > self.max_blocks:
+            return f"blocks: {len(spec.blocks)} are more than max_blocks {self.max_blocks}"
+        seed = self.seed(spec.resolution) if self.seeds else spec
+        genome, model = genome_of(spec), genome_of(seed)
+        if [gene.stride for gene in genome if gene.stride > 1] != [gene.stride for gene in model if gene.stride > 1]:
+            return "blocks: the strides are not those of the seed network"
+        for index, span, own in ((0, self.stem_width, model[0]), (-1, self.head_width, model[-1])):
+            gene = genome[index]
+            place = f"blocks[{index % len(genome)}]"
+            if gene._replace(width=0) != own._replace(width=0):
+                return f"{place}: only the width of stem and head may differ from the seed network"
+            if gene.width != own.width and (span is None or gene.width not in span):
+                return f"{place}.width: {gene.width} is not allowed"
+        for index, gene in enumerate(genome[1:-1], start=1):
+            reason = self._excludes_gene(gene)
+            if reason:
+                return f"blocks[{index}].{reason}"
+        return ""
+
+    def _excludes_gene(self, gene: Gene) -> str:
+        if gene.op not in self.ops:
+            return f"op: {gene.op} is not among {', '.join(self.ops)}"
+        if gene.kernel not in self.kernels:
+            return f"kernel: {gene.kernel} is not among {self.kernels}"
+        if gene.width not in self.width:
+            return f"width: {gene.width} is not allowed"
+        if gene.op == "mbconv" and gene.expansion not in self.expansions:
+            return f"expansion: {gene.expansion} is not among {self.expansions}"
+        if gene.op == "mbconv" and gene.mid != gene.width and not self.pair_widths:
+            return "pair_width: differs from width"
+        if gene.mid not in (self.width if gene.op == "mbconv" else self.mid_width):
+            return f"mid_width: {gene.mid} is not allowed"
+        if gene.op == "bottleneck" and gene.group_width not in self.group_widths:
+            return f"group_width: {gene.group_width} is not among {self.group_widths}"
+        if gene.depth % UNITS_PER_SUBLAYER[gene.op]:
+            return f"depth: {gene.depth} is odd; {gene.op} units come in pairs here"
+        if not self.depth.min <= gene.sublayers <= self.depth.max:
+            return f"depth: {gene.sublayers} sub-layers are not allowed"
+        return ""
+
+    @cached_property
+    def _moves(self) -> BlockMoves:
+        return BlockMoves(self)
+
+    def _least(self, gene: Gene, op: str, index: int, count: int) -> Gene:
+        if gene.op == "conv":
+            span = self.stem_width if index == 0 else self.head_width if index == count - 1 else None
+            return gene if span is None else gene._replace(width=span.min)
+        least = self._moves.as_op(gene, op, min(self.expansions, default=0))
+        mid = self.width.min if op == "mbconv" else self.mid_width.min
+        depth = self.depth.min * UNITS_PER_SUBLAYER[op]
+        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid, depth=depth)
+        return self._moves.regroup(least)

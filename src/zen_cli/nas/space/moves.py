@@ -1,0 +1,205 @@
+"""Moves between members of a space of free blocks: one block changed, or two so that the cost stays about equal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from ...net.blocks import UNITS_PER_SUBLAYER
+from .genes import Gene, Genome
+from .ranges import WidthRange
+
+if TYPE_CHECKING:
+    from .blocks import BlockSpace
+
+T = TypeVar("T")
+Change: TypeAlias = Callable[[Gene, Random], tuple[Gene, ...]]
+MAX_TRADE_STEPS = 3
+
+
+class BlockMoves:
+    """The moves of one space; every one of them leads from member to member, and may lead to where it began."""
+
+    def __init__(self, space: BlockSpace) -> None:
+        self._space = space
+        self._changes: dict[str, tuple[Change, ...]] = {op: self._changes_of(op) for op in space.ops}
+
+    def neighbour(self, genome: Genome, rng: Random) -> Genome:
+        """A member nearby, for a search that lives at the edge of its budgets.
+
+        Six in ten moves are one or more mutations. The others keep the cost about where it is, because at the edge of a
+        budget what one block wins another has to give: a sub-layer moves from one block to another, or one width grows
+        by some steps while another shrinks.
+        """
+        kind = rng.random()
+        if kind < 0.1:
+            return self._move_sublayer(genome, rng)
+        if kind < 0.4:
+            return self._trade_widths(genome, rng)
+        genome = self.mutate(genome, rng)
+        while rng.random() < 0.4:
+            genome = self.mutate(genome, rng)
+        return genome
+
+    def mutate(self, genome: Genome, rng: Random) -> Genome:
+        """One block changed in one way, drawn evenly over blocks, kinds of change and values."""
+        space = self._space
+        first = 0 if space.stem_width is not None else 1
+        last = len(genome) if space.head_width is not None else len(genome) - 1
+        index = first + int(rng.random() * (last - first))
+        gene = genome[index]
+        if gene.op == "conv":
+            span = space.stem_width if index == 0 else space.head_width
+            changed: tuple[Gene, ...] = (gene._replace(width=_step(span, gene.width, rng)),)
+        else:
+            changes = self._changes[gene.op]
+            changed = changes[int(rng.random() * len(changes))](gene, rng)
+        if not 3 <= len(genome) - 1 + len(changed) <= space.max_blocks:
+            return genome
+        return (*genome[:index], *changed, *genome[index + 1 :])
+
+    def _changes_of(self, op: str) -> tuple[Change, ...]:
+        """The kinds of change that a block of this op allows."""
+        space = self._space
+        kinds = [self._change_width, self._change_depth, self._drop, self._cut]
+        if len(space.kernels) > 1:
+            kinds.append(self._change_kernel)
+        if len(space.ops) > 1:
+            kinds.append(self._change_op)
+        if op != "mbconv" or space.pair_widths:
+            kinds.append(self._change_mid_width)
+        if op == "mbconv" and len(space.expansions) > 1:
+            kinds.append(self._change_expansion)
+        if op == "bottleneck" and len(space.group_widths) > 1:
+            kinds.append(self._change_group_width)
+        return tuple(kinds)
+
+    def _change_kernel(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        return (gene._replace(kernel=_other(self._space.kernels, gene.kernel, rng)),)
+
+    def _change_expansion(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        return (gene._replace(expansion=_other(self._space.expansions, gene.expansion, rng)),)
+
+    def _change_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        return (self._with_width(gene, _step(self._space.width, gene.width, rng)),)
+
+    def _change_mid_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        if gene.op != "mbconv":
+            return (self.regroup(gene.resized(gene.width, _step(self._space.mid_width, gene.mid, rng))),)
+        if gene.mid != gene.width and rng.random() < 0.5:
+            return (gene._replace(mid=gene.width),)
+        return (gene._replace(mid=_step(self._space.width, gene.mid, rng)),)
+
+    def _change_group_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        return (self.regroup(gene._replace(group_width=_other(self._space.group_widths, gene.group_width, rng))),)
+
+    def _change_op(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        expansions = self._space.expansions
+        expansion = expansions[int(rng.random() * len(expansions))] if expansions else 0
+        return (self.as_op(gene, _other(self._space.ops, gene.op, rng), expansion),)
+
+    def _change_depth(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        depth = self._space.depth
+        sublayers = gene.sublayers + depth.steps[int(rng.random() * len(depth.steps))]
+        return self._split(_with_sublayers(gene, max(depth.min, min(depth.max, sublayers))))
+
+    def _drop(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        return (gene,) if gene.stride > 1 else ()
+
+    def _cut(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
+        """The block as two, which may change apart from now on."""
+        least = self._space.depth.min
+        spare = gene.sublayers - 2 * least
+        if spare < 0:
+            return (gene,)
+        front = least + int(rng.random() * (spare + 1))
+        return _with_sublayers(gene, front), _with_sublayers(gene, gene.sublayers - front)._replace(stride=1)
+
+    def _split(self, gene: Gene) -> tuple[Gene, ...]:
+        """Blocks of 3 and the rest, as the published spaces split a block that has become deep."""
+        split_at, least = self._space.split_at, self._space.depth.min
+        if split_at is None or gene.sublayers < max(split_at, 3 + least) or least > 3:
+            return (gene,)
+        rest = _with_sublayers(gene, gene.sublayers - 3)._replace(stride=1)
+        return (_with_sublayers(gene, 3), *self._split(rest))
+
+    def _move_sublayer(self, genome: Genome, rng: Random) -> Genome:
+        giver, taker = self._two_blocks(genome, rng)
+        depth = self._space.depth
+        if giver == taker or genome[giver].sublayers <= depth.min or genome[taker].sublayers >= depth.max:
+            return genome
+        rows = list(genome)
+        rows[giver] = _with_sublayers(rows[giver], rows[giver].sublayers - 1)
+        rows[taker] = _with_sublayers(rows[taker], rows[taker].sublayers + 1)
+        return tuple(rows)
+
+    def _trade_widths(self, genome: Genome, rng: Random) -> Genome:
+        rows = list(genome)
+        grows, shrinks = self._two_blocks(genome, rng)
+        for index, sign in ((grows, 1), (shrinks, -1)):
+            steps = sign * (1 + int(rng.random() * MAX_TRADE_STEPS))
+            rows[index] = self._shift_width(rows[index], steps, inside=rng.random() < 0.5)
+        return tuple(rows)
+
+    def _two_blocks(self, genome: Genome, rng: Random) -> tuple[int, int]:
+        inner = len(genome) - 2
+        return 1 + int(rng.random() * inner), 1 + int(rng.random() * inner)
+
+    def _shift_width(self, gene: Gene, steps: int, *, inside: bool) -> Gene:
+        """The gene with its width, or the one inside its units, moved by some steps where the space allows it."""
+        if inside and (gene.op != "mbconv" or gene.mid != gene.width):
+            span = self._space.width if gene.op == "mbconv" else self._space.mid_width
+            mid = gene.mid + steps * span.step
+            return self.regroup(gene.resized(gene.width, mid)) if mid in span else gene
+        width = gene.width + steps * self._space.width.step
+        return self._with_width(gene, width) if width in self._space.width else gene
+
+    def _with_width(self, gene: Gene, width: int) -> Gene:
+        """The gene with another width; units of a pair that were alike stay alike."""
+        if gene.op == "mbconv" and gene.mid == gene.width:
+            return gene.resized(width, width)
+        return gene.resized(width, gene.mid)
+
+    def as_op(self, gene: Gene, op: str, expansion: int) -> Gene:
+        """The gene as a block of another op with the same widths and sub-layers, as far as there are such."""
+        mid = gene.width if op == "mbconv" else self._space.mid_width.clip(gene.mid or gene.width)
+        changed = gene._replace(
+            op=op,
+            depth=gene.sublayers * UNITS_PER_SUBLAYER[op],
+            mid=mid,
+            expansion=expansion if op == "mbconv" else 0,
+            group_width=self._space.group_widths[0] if op == "bottleneck" else 0,
+        )
+        return self.regroup(changed)
+
+    def regroup(self, gene: Gene) -> Gene:
+        """The gene with its mid width rounded to two or more whole groups, or without groups where none fit."""
+        group = gene.group_width
+        if not group or (gene.mid % group == 0 and gene.mid >= 2 * group):
+            return gene
+        unit = math.lcm(group, self._space.mid_width.step)
+        least = unit if unit > group else 2 * unit
+        mid = max(least, round(gene.mid / unit) * unit)
+        if mid in self._space.mid_width:
+            return gene._replace(mid=mid)
+        if 0 in self._space.group_widths:
+            return gene._replace(group_width=0)
+        return gene._replace(mid=self._space.mid_width.max // unit * unit)
+
+
+def _with_sublayers(gene: Gene, sublayers: int) -> Gene:
+    return gene._replace(depth=sublayers * UNITS_PER_SUBLAYER[gene.op])
+
+
+def _other(values: Sequence[T], current: T, rng: Random) -> T:
+    """A value other than the current one, drawn evenly; the current one where there is no other."""
+    place = int(rng.random() * (len(values) - 1))
+    return values[place] if values[place] != current else values[-1]
+
+
+def _step(span: WidthRange | None, width: int, rng: Random) -> int:
+    """A width that one move of the range reaches."""
+    moves = span.moves(width) if span is not None else ()
+    return moves[int(rng.random() * len(moves))] if moves else width

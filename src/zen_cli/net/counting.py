@@ -1,0 +1,107 @@
+"""Exact parameters, MACs, activations and layers of the training form, without building it.
+
+Beside each piece of `nets.py` stands here the function that counts it: BN has two parameters a channel, MACs are the
+multiply-adds of convolutions and of the classifier, activations the output elements of convolutions (as in *Designing
+Network Design Spaces*, arXiv 2003.13678), layers the convolutions of the chain (shortcuts and SE not counted).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..errors import SpecError
+from .blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
+from .spec import ArchSpec
+
+
+class Cost(NamedTuple):
+    """What a network costs for one image."""
+
+    params: int = 0
+    macs: int = 0
+    activations: int = 0
+    layers: int = 0
+    sublayers: int = 0
+
+    def plus(self, other: Cost, times: int = 1) -> Cost:
+        """This cost and so many times the other."""
+        return Cost(
+            self.params + times * other.params,
+            self.macs + times * other.macs,
+            self.activations + times * other.activations,
+            self.layers + times * other.layers,
+            self.sublayers + times * other.sublayers,
+        )
+
+
+def cost(spec: ArchSpec) -> Cost:
+    """The cost of a network: its blocks and its classifier.
+
+    Raises:
+        SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
+    """
+    total = Cost()
+    width, side = spec.in_channels, spec.resolution
+    for block in spec.blocks:
+        part, side = block_cost(block, width, side)
+        total, width = total.plus(part), block.width
+    return fits(total.plus(linear_cost(width, spec.num_classes)), spec)
+
+
+def fits(total: Cost, spec: ArchSpec) -> Cost:
+    """The cost of a network, if it can be written down.
+
+    Raises:
+        SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
+    """
+    if max(total) >= 2**63:
+        name = Cost._fields[total.index(max(total))]
+        raise SpecError(
+            f"{spec.name or spec.id}: needs {max(total):.1e} {name}, more than can be written down; use smaller widths"
+        )
+    return total
+
+
+@lru_cache(maxsize=8192)
+def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]:
+    """The cost of a block on `in_width` channels of `side` x `side`, and the side that it leaves."""
+    total = Cost(sublayers=block.sublayers)
+    for unit, times in repeated_units(block, in_width):
+        total = total.plus(unit_cost(unit, side), times)
+        side = shrink(side, unit.stride)
+    return total, side
+
+
+@lru_cache(maxsize=8192)
+def unit_cost(unit: Unit, side: int) -> Cost:
+    """The cost of one unit on a map of `side` x `side`."""
+    total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
+    for conv in unit_convs(unit, side):
+        total = total.plus(conv_cost(conv))
+    if unit.projection:
+        projection = conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))
+        total = total.plus(projection._replace(layers=0))
+    return total
+
+
+def conv_cost(conv: Conv) -> Cost:
+    """One convolution of a unit with its BN."""
+    return conv_bn_cost(conv.in_width, conv.width, conv.kernel, shrink(conv.side, conv.stride), conv.groups)
+
+
+def conv_bn_cost(in_width: int, out_width: int, kernel: int, out_side: int, groups: int = 1) -> Cost:
+    """A convolution without bias and its BN."""
+    weights = in_width // groups * out_width * kernel**2
+    area = out_side**2
+    return Cost(weights + 2 * out_width, weights * area, out_width * area, 1)
+
+
+def se_cost(width: int, squeeze: int) -> Cost:
+    """Squeeze-and-excitation: two 1x1 convolutions on one pixel, each with a BN."""
+    return conv_bn_cost(width, squeeze, 1, 1).plus(conv_bn_cost(squeeze, width, 1, 1))._replace(layers=0)
+
+
+def linear_cost(in_width: int, out_width: int) -> Cost:
+    """The classifier, with bias."""
+    return Cost(in_width * out_width + out_width, in_width * out_width)

@@ -1,0 +1,122 @@
+"""The architecture spec `zen-arch/1`: a frozen, closed, bounded model, and the identity of a network.
+
+A spec is a list of blocks (`blocks.py`). `ArchSpec.units` is the network laid out unit by unit with every number
+resolved: whoever counts, builds, scores or exports a network starts from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property, lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import SpecError
+from .blocks import BLOCKS, MAX_WIDTH, Block, Unit, block_units, shrink
+from .validation import explain, kind, show
+
+SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
+MAX_UNITS = 10_000
+
+
+class ArchSpec(BaseModel):
+    """A network: its blocks, the side of its input, and the classifier behind global average pooling."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, populate_by_name=True, json_schema_extra={"title": SCHEMA}
+    )
+
+    schema_: Literal["zen-arch/1"] = Field(default=SCHEMA, alias="schema")
+    name: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    resolution: int = Field(default=224, ge=1, le=16_384, description="side of the square input image")
+    in_channels: int = Field(default=3, ge=1, le=MAX_WIDTH, description="channels of the input image")
+    num_classes: int = Field(default=1000, ge=1, le=10_000_000, description="outputs of the linear classifier")
+    blocks: tuple[Annotated[Block, Field(discriminator="op")], ...] = Field(min_length=1, max_length=1000, strict=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> ArchSpec:
+        side, units = self.resolution, 0
+        for index, block in enumerate(self.blocks):
+            if block.stride > 1 and side == 1:
+                raise ValueError(
+                    f"blocks[{index}].stride: {block.stride} on a 1 x 1 map shrinks it to nothing; "
+                    f"use stride 1 here or a resolution above {self.resolution}"
+                )
+            side = shrink(side, block.stride)
+            units += block.depth
+        if units > MAX_UNITS:
+            raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")
+        return self
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The network unit by unit, from the image to the head."""
+        rows: list[Unit] = []
+        in_width = self.in_channels
+        for block in self.blocks:
+            rows += block_units(block, in_width)
+            in_width = block.width
+        return tuple(rows)
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits that name the network: equal for equal networks, however they are written.
+
+        SHA-256 of the resolved units, resolution, channels in and classes; the name, the order of keys, defaults
+        written out, `groups` or `group_width` for the same convolution, and an inverted residual written as a
+        bottleneck with as many groups as channels make no difference.
+        """
+        rows = ";".join(map(_unit_key, self.units))
+        text = f"{SCHEMA}|{self.resolution}|{self.in_channels}|{self.num_classes}|{rows}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def sublayers(self) -> int:
+        """Sub-layers as published searches count them."""
+        return sum(block.sublayers for block in self.blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as JSON types, without what is unset."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    def replace(self, **changes: Any) -> ArchSpec:
+        """The spec with some of its fields changed, checked again.
+
+        Raises:
+            SpecError: the changed spec contradicts itself.
+        """
+        return parse_spec({**self.to_dict(), **changes})
+
+
+@lru_cache(maxsize=65_536)
+def _unit_key(unit: Unit) -> str:
+    op = "bottleneck" if unit.op == "mbconv" else unit.op
+    return ",".join([op, *(str(int(value)) for value in unit[1:])])
+
+
+def parse_spec(data: object, where: str = "") -> ArchSpec:
+    """An `ArchSpec` from JSON types.
+
+    Args:
+        data: what a JSON document holds.
+        where: what the message starts with, such as a file and a line.
+
+    Raises:
+        SpecError: one line that names the place in the document, what is wrong with it, and what would be right.
+    """
+    prefix = f"{where}: " if where else ""
+    if not isinstance(data, dict):
+        raise SpecError(f"{prefix}an architecture is a JSON object with blocks, not {kind(data)}")
+    version = data.get("schema", SCHEMA)
+    if version != SCHEMA:
+        raise SpecError(f'{prefix}schema: {show(version)} is not known; this version of zen reads "{SCHEMA}"')
+    try:
+        return ArchSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecError(prefix + explain(error, BLOCKS, ArchSpec)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a spec, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ArchSpec.model_json_schema(by_alias=True)}

@@ -1,1 +1,0 @@
-"""The search: limits, evolution, and the run directory."""

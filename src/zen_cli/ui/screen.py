@@ -1,0 +1,187 @@
+"""The screen of a search: a live view on a terminal, plain lines elsewhere, always on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ZenError
+from ..nas.loop import Snapshot
+from ..nas.presets import Preset, presets
+from ..nas.scorers import Ledger
+from ..nas.settings import SearchSettings
+from ..net.counting import cost
+from ..units import format_count, format_seconds
+from .search_view import notation, search_view
+from .tables import console
+
+if TYPE_CHECKING:
+    from ..metrics.records import ScoreRecord
+    from ..nas.answer import Outcome
+
+FRAME_SECONDS = 0.25
+LINE_SECONDS = 5.0
+LONG_MACS = 3e12  # about a minute of a laptop
+_ENDINGS = {
+    "interrupted": "interrupted",
+    "time": "time is up",
+    "patience": "patience is at its end",
+    "optimal": "proven optimal",
+    "gap": "gap reached",
+}
+
+
+class Screen:
+    """Shows a search while it runs; a context manager.
+
+    Args:
+        settings: of the search.
+        quiet: show nothing.
+    """
+
+    def __init__(self, settings: SearchSettings, *, quiet: bool) -> None:
+        self._settings = settings
+        self._quiet = quiet or sys.stderr is None
+        self._shown = time.monotonic()
+        self._live: Any = None
+        if not self._quiet and sys.stderr.isatty():
+            from rich.live import Live
+
+            self._live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Screen:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot, ledger: Ledger) -> None:
+        """A generation is over; draws a frame or a line when it is time for one."""
+        if not self._is_due():
+            return
+        if self._live is not None:
+            self._live.update(search_view(self._settings, snapshot, ledger, self._live.console.width), refresh=True)
+        else:
+            best = ledger.spec(snapshot.best.genome)
+            rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
+            self._say(
+                f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "
+                f"best {snapshot.sign * snapshot.best.score:.2f}, "
+                f"median {snapshot.sign * snapshot.median:.2f}: {notation(best)}"
+            )
+
+    def _is_due(self) -> bool:
+        """Whether it is time for a frame or a line; the next one is due a while later."""
+        now = time.monotonic()
+        pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
+        if self._quiet or now - self._shown < pause:
+            return False
+        self._shown = now
+        return True
+
+    def note(self, text: str) -> None:
+        """A line about work that has no population, such as the exact search."""
+        if not self._is_due():
+            return
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text(text), refresh=True)
+        else:
+            self._say(text)
+
+    def report(self, outcome: Outcome, *, hint: bool = True) -> None:
+        """Says how the search ended, and how its best compares with what was published."""
+        if self._quiet or not outcome.candidates:
+            return
+        best = outcome.candidates[0]
+        ending = _ENDINGS.get(outcome.stopped, "done")
+        rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
+        unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
+        what = self._settings.proxy or "nats"
+        self._say(
+            f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"
+            f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
+        )
+        self._say(notation(best.spec))
+        preset = _preset_of(self._settings)
+        if preset is not None and self._settings.proxy is None:
+            self._say(_comparison(preset, self._settings))
+        if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
+            self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
+
+    def bound(self, outcome: Outcome) -> None:
+        """Says what nothing in the space exceeds."""
+        if self._quiet or outcome.bound is None or not outcome.candidates:
+            return
+        best = outcome.candidates[0].score
+        gap = max(0.0, (outcome.bound - best) / abs(best))
+        self._say(
+            f"{best:.2f} nats; by the closed form nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})"
+        )
+
+    def verifying(self, outcome: Outcome) -> None:
+        """Says what it takes to verify the best, where that is long."""
+        score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
+        macs = 2 * score.batch_size * score.draws * sum(cost(candidate.spec).macs for candidate in candidates)
+        if not self._quiet and macs > LONG_MACS:
+            self._say(
+                f"verifying {len(candidates)} networks takes {format_count(macs)} multiply-adds; "
+                "Ctrl-C hands them over unverified"
+            )
+
+    def verified(self, found: Sequence[ScoreRecord | ZenError]) -> None:
+        """Says how many of the verified might as well stand first."""
+        records = [row for row in found if not isinstance(row, ZenError)]
+        scores = [record.zen for record in records[: self._settings.verify] if record.zen.std_error is not None]
+        if self._quiet or len(scores) < 2 or self._settings.proxy is not None:
+            return
+        first = scores[0]
+        close = [
+            score
+            for score in scores
+            if first.value - score.value <= 2 * math.hypot(first.std_error or 0.0, score.std_error or 0.0)
+        ]
+        if len(close) > 1:
+            self._say(
+                f"{len(close)} of {len(scores)} verified networks lie within two standard errors of the first; "
+                "more --draws tell them apart"
+            )
+
+    def _say(self, text: str) -> None:
+        print(f"zen: {text}", file=sys.stderr, flush=True)
+
+
+def _has_bound(settings: SearchSettings) -> bool:
+    """Whether the exact search takes a problem like this one."""
+    limits, plain = settings.limits, settings.proxy is None and settings.score.estimator == "mean-field"
+    is_additive = limits.depth_width_ratio is None and (limits.layers is not None or limits.sublayers is not None)
+    return plain and is_additive and settings.space.kind == "blocks"
+
+
+def _preset_of(settings: SearchSettings) -> Preset | None:
+    """The published problem that these settings are, if they are one."""
+    problem = (settings.space_document.get("name"), settings.resolution, settings.num_classes, settings.limits)
+    same = (row for row in presets().values() if (row.space, row.resolution, row.num_classes, row.limits) == problem)
+    return next(same, None)
+
+
+def _comparison(preset: Preset, settings: SearchSettings) -> str:
+    spec = preset.published
+    text = f"published for {preset.name}: {preset.published_name}"
+    if spec is not None:
+        from ..metrics.terms import score_spec
+
+        score = settings.score
+        value = score_spec(spec, convention=score.convention, norm=score.norm, alpha=score.alpha)
+        text += f", {value:.2f} nats by the closed form"
+    return f"{text}, {preset.accuracy}"
