@@ -18,8 +18,9 @@ from zen_cli.errors import ZenError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.monte_carlo import Network
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
+from zen_cli.net.chain import chain
 from zen_cli.net.counting import cost
-from zen_cli.net.layers import Chain, chain
+from zen_cli.net.layers import Chain
 from zen_cli.net.module import build_chain
 from zen_cli.net.spec import ArchSpec, parse_spec
 

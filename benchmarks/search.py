@@ -86,8 +86,8 @@ def time_published(problem: Problem, iterations: int) -> float:
     """Seconds an iteration of the published algorithm: mutate one of the best, build it, count it, score one draw."""
     import torch
 
+    from zen_cli.net.chain import chain
     from zen_cli.net.counting import cost
-    from zen_cli.net.layers import chain
     from zen_cli.net.module import build_chain
 
     torch.set_num_threads(1)

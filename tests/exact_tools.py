@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from zen_cli.metrics.mean_field import log_delta
 from zen_cli.metrics.terms import Terms, block_terms, spec_terms
 from zen_cli.nas.space import BlockSpace, Gene, Genome, genome_of, to_spec
-from zen_cli.net.blocks import UNITS_PER_SUBLAYER
+from zen_cli.net.ops import OPS
 from zen_cli.net.spec import ArchSpec
 
 STEM = {"op": "conv", "kernel": 3, "width": 8, "stride": 1, "depth": 1}
@@ -80,7 +80,7 @@ def _genes_of(text: str, depth: int) -> tuple[Gene, ...]:
                 for mid in widths if op == "mbconv" else mids:
                     for expansion in space.expansions if op == "mbconv" else (0,):
                         for group in space.group_widths if op == "bottleneck" else (0,):
-                            units = depth * UNITS_PER_SUBLAYER[op]
+                            units = depth * OPS[op].units_per_sublayer
                             if group and (mid % group or mid == group):
                                 continue
                             if op == "mbconv" and mid != width and not space.pair_widths:

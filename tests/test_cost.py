@@ -15,7 +15,7 @@ from torch import nn
 
 from zen_cli import ArchSpec, build, cost, parse_plainnet, parse_spec
 from zen_cli.metrics.terms import spec_terms
-from zen_cli.net.layers import chain
+from zen_cli.net.chain import chain
 from zen_cli.net.module import build_chain
 
 FACTS = Path(__file__).parents[1] / "../shared/facts/zennets.json"

@@ -23,7 +23,7 @@ from zen_cli.nas.algorithms.exact.prune import prune
 from zen_cli.nas.algorithms.exact.tables import sublayer_tables
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import Gene, WidthRange
-from zen_cli.net.blocks import UNITS_PER_SUBLAYER
+from zen_cli.net.ops import OPS
 
 WIDTHS = st.integers(1, 40).map(lambda steps: 8 * steps)
 MIXED = tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3])
@@ -56,7 +56,7 @@ def test_tables_add_up_to_the_terms_of_a_block(
 ) -> None:
     ins, mid, out = widths
     expansion = expansion if op == "mbconv" else 0
-    gene = Gene(op, kernel, out, stride, sublayers * UNITS_PER_SUBLAYER[op], mid, expansion)
+    gene = Gene(op, kernel, out, stride, sublayers * OPS[op].units_per_sublayer, mid, expansion)
     expected, _ = block_terms(gene, ins, side, convention, first=False)
     variant = Variant(op, (kernel,), expansion=expansion)
     tables = sublayer_tables(
@@ -176,5 +176,5 @@ def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
 
 def test_layers_of_a_sublayer_are_those_of_its_block() -> None:
     for op, layers in LAYERS_PER_SUBLAYER.items():
-        gene = Gene(op, 3, 16, 1, UNITS_PER_SUBLAYER[op], 16, 1 if op == "mbconv" else 0)
+        gene = Gene(op, 3, 16, 1, OPS[op].units_per_sublayer, 16, 1 if op == "mbconv" else 0)
         assert block_terms(gene, 16, 8, "paper", first=False)[0].layers == layers

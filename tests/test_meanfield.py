@@ -14,7 +14,8 @@ from zen_cli import ArchSpec, parse_plainnet, score
 from zen_cli.errors import SpecError
 from zen_cli.metrics.mean_field import LINEAR, RELU, decorrelation, gain, log_delta, log_gain, score_chain
 from zen_cli.metrics.terms import score_spec, spec_terms
-from zen_cli.net.layers import ConvLayer, Pool, chain
+from zen_cli.net.chain import chain
+from zen_cli.net.layers import ConvLayer, Pool
 
 CONVENTIONS, NORMS = ("paper", "zennas"), ("frobenius", "l1")
 settings_of_scores = st.tuples(st.sampled_from(CONVENTIONS), st.sampled_from(NORMS), st.floats(1e-9, 10))

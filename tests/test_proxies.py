@@ -22,8 +22,8 @@ from zen_cli.metrics.proxies import Measurement, Proxy, find, find_all, installe
 from zen_cli.metrics.records import ScoreSettings, check_settings
 from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
+from zen_cli.net.chain import chain
 from zen_cli.net.counting import cost
-from zen_cli.net.layers import chain
 
 CLOSED = ("zen", "balanced", "entropy", "entropy_stages", "params", "macs", "activations")
 TINY: dict[str, Any] = {

@@ -29,8 +29,8 @@ from zen_cli.metrics.proxies.sampling import random_images, random_labels, rando
 from zen_cli.metrics.proxies.snip import saliency
 from zen_cli.metrics.proxies.synflow import log_flow
 from zen_cli.metrics.records import check_settings
-from zen_cli.net.layers import chain
-from zen_cli.net.module import ConvUnit, ResidualUnit, SqueezeExcitation, ZenNet
+from zen_cli.net.chain import chain
+from zen_cli.net.module import ConvBN, ConvBNReLU, SqueezeExcitation, ZenNet
 
 MEASURED = ("phi", "grad_norm", "snip", "synflow", "naswot", "ntk")
 CPU = torch.device("cpu")
@@ -317,8 +317,12 @@ def codes(net: ZenNet, images: Tensor) -> list[list[bool]]:
         parts.append((tensor > 0).flatten(1))
         return tensor.clamp(min=0)
 
+    def conv(layer: ConvBN, x: Tensor) -> Tensor:
+        x = layer.bn(layer.conv(x))
+        return see(x) if isinstance(layer, ConvBNReLU) else x
+
     def excite(gate: SqueezeExcitation, x: Tensor) -> Tensor:
-        pooled = see(gate.reduce(x.mean((2, 3), keepdim=True)))
+        pooled = conv(gate.reduce, x.mean((2, 3), keepdim=True))
         return x * torch.sigmoid(gate.expand(pooled))
 
     x = images
@@ -326,20 +330,17 @@ def codes(net: ZenNet, images: Tensor) -> list[list[bool]]:
         for block in net.blocks:
             assert isinstance(block, nn.Sequential)
             for unit in block:
-                if isinstance(unit, ConvUnit):
-                    x = see(unit[0](x))
-                    x = excite(unit[2], x) if len(unit) > 2 else x  # type: ignore[arg-type]  # the third is the gate
+                if isinstance(unit, ConvBNReLU):
+                    x = conv(unit, x)
+                    x = excite(unit.se, x) if hasattr(unit, "se") else x
                     continue
-                assert isinstance(unit, ResidualUnit)
                 y = x
-                for name, layer in unit.body.named_children():
-                    if isinstance(layer, nn.ReLU):
-                        y = see(y)
-                    elif isinstance(layer, SqueezeExcitation):
+                for name, layer in unit.named_children():
+                    if isinstance(layer, SqueezeExcitation):
                         y = excite(layer, y)
-                    else:
-                        assert name.startswith("conv")
-                        y = layer(y)
+                    elif name.startswith("conv"):
+                        assert isinstance(layer, ConvBN)
+                        y = conv(layer, y)
                 x = see(y + unit.shortcut(x))
     return [row.tolist() for row in torch.cat(parts, 1)]
 

@@ -24,7 +24,6 @@ from zen_cli.nas.request import Request, check_request
 from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.nas.space import BlockSpace, RegNetSpace
-from zen_cli.net.blocks import unit_convs
 from zen_cli.net.counting import cost
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
@@ -164,7 +163,7 @@ def reference_ratio(spec: ArchSpec) -> float:
     """Layers over the geometric mean of what one output element reads, from the layers one by one."""
     side, logs = spec.resolution, []
     for unit in spec.units:
-        logs += [math.log(conv.in_width // conv.groups * conv.kernel**2) for conv in unit_convs(unit, side)]
+        logs += [math.log(layer.in_width // layer.groups * layer.kernel[0] ** 2) for layer in unit.layers(side)]
         side = (side - 1) // unit.stride + 1
     return len(logs) / math.exp(sum(logs) / len(logs))
 

@@ -13,9 +13,10 @@ from cli import ENVIRONMENT, Zen
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
-from zen_cli.net.layers import chain
+from zen_cli.net.chain import chain
+from zen_cli.net.notation import notation
 from zen_cli.net.spec import parse_spec
-from zen_cli.ui.search_view import notation, sparkline
+from zen_cli.ui.search_view import sparkline
 from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
 
 SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]

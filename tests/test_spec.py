@@ -103,7 +103,7 @@ def test_replace_checks_again() -> None:
 
 BLOCK_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"op": "covn", "width": 8}, 'blocks[0].op: unknown op "covn"; did you mean "conv"?'),
-    ({"width": 8}, "blocks[0].op: missing; use one of conv, basic, bottleneck, mbconv"),
+    ({"width": 8}, "blocks[0].op: missing; use one of basic, bottleneck, conv, mbconv"),
     ({"op": "conv", "width": 8, "kernal": 3}, 'blocks[0].kernal: unknown key; did you mean "kernel"?'),
     ({"op": "conv"}, "blocks[0].width: missing; add it"),
     ({"op": "conv", "widht": 8}, 'blocks[0].widht: unknown key; did you mean "width"? (and 1 more)'),

@@ -7,16 +7,14 @@ file, in `safetensors` and in ONNX.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..net.blocks import Block, Unit, block_units, shrink
+from ..net.layers import shrink
+from ..net.ops import Block, Unit, block_units
 from ..net.spec import ArchSpec
 
 STEM, HEAD = "stem", "head"
-
-_CONV = re.compile(r"0\.(.*)|2\.(.*)")
 
 
 class Placed(NamedTuple):
@@ -80,8 +78,8 @@ def lay_out(spec: ArchSpec) -> Layout:
     """The stem, stages and head of a spec."""
     placed = list(_place(spec))
     last = placed[-1].block
-    has_stem = placed[0].block.op == "conv"
-    has_head = len(placed) > 1 and last.op == "conv" and last.stride == 1
+    has_stem = not placed[0].block.is_residual
+    has_head = len(placed) > 1 and not last.is_residual and last.stride == 1
     body = placed[has_stem : len(placed) - has_head]
     groups: list[list[Placed]] = []
     for block in body:
@@ -110,31 +108,20 @@ def unit_names(layout: Layout) -> Iterator[tuple[Part, int, int, str, Unit]]:
                 count += 1
 
 
-def exported_name(name: str, prefixes: dict[str, tuple[str, Unit]]) -> str:
-    """What a tensor of the training-form module is called in what is exported."""
-    if name.startswith("classifier."):
-        return name
-    _, block, index, rest = name.split(".", 3)
-    prefix, unit = prefixes[f"{block}.{index}"]
-    if unit.op == "conv":
-        inner, gate = _CONV.fullmatch(rest).groups()  # type: ignore[union-attr]  # the two children of a ConvUnit
-        return f"{prefix}.{inner or f'se.{gate}'}"
-    rest = rest.removeprefix("body.")
-    if unit.op == "basic":
-        rest = rest.replace("conv3.", "conv2.", 1)
-    return f"{prefix}.{rest}"
-
-
 def name_map(spec: ArchSpec, names: list[str]) -> dict[str, str]:
     """Names of the training-form module's tensors, in order, with what each is called in what is exported."""
     rows = unit_names(lay_out(spec))
-    prefixes = {f"{block}.{index}": (name, unit) for _, block, index, name, unit in rows}
-    return {name: exported_name(name, prefixes) for name in names}
+    prefixes = {f"blocks.{block}.{index}": name for _, block, index, name, _ in rows}
+    exported = {}
+    for name in names:
+        *unit, rest = name.split(".", 3)
+        exported[name] = f"{prefixes['.'.join(unit)]}.{rest}" if unit[0] == "blocks" else name
+    return exported
 
 
 def _place(spec: ArchSpec) -> Iterator[Placed]:
     width, side = spec.in_channels, spec.resolution
     for index, block in enumerate(spec.blocks):
         side = shrink(side, block.stride)
-        yield Placed(index, block, block_units(block, width), side)
+        yield Placed(index, block, block_units(block.gene, width), side)
         width = block.width

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..net.blocks import Block
+from ..net.ops import Block
 from ..net.spec import ArchSpec
 
 LINE = 120

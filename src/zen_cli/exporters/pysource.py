@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from ..net.blocks import Unit
+from ..net.ops import Unit
 from ..net.spec import ArchSpec
 from .about import facts, title, tool
 from .layout import Layout, Part, Placed, lay_out

@@ -9,13 +9,7 @@ from .about import title
 from .layout import Part, Placed, lay_out
 from .source_network import Network
 
-_STYLES = {
-    "image": "fill:#f1f3f5,stroke:#868e96,color:#212529",
-    "conv": "fill:#dee2e6,stroke:#495057,color:#212529",
-    "basic": "fill:#d0ebff,stroke:#1971c2,color:#0b3558",
-    "bottleneck": "fill:#d3f9d8,stroke:#2f9e44,color:#123d1b",
-    "mbconv": "fill:#ffe8cc,stroke:#e8590c,color:#5c2404",
-}
+_IMAGE_STYLE = "fill:#f1f3f5,stroke:#868e96,color:#212529"
 
 
 def write(network: Network) -> bytes:
@@ -43,8 +37,9 @@ def _lines(network: Network) -> Iterator[str]:
         last = part.name
     yield f'  classifier(["average pooling<br/>linear, {spec.num_classes} classes"]):::image'
     yield f"  {last} --> classifier"
-    for name in ["image", *sorted({block.op for block in spec.blocks})]:
-        yield f"  classDef {name} {_STYLES[name]}"
+    yield f"  classDef image {_IMAGE_STYLE}"
+    for name, kind in sorted({block.op: type(block) for block in spec.blocks}.items()):
+        yield f"  classDef {name} {kind.chart_style}"
 
 
 def _part_label(part: Part) -> str:
@@ -54,9 +49,9 @@ def _part_label(part: Part) -> str:
 def _block_label(placed: Placed) -> str:
     block, unit = placed.block, placed.units[0]
     details = [f"{block.depth} x {block.op} {block.kernel}x{block.kernel}"]
-    widths = f"{unit.in_width} → {block.width}" + (f", {unit.mid_width} inside" if block.op != "conv" else "")
+    widths = f"{unit.in_width} → {block.width}" + (f", {unit.mid_width} inside" if block.is_residual else "")
     details.append(widths)
     extra = [f"stride {block.stride}"] if block.stride > 1 else []
-    extra += [f"{unit.groups} groups"] if block.op == "bottleneck" and unit.groups > 1 else []
+    extra += [f"{unit.groups} groups"] if block.gene.group_width else []
     extra += ["SE"] if unit.squeeze else []
     return "<br/>".join([*details, *([", ".join(extra)] if extra else [])])

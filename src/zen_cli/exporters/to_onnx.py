@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ..errors import RunError
-from ..net.blocks import Unit
+from ..net.ops import Unit
 from .about import facts, title, tool
 from .layout import lay_out, unit_names
 from .source_network import Network
@@ -115,19 +115,15 @@ class _Graph:
 
     def unit(self, name: str, unit: Unit, value: str) -> str:
         """One unit of the network."""
-        if unit.op == "conv":
-            value = self.conv_bn(name, value, unit.kernel, unit.stride, relu=True)
-            return self.gate(f"{name}.se", value) if unit.squeeze else value
-        inner = value
-        if unit.op == "basic":
-            inner = self.conv_bn(f"{name}.conv1", inner, unit.kernel, unit.stride, relu=True)
-        else:
-            inner = self.conv_bn(f"{name}.conv1", inner, 1, relu=True)
-            inner = self.conv_bn(f"{name}.conv2", inner, unit.kernel, unit.stride, unit.groups, relu=True)
-        if unit.squeeze:
-            inner = self.gate(f"{name}.se", inner)
-        last, kernel = ("conv2", unit.kernel) if unit.op == "basic" else ("conv3", 1)
-        inner = self.conv_bn(f"{name}.{last}", inner, kernel)
+        kind, layers, inner = unit.kind, unit.layers(1), value
+        for index, layer in enumerate(layers):
+            relu = not kind.is_residual or index < len(layers) - 1
+            part = f"{name}.conv{index + 1}" if kind.is_residual else name
+            inner = self.conv_bn(part, inner, layer.kernel[0], layer.stride[0], layer.groups, relu=relu)
+            if unit.squeeze and index == kind.squeeze_after:
+                inner = self.gate(f"{name}.se", inner)
+        if not kind.is_residual:
+            return inner
         if unit.projection:
             value = self.conv_bn(f"{name}.shortcut", value, 1, unit.stride)
         return self.node("Relu", f"{name}.relu", [self.node("Add", f"{name}.add", [inner, value])])

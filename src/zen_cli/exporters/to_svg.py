@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from ..net.blocks import Unit, shrink
+from ..net.layers import shrink
+from ..net.ops import Unit
 from ..units import format_count
 from .about import score_text, title
 from .layout import Part, lay_out
@@ -26,13 +27,12 @@ _STYLE = """
     .title{font-size:22px;font-weight:650} .sub{font-size:13px;fill:#5b6b7b} .part{font-size:13px;font-weight:650}
     .map{font-size:12px;fill:#5b6b7b} .block{font-size:11px;fill:#3d4c5a} .key{font-size:11px;fill:#5b6b7b}
     .band{fill:#f4f6f8} .axis{stroke:#8c9aa8;stroke-width:1} .map-bar{fill:#c3ccd6} .mid{fill:#0b1620;fill-opacity:.28}
-    .conv{fill:#7a8896} .basic{fill:#3b82d6} .bottleneck{fill:#2a9d7c} .mbconv{fill:#e8853a}
+    %s
     @media (prefers-color-scheme:dark){.page{fill:#10161d} text{fill:#e6edf3} .sub,.map,.key{fill:#93a4b4}
     .block{fill:#b6c4d1} .band{fill:#18212a} .map-bar{fill:#3a4957} .axis{stroke:#5c6b79}
     .mid{fill:#fff;fill-opacity:.3}}
 """
 TIMES = "\N{MULTIPLICATION SIGN}"
-_NAMES = {"conv": "convolution", "basic": "basic unit", "bottleneck": "bottleneck", "mbconv": "inverted residual"}
 
 
 class _Bar(NamedTuple):
@@ -68,7 +68,8 @@ def _draw(network: Network) -> Iterator[str]:
     yield f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
     costs = f"{format_count(total.params)} parameters, {format_count(total.macs)} MACs, {total.layers} layers"
     yield f"  <title>{escape(title(spec))}: {costs}</title>"
-    yield f"  <style>{_STYLE}  </style>"
+    kinds = {block.op: type(block) for block in spec.blocks}
+    yield f"  <style>{_STYLE % ' '.join(f'.{op}{{fill:{kind.color}}}' for op, kind in kinds.items())}  </style>"
     yield f'  <rect class="page" width="{width:.0f}" height="{height:.0f}" rx="12"/>'
     yield _text(MARGIN, 46, title(spec), "title")
     yield _text(MARGIN, 68, f"{costs} · {_image(network)}{_score(network)}", "sub")
@@ -91,7 +92,7 @@ def _column(column: _Column, axis: float, scale: float, resolution: int) -> Iter
     yield _text(column.x + 8, TOP - 9, part.name, "part")
     for bar in column.bars:
         yield _rect(bar.unit.op, bar.x, axis, bar.width, scale * math.sqrt(bar.unit.width))
-        if bar.unit.op != "conv":
+        if bar.unit.kind.is_residual:
             inner = bar.width * 0.4
             yield _rect("mid", bar.x + (bar.width - inner) / 2, axis, inner, scale * math.sqrt(bar.unit.mid_width))
         depth = DOWN * math.sqrt(bar.side / resolution)
@@ -144,8 +145,8 @@ def _widest(part: Part) -> str:
 
 def _legend(network: Network) -> Iterator[str]:
     x = MARGIN
-    ops = dict.fromkeys(block.op for block in network.spec.blocks)
-    keys = [(op, _NAMES[op]) for op in ops] + [("mid", "width inside"), ("map-bar", "side of the map")]
+    kinds = {block.op: type(block) for block in network.spec.blocks}
+    keys = [(op, kind.title) for op, kind in kinds.items()] + [("mid", "width inside"), ("map-bar", "side of the map")]
     for name, text in keys:
         yield f'  <rect class="{name}" x="{x:.0f}" y="82" width="10" height="10" rx="2"/>'
         yield _text(x + 15, 91, text, "key")

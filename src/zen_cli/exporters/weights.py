@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..devices import is_out_of_memory
 from ..errors import MemoryLimitError, SourceError, UsageError
-from ..net.module import ResidualUnit, SqueezeExcitation, ZenNet, build
+from ..net.module import SqueezeExcitation, ZenNet, build, last_conv
 from ..net.spec import ArchSpec
 
 MIN_IMAGES, MAX_IMAGES, PIXELS = 8, 64, 2**16
@@ -88,15 +88,14 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
         hook.remove()
 
 
-def _tame(net: nn.Module) -> None:
+def _tame(net: ZenNet) -> None:
     """Scales the last batch normalisation of residual branches and of gates."""
-    units = [module for module in net.modules() if isinstance(module, ResidualUnit)]
-    last = [unit.body.get_parameter("conv3.bn.weight") for unit in units]
+    units = [unit for block in net.blocks.children() for unit in block.children() if hasattr(unit, "shortcut")]
     gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
-    for weight in last:
-        weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
+    for unit in units:
+        last_conv(unit).bn.weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
     for gate in gates:
-        gate.expand.get_parameter("bn.weight").data *= GATE_SCALE
+        gate.expand.bn.weight.data *= GATE_SCALE
 
 
 def loaded(spec: ArchSpec, path: Path, names: dict[str, str]) -> ZenNet:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RunError, ZenError
+from ..net.chain import chain
 from ..net.counting import Cost, cost
-from ..net.layers import chain
 from ..net.spec import ArchSpec
 from .mean_field import score_chain
 from .prefetch import groups

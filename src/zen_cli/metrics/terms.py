@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import ScoreError
-from ..net.blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
-from ..net.counting import Cost, conv_bn_cost, conv_cost, fits, linear_cost, se_cost
-from ..net.layers import conv_layer
+from ..net.counting import Cost, fits, layer_cost, linear_cost, projection_cost, se_cost
+from ..net.layers import ConvLayer, shrink
+from ..net.ops import Gene, Unit, repeated_units
 from ..net.spec import ArchSpec
 from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma
 
@@ -96,39 +96,40 @@ def score_and_count(spec: ArchSpec, *, convention: str, norm: str, alpha: float)
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
-    return network_terms(spec.blocks, spec.in_channels, spec.resolution, spec.num_classes, convention)
+    genes = [block.gene for block in spec.blocks]
+    return network_terms(genes, spec.in_channels, spec.resolution, spec.num_classes, convention)
 
 
 def network_terms(
-    blocks: Iterable[BlockLayout], in_width: int, side: int, num_classes: int, convention: str = "paper"
+    genes: Iterable[Gene], in_width: int, side: int, num_classes: int, convention: str = "paper"
 ) -> NetworkTerms:
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
     rows: list[Terms] = []
     stages: list[Stage] = []
     width, log_fan_in = in_width, 0.0
-    for block in blocks:
-        if block.stride > 1 and rows:
+    for gene in genes:
+        if gene.stride > 1 and rows:
             stages.append(Stage(log_fan_in, width, side))
-        part, side = block_terms(block, width, side, convention, first=not rows)
+        part, side = block_terms(gene, width, side, convention, first=not rows)
         rows.append(part)
-        width, log_fan_in = block.width, log_fan_in + part.log_fan_in
+        width, log_fan_in = gene.width, log_fan_in + part.log_fan_in
     stages.append(Stage(log_fan_in, width, side))
     head = linear_cost(width, num_classes)
     rows.append(Terms(params=head.params, macs=head.macs))
     return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side, tuple(stages))
 
 
-def block_terms(block: BlockLayout, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
+def block_terms(gene: Gene, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
     """The terms of a block on `in_width` channels of `side` x `side`, and the side that it leaves.
 
     Args:
-        block: of a spec, or a bare gene.
+        gene: the block.
         in_width: channels in.
         side: side of the input map.
         convention: `paper` or `zennas`, see `meanfield.log_sigma`.
         first: whether the block's input is the image.
     """
-    entry, rest = block_body(block, side, convention, first)
+    entry, rest = block_body(gene, side, convention, first)
     log_gains, log_maps, log_fan_in, params, macs, activations, layers, sublayers = rest
     terms = Terms(
         log_gains + log_sigma(in_width * entry.gain, convention),
@@ -160,19 +161,20 @@ class Entry(NamedTuple):
 
 
 @lru_cache(maxsize=MAX_CACHED_BLOCKS)
-def block_body(block: BlockLayout, side: int, convention: str, first: bool) -> tuple[Entry, Terms]:
+def block_body(gene: Gene, side: int, convention: str, first: bool) -> tuple[Entry, Terms]:
     """A block on any number of channels: what it does with each of them, and the terms of all the rest.
 
     So a block need not be laid out again when the one before it changes its width. Arguments as for `block_terms`.
     """
-    units = repeated_units(block, 1)
+    units = repeated_units(gene, 1)
     reader = units[0][0]
-    conv = unit_convs(reader, side)[0]
-    taps, out = conv.kernel**2, shrink(side, block.stride)
-    weights, products = conv.width * taps, conv.width * taps * shrink(side, conv.stride) ** 2
+    layer = reader.layers(side)[0]
+    taps, out = math.prod(layer.kernel), shrink(side, gene.stride)
+    weights = layer.out_width * taps
+    products = weights * math.prod(layer.out_size)
     if reader.projection:
         weights, products = weights + reader.width, products + reader.width * out**2
-    entry = Entry(gain(conv_layer(conv), LINEAR if first else RELU), taps, weights, products, out)
+    entry = Entry(gain(layer, LINEAR if first else RELU), taps, weights, products, out)
 
     log_gains, log_maps, log_fan_in = -log_sigma(entry.gain, convention), 0.0, -math.log(taps)
     params, macs, activations, layers = -weights, -products, 0, 0
@@ -186,23 +188,24 @@ def block_body(block: BlockLayout, side: int, convention: str, first: bool) -> t
         activations += times * row[5]
         layers += times * row[6]
         side, first = out, False
-    return entry, Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, block.sublayers)
+    return entry, Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, gene.sublayers)
 
 
 @lru_cache(maxsize=65_536)
 def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
-    convs = unit_convs(unit, side)
-    rows = [_conv_terms(convs[0], convention, first), *(_conv_terms(conv, convention, False) for conv in convs[1:])]
+    layers = unit.layers(side)
+    rows = [_layer_terms(layers[0], convention, first)]
+    rows += [_layer_terms(layer, convention, False) for layer in layers[1:]]
     if unit.squeeze:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
-        rows.append(_beside(conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))))
+        rows.append(_beside(projection_cost(unit, side)))
     return Terms(*map(sum, zip(*rows, strict=True)))
 
 
 @lru_cache(maxsize=65_536)
-def _conv_terms(conv: Conv, convention: str, image: bool) -> Terms:
-    layer, cost = conv_layer(conv), conv_cost(conv)
+def _layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
+    cost = layer_cost(layer)
     return Terms(
         log_gain(layer, LINEAR if image else RELU, convention),
         math.log(layer.out_width * math.prod(layer.out_size)),

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ..errors import RunError, UsageError, ZenError
 from ..metrics.records import ScoreRecord, ScoreSettings, SearchRow
 from ..metrics.scoring import score_all
+from ..net.chain import chain
 from ..net.counting import Cost, cost
-from ..net.layers import Chain, chain
+from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.evolution import Evolution
 from .loop import Loop, Snapshot

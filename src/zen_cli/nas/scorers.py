@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ..errors import RunError, SpecError
 from ..metrics.terms import NetworkTerms, Stage, Terms, block_terms
-from ..net.blocks import shrink
 from ..net.counting import linear_cost
+from ..net.layers import shrink
 from ..net.spec import ArchSpec
 from .limits import Limits
 from .space import Gene, Space, to_spec

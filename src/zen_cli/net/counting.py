@@ -1,17 +1,19 @@
 """Exact parameters, MACs, activations and layers of the training form, without building it.
 
-Beside each piece of `nets.py` stands here the function that counts it: BN has two parameters a channel, MACs are the
+Each piece of `module.py` has a function here that counts it. BN has two parameters a channel, MACs are the
 multiply-adds of convolutions and of the classifier, activations the output elements of convolutions (as in *Designing
 Network Design Spaces*, arXiv 2003.13678), layers the convolutions of the chain (shortcuts and SE not counted).
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import SpecError
-from .blocks import BlockLayout, Conv, Unit, repeated_units, shrink, unit_convs
+from .layers import ConvLayer, shrink, square_conv
+from .ops import Gene, Unit, repeated_units
 from .spec import ArchSpec
 
 
@@ -44,7 +46,7 @@ def cost(spec: ArchSpec) -> Cost:
     total = Cost()
     width, side = spec.in_channels, spec.resolution
     for block in spec.blocks:
-        part, side = block_cost(block, width, side)
+        part, side = block_cost(block.gene, width, side)
         total, width = total.plus(part), block.width
     return fits(total.plus(linear_cost(width, spec.num_classes)), spec)
 
@@ -64,10 +66,10 @@ def fits(total: Cost, spec: ArchSpec) -> Cost:
 
 
 @lru_cache(maxsize=8192)
-def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]:
-    """The cost of a block on `in_width` channels of `side` x `side`, and the side that it leaves."""
-    total = Cost(sublayers=block.sublayers)
-    for unit, times in repeated_units(block, in_width):
+def block_cost(gene: Gene, in_width: int, side: int) -> tuple[Cost, int]:
+    """The cost of a block on `in_width` channels of `side` x `side`, and the side of its output."""
+    total = Cost(sublayers=gene.sublayers)
+    for unit, times in repeated_units(gene, in_width):
         total = total.plus(unit_cost(unit, side), times)
         side = shrink(side, unit.stride)
     return total, side
@@ -77,29 +79,27 @@ def block_cost(block: BlockLayout, in_width: int, side: int) -> tuple[Cost, int]
 def unit_cost(unit: Unit, side: int) -> Cost:
     """The cost of one unit on a map of `side` x `side`."""
     total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
-    for conv in unit_convs(unit, side):
-        total = total.plus(conv_cost(conv))
-    if unit.projection:
-        projection = conv_bn_cost(unit.in_width, unit.width, 1, shrink(side, unit.stride))
-        total = total.plus(projection._replace(layers=0))
-    return total
+    for layer in unit.layers(side):
+        total = total.plus(layer_cost(layer))
+    return total.plus(projection_cost(unit, side)) if unit.projection else total
 
 
-def conv_cost(conv: Conv) -> Cost:
-    """One convolution of a unit with its BN."""
-    return conv_bn_cost(conv.in_width, conv.width, conv.kernel, shrink(conv.side, conv.stride), conv.groups)
-
-
-def conv_bn_cost(in_width: int, out_width: int, kernel: int, out_side: int, groups: int = 1) -> Cost:
+def layer_cost(layer: ConvLayer) -> Cost:
     """A convolution without bias and its BN."""
-    weights = in_width // groups * out_width * kernel**2
-    area = out_side**2
-    return Cost(weights + 2 * out_width, weights * area, out_width * area, 1)
+    weights = math.prod(layer.weight_shape)
+    area = math.prod(layer.out_size)
+    return Cost(weights + 2 * layer.out_width, weights * area, layer.out_width * area, 1)
+
+
+def projection_cost(unit: Unit, side: int) -> Cost:
+    """The 1x1 convolution that is the shortcut of a unit on a map of `side` x `side`; no layer of the chain."""
+    return layer_cost(square_conv(unit.in_width, unit.width, 1, side, unit.stride))._replace(layers=0)
 
 
 def se_cost(width: int, squeeze: int) -> Cost:
-    """Squeeze-and-excitation: two 1x1 convolutions on one pixel, each with a BN."""
-    return conv_bn_cost(width, squeeze, 1, 1).plus(conv_bn_cost(squeeze, width, 1, 1))._replace(layers=0)
+    """Squeeze-and-excitation: two 1x1 convolutions on one pixel, each with a BN; no layers of the chain."""
+    reduce, expand = square_conv(width, squeeze, 1, 1), square_conv(squeeze, width, 1, 1)
+    return layer_cost(reduce).plus(layer_cost(expand))._replace(layers=0)
 
 
 def linear_cost(in_width: int, out_width: int) -> Cost:

@@ -1,22 +1,14 @@
-"""The vanilla chain of a network: what the Zen-score looks at.
-
-Residual additions, squeeze-and-excitation and the classifier are dropped, every activation becomes ReLU; what is left
-is a chain of layers conv -> BN -> ReLU (the VCNN of Zen-NAS, arXiv 2102.01063, section 3).
-"""
+"""One layer of the chain that a score sees, and its geometry. Pairs are (height, width)."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple, TypeAlias
-
-from .blocks import BlockLayout, Conv, Unit, block_units, unit_convs
-from .spec import ArchSpec
 
 Pair: TypeAlias = tuple[int, int]
 
 
 class Pool(NamedTuple):
-    """A pooling in front of a convolution; `kind` is `max` or `avg`, the pairs are height and width."""
+    """A pooling before a convolution; `kind` is `max` or `avg`, the pairs are height and width."""
 
     kind: str
     kernel: Pair
@@ -27,7 +19,7 @@ class Pool(NamedTuple):
 class ConvLayer(NamedTuple):
     """One layer of a chain: (pool ->) conv without bias -> BN -> ReLU; pairs are height and width.
 
-    `in_size` is the size of the convolution's input, behind the pooling if there is one. `activation` is False for a
+    `in_size` is the size of the convolution's input, after the pooling if there is one. `activation` is False for a
     layer that ends with its BN.
     """
 
@@ -61,45 +53,15 @@ class ConvLayer(NamedTuple):
 Chain: TypeAlias = tuple[ConvLayer, ...]
 
 
-def chain(spec: ArchSpec) -> Chain:
-    """The vanilla chain of a network, from the image to the last feature map."""
-    layers: list[ConvLayer] = []
-    width, side = spec.in_channels, spec.resolution
-    for block in spec.blocks:
-        rows = block_chain(block, width, side)
-        layers += rows
-        width, side = block.width, rows[-1].out_size[0]
-    return tuple(layers)
+def square_conv(in_width: int, width: int, kernel: int, side: int, stride: int = 1, groups: int = 1) -> ConvLayer:
+    """A k x k convolution with zero padding k // 2 on a map of `side` x `side`."""
+    half = kernel // 2
+    return ConvLayer(in_width, width, (kernel, kernel), (side, side), (stride, stride), (half, half), groups=groups)
 
 
-@lru_cache(maxsize=8192)
-def block_chain(block: BlockLayout, in_width: int, in_side: int) -> Chain:
-    """The layers of one block on a square input of `in_width` channels and side `in_side`."""
-    layers: list[ConvLayer] = []
-    for unit in block_units(block, in_width):
-        for layer in unit_chain(unit, in_side):
-            layers.append(layer)
-            in_side = layer.out_size[0]
-    return tuple(layers)
-
-
-def unit_chain(unit: Unit, side: int) -> Chain:
-    """The layers of one unit on a square input of this side."""
-    return tuple(conv_layer(conv) for conv in unit_convs(unit, side))
-
-
-def conv_layer(conv: Conv) -> ConvLayer:
-    """The layer of one convolution of a unit."""
-    half = conv.kernel // 2
-    return ConvLayer(
-        conv.in_width,
-        conv.width,
-        (conv.kernel, conv.kernel),
-        (conv.side, conv.side),
-        (conv.stride, conv.stride),
-        (half, half),
-        groups=conv.groups,
-    )
+def shrink(side: int, stride: int) -> int:
+    """Side of the output of an odd kernel with padding k // 2."""
+    return (side - 1) // stride + 1
 
 
 def _out_side(layer: ConvLayer, axis: int) -> int:

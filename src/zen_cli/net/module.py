@@ -1,79 +1,133 @@
 """The training form of a network as a `torch.nn.Module`, and its vanilla chain as one.
 
-What each piece costs is counted beside it in `cost.py`. Shapes: B images, C channels, H x W.
+The classes of units are also what exported Python files are made of: their source is copied, so they need nothing but
+torch, and a file holds only those that its network needs. What each piece costs is counted in `counting.py`. Shapes: B
+images, C channels, H x W.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
 from torch import Tensor, nn
 
-from .blocks import Block, Unit, block_units
 from .layers import Chain, Pool
+from .ops import Block, block_units
 from .spec import ArchSpec
 
 
 class ConvBN(nn.Sequential):
-    """A convolution without bias, zero padding k//2, and its BN."""
+    """A convolution without bias and its batch normalisation."""
 
-    def __init__(self, in_width: int, width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
-        super().__init__(
-            OrderedDict(
-                conv=nn.Conv2d(in_width, width, kernel, stride, kernel // 2, groups=groups, bias=False),
-                bn=nn.BatchNorm2d(width),
-            )
-        )
+    def __init__(self, in_width: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_width, width, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+
+
+class ConvBNReLU(ConvBN):
+    """The same with a ReLU after it."""
+
+    def __init__(self, in_width: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(in_width, width, kernel, stride, groups)
+        self.relu = nn.ReLU(inplace=True)
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a gate computed from the mean of all channels."""
+    """Scales each channel by a gate computed from the means of all channels."""
 
     def __init__(self, width: int, squeeze: int) -> None:
         super().__init__()
-        self.reduce = ConvBN(width, squeeze, 1)
-        self.expand = ConvBN(squeeze, width, 1)
+        self.reduce = ConvBNReLU(width, squeeze)
+        self.expand = ConvBN(squeeze, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate = self.expand(torch.relu(self.reduce(x.mean((2, 3), keepdim=True))))
-        return x * torch.sigmoid(gate)
+        return x * torch.sigmoid(self.expand(self.reduce(x.mean((2, 3), keepdim=True))))
 
 
-class ResidualUnit(nn.Module):
-    """Convolutions with a shortcut around them and the last ReLU behind the addition.
+class ConvSE(ConvBNReLU):
+    """A plain convolution with squeeze-and-excitation after its ReLU."""
 
-    `shortcut` is a 1x1 convolution with the unit's stride, or the identity.
-    """
+    def __init__(self, in_width: int, width: int, kernel: int = 1, stride: int = 1, *, squeeze: int) -> None:
+        super().__init__(in_width, width, kernel, stride)
+        self.se = SqueezeExcitation(width, squeeze)
 
-    def __init__(self, unit: Unit) -> None:
+
+class Basic(nn.Module):
+    """Two k x k convolutions with a shortcut around them; the last ReLU comes after the addition."""
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        mid_width: int,
+        kernel: int,
+        stride: int = 1,
+        squeeze: int = 0,
+        project: bool = False,
+    ) -> None:
         super().__init__()
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        width, mid, kernel = unit.in_width, unit.mid_width, unit.kernel
-        if unit.op == "basic":
-            layers["conv1"] = ConvBN(width, mid, kernel, unit.stride)
-        else:
-            layers["conv1"] = ConvBN(width, mid, 1)
-            layers["relu1"] = nn.ReLU(inplace=True)
-            layers["conv2"] = ConvBN(mid, mid, kernel, unit.stride, unit.groups)
-        layers["relu2"] = nn.ReLU(inplace=True)
-        if unit.squeeze:
-            layers["se"] = SqueezeExcitation(mid, unit.squeeze)
-        layers["conv3"] = ConvBN(mid, unit.width, kernel if unit.op == "basic" else 1)
-        self.body = nn.Sequential(layers)
-        self.shortcut = ConvBN(width, unit.width, 1, unit.stride) if unit.projection else nn.Identity()
+        self.conv1 = ConvBNReLU(in_width, mid_width, kernel, stride)
+        self.se = SqueezeExcitation(mid_width, squeeze) if squeeze else nn.Identity()
+        self.conv2 = ConvBN(mid_width, width, kernel)
+        self.shortcut = ConvBN(in_width, width, stride=stride) if project else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
+        residual: Tensor = self.conv2(self.se(self.conv1(x)))
+        return torch.relu(residual + self.shortcut(x))
 
 
-class ConvUnit(nn.Sequential):
-    """A plain convolution, BN, ReLU and, where asked for, squeeze-and-excitation."""
+class Bottleneck(nn.Module):
+    """1x1, k x k and 1x1 convolution with a shortcut around them; the last ReLU comes after the addition."""
 
-    def __init__(self, unit: Unit) -> None:
-        super().__init__(ConvBN(unit.in_width, unit.width, unit.kernel, unit.stride), nn.ReLU(inplace=True))
-        if unit.squeeze:
-            self.append(SqueezeExcitation(unit.width, unit.squeeze))
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        mid_width: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        squeeze: int = 0,
+        project: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv1 = ConvBNReLU(in_width, mid_width)
+        self.conv2 = ConvBNReLU(mid_width, mid_width, kernel, stride, groups)
+        self.se = SqueezeExcitation(mid_width, squeeze) if squeeze else nn.Identity()
+        self.conv3 = ConvBN(mid_width, width)
+        self.shortcut = ConvBN(in_width, width, stride=stride) if project else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.conv3(self.se(self.conv2(self.conv1(x))))
+        return torch.relu(residual + self.shortcut(x))
+
+
+class InvertedResidual(nn.Module):
+    """1x1 up, depthwise k x k, 1x1 down with a shortcut around them; the last ReLU comes after the addition."""
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        mid_width: int,
+        kernel: int,
+        stride: int = 1,
+        squeeze: int = 0,
+        project: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv1 = ConvBNReLU(in_width, mid_width)
+        self.conv2 = ConvBNReLU(mid_width, mid_width, kernel, stride, groups=mid_width)
+        self.se = SqueezeExcitation(mid_width, squeeze) if squeeze else nn.Identity()
+        self.conv3 = ConvBN(mid_width, width)
+        self.shortcut = ConvBN(in_width, width, stride=stride) if project else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.conv3(self.se(self.conv2(self.conv1(x))))
+        return torch.relu(residual + self.shortcut(x))
 
 
 class ZenNet(nn.Module):
@@ -108,8 +162,19 @@ def build(spec: ArchSpec) -> ZenNet:
 
 def build_block(block: Block, in_width: int) -> nn.Sequential:
     """The units of one block on `in_width` channels."""
-    units = block_units(block, in_width)
-    return nn.Sequential(*(ConvUnit(unit) if unit.op == "conv" else ResidualUnit(unit) for unit in units))
+    modules = []
+    for unit in block_units(block.gene, in_width):
+        arguments = unit.kind.module_arguments(unit)
+        modules.append(unit.kind.module_class(unit)(unit.in_width, unit.width, **arguments))
+    return nn.Sequential(*modules)
+
+
+def last_conv(unit: nn.Module) -> ConvBN:
+    """The last convolution of a unit's body, with its batch normalisation."""
+    convs = [child for name, child in unit.named_children() if name.startswith("conv")]
+    last = convs[-1]
+    assert isinstance(last, ConvBN)
+    return last
 
 
 def build_chain(chain: Chain, *, bn_eps: float = 1e-5) -> nn.Sequential:
@@ -135,7 +200,7 @@ def build_chain(chain: Chain, *, bn_eps: float = 1e-5) -> nn.Sequential:
 
 
 def build_pool(pool: Pool) -> nn.Module:
-    """The pooling in front of a layer."""
+    """The pooling before a layer."""
     if pool.kind == "max":
         return nn.MaxPool2d(pool.kernel, pool.stride, pool.padding)
     return nn.AvgPool2d(pool.kernel, pool.stride, pool.padding)

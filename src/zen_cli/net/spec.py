@@ -1,27 +1,33 @@
 """The architecture spec `zen-arch/1`: a frozen, closed, bounded model, and the identity of a network.
 
-A spec is a list of blocks (`blocks.py`). `ArchSpec.units` is the network laid out unit by unit with every number
-resolved: whoever counts, builds, scores or exports a network starts from there.
+A spec is a list of blocks (`ops/`). `ArchSpec.units` is the network unit by unit with every number resolved: counting,
+building, scoring and exporting start from there.
 """
 
 from __future__ import annotations
 
 import hashlib
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import SpecError
-from .blocks import BLOCKS, MAX_WIDTH, Block, Unit, block_units, shrink
+from .layers import shrink
+from .ops import MAX_WIDTH, OPS, Block, Unit, block_units
 from .validation import explain, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
 MAX_UNITS = 10_000
 
+if TYPE_CHECKING:
+    AnyBlock: TypeAlias = Block
+else:
+    AnyBlock = Annotated[Union[tuple(OPS.values())], Field(discriminator="op")]  # noqa: UP007 - of a table
+
 
 class ArchSpec(BaseModel):
-    """A network: its blocks, the side of its input, and the classifier behind global average pooling."""
+    """A network: its blocks, the side of its input, and the classifier after global average pooling."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, populate_by_name=True, json_schema_extra={"title": SCHEMA}
@@ -32,7 +38,7 @@ class ArchSpec(BaseModel):
     resolution: int = Field(default=224, ge=1, le=16_384, description="side of the square input image")
     in_channels: int = Field(default=3, ge=1, le=MAX_WIDTH, description="channels of the input image")
     num_classes: int = Field(default=1000, ge=1, le=10_000_000, description="outputs of the linear classifier")
-    blocks: tuple[Annotated[Block, Field(discriminator="op")], ...] = Field(min_length=1, max_length=1000, strict=False)
+    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=1000, strict=False)
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
@@ -55,7 +61,7 @@ class ArchSpec(BaseModel):
         rows: list[Unit] = []
         in_width = self.in_channels
         for block in self.blocks:
-            rows += block_units(block, in_width)
+            rows += block_units(block.gene, in_width)
             in_width = block.width
         return tuple(rows)
 
@@ -91,8 +97,7 @@ class ArchSpec(BaseModel):
 
 @lru_cache(maxsize=65_536)
 def _unit_key(unit: Unit) -> str:
-    op = "bottleneck" if unit.op == "mbconv" else unit.op
-    return ",".join([op, *(str(int(value)) for value in unit[1:])])
+    return ",".join([unit.kind.hashed_as, *(str(int(value)) for value in unit[1:])])
 
 
 def parse_spec(data: object, where: str = "") -> ArchSpec:
@@ -114,7 +119,7 @@ def parse_spec(data: object, where: str = "") -> ArchSpec:
     try:
         return ArchSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecError(prefix + explain(error, BLOCKS, ArchSpec)) from None
+        raise SpecError(prefix + explain(error, OPS, ArchSpec)) from None
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,7 @@ from ..errors import nearest
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
-def explain(error: ValidationError, known_ops: dict[str, type[BaseModel]], model: type[BaseModel]) -> str:
+def explain(error: ValidationError, known_ops: Mapping[str, type[BaseModel]], model: type[BaseModel]) -> str:
     """The first fault of a document, and how many more there are.
 
     Args:
@@ -47,7 +48,7 @@ def _is_echo(fault: dict[str, Any]) -> bool:
     return bool(fault["type"] == "too_short" and len(fault["input"]) >= fault["ctx"]["min_length"])
 
 
-def _fault(fault: dict[str, Any], known_ops: dict[str, type[BaseModel]], model: type[BaseModel]) -> str:
+def _fault(fault: dict[str, Any], known_ops: Mapping[str, type[BaseModel]], model: type[BaseModel]) -> str:
     location = tuple(part for part in fault["loc"] if part not in known_ops)
     tag = next((part for part in fault["loc"] if part in known_ops), None)
     place, value, context = _place(location), fault["input"], fault.get("ctx", {})

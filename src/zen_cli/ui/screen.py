@@ -15,8 +15,9 @@ from ..nas.presets import Preset, presets
 from ..nas.scorers import Ledger
 from ..nas.settings import SearchSettings
 from ..net.counting import cost
+from ..net.notation import notation
 from ..units import format_count, format_seconds
-from .search_view import notation, search_view
+from .search_view import search_view
 from .tables import console
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from ..nas.loop import Snapshot
 from ..nas.presets import Preset
 from ..nas.scorers import Ledger
 from ..nas.settings import SearchSettings
+from ..net.notation import notation
 from ..units import format_count, format_seconds
 from .tables import WIDE, bar
 
@@ -22,31 +23,6 @@ if TYPE_CHECKING:
 
 TOP = 5
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_LETTERS = {"conv": "C", "basic": "R", "bottleneck": "B", "mbconv": "M"}
-
-
-def notation(spec: ArchSpec) -> str:
-    """A network on one line: `C3-88 B7-120/16x2 B7-192/16x6s2 ... C1-512`.
-
-    A block is its op (C conv, R basic, B bottleneck, M mbconv), kernel, width, what is inside (`/mid_width`, `eN` for
-    an expansion, `gN` channels a group), `xN` units and `sN` stride.
-    """
-    words = []
-    for block in spec.blocks:
-        row = block.model_dump()
-        word = f"{_LETTERS[block.op]}{block.kernel}-{block.width}"
-        if row.get("pair_width"):
-            word += f"({row['pair_width']})"
-        if row.get("expansion"):
-            word += f"e{row['expansion']}"
-        if row.get("mid_width"):
-            word += f"/{row['mid_width']}"
-        if row.get("group_width"):
-            word += f"g{row['group_width']}"
-        word += f"x{block.depth}" if block.depth > 1 else ""
-        word += f"s{block.stride}" if block.stride > 1 else ""
-        words.append(word)
-    return " ".join(words)
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:

@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...net.layers import Chain, chain
+from ...net.chain import chain
+from ...net.layers import Chain
 from ...net.module import build_pool
 from ...net.spec import ArchSpec
 from ..records import ScoreSettings

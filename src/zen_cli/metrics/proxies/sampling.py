@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from ...devices import free_bytes, is_out_of_memory, resolve_device
 from ...errors import MemoryLimitError, ScoreError
+from ...net.chain import chain
 from ...net.counting import cost
-from ...net.layers import chain
 from ...net.module import ZenNet, build
 from ...net.spec import ArchSpec
 from ...units import format_bytes

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...net.blocks import Unit
-from ...net.layers import chain
+from ...net.chain import chain
+from ...net.ops import Unit
 from ...net.spec import ArchSpec
 from ..records import ScoreSettings
 from .base import Measurement
@@ -59,7 +59,7 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
         device: where they are.
     """
     pair = torch.zeros(2, spec.in_channels, spec.resolution, spec.resolution, dtype=torch.float64, device=device)
-    pair[0] = 1  # the value, and behind it the derivative, [2, C, H, W]
+    pair[0] = 1  # the value, then the derivative, [2, C, H, W]
     log_scale = 0.0
     for unit in spec.units:
         scale = float(pair[0].mean())
@@ -70,24 +70,20 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
 
 
 def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
-    """The pair behind one unit."""
+    """The pair after one unit."""
 
     def conv(x: Tensor, width: int, kernel: int, stride: int = 1, groups: int = 1) -> Tensor:
         drawn = weight(width, x.shape[1] // groups, kernel, kernel).abs()
         return _chain_rule(functional.conv2d(x, drawn, None, stride, kernel // 2, 1, groups))
 
-    if unit.op == "conv":
-        return conv(pair, unit.width, unit.kernel, unit.stride)
-    if unit.op == "basic":
-        body = conv(pair, unit.mid_width, unit.kernel, unit.stride)
-        body = conv(body, unit.width, unit.kernel)
-    else:
-        body = conv(pair, unit.mid_width, 1)
-        body = conv(body, unit.mid_width, unit.kernel, unit.stride, unit.groups)
-        body = conv(body, unit.width, 1)
+    body = pair
+    for layer in unit.layers(pair.shape[-1]):
+        body = conv(body, layer.out_width, layer.kernel[0], layer.stride[0], layer.groups)
+    if not unit.kind.is_residual:
+        return body
     return body + (conv(pair, unit.width, 1, unit.stride) if unit.projection else pair)
 
 
 def _chain_rule(pair: Tensor) -> Tensor:
-    """Behind a layer whose weights are scaled by 1 + t: d/dt (1 + t) y = y + dy/dt at t = 0."""
+    """After a layer whose weights are scaled by 1 + t: d/dt (1 + t) y = y + dy/dt at t = 0."""
     return torch.stack((pair[0], pair[0] + pair[1]))

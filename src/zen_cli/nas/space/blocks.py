@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...net.blocks import UNITS_PER_SUBLAYER
+from ...net.ops import OPS, Gene
 from ...net.spec import ArchSpec
-from .genes import Gene, Genome, genome_of
+from ...net.validation import show
+from .genes import Genome, genome_of
 from .moves import BlockMoves
 from .ranges import DepthRange, WidthRange
 
-Op: TypeAlias = Literal["basic", "bottleneck", "mbconv"]
 Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31)]
 
 
@@ -36,7 +36,7 @@ class BlockSpace(BaseModel):
     name: str = Field(max_length=100)
     summary: str = Field(default="", max_length=1000)
     seeds: tuple[ArchSpec, ...] = Field(min_length=1, max_length=32, strict=False)
-    ops: tuple[Op, ...] = Field(min_length=1, strict=False)
+    ops: tuple[str, ...] = Field(min_length=1, max_length=64, strict=False)
     kernels: tuple[Kernel, ...] = Field(default=(3, 5, 7), min_length=1, max_length=16, strict=False)
     expansions: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(), max_length=32, strict=False)
     group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(default=(0,), min_length=1, strict=False)
@@ -53,16 +53,15 @@ class BlockSpace(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> BlockSpace:
-        if "mbconv" in self.ops and not self.expansions:
-            raise ValueError("expansions: missing; inverted residuals need some, such as [1, 2, 4, 6]")
+        for op in self.ops:
+            if op not in OPS or not OPS[op].is_searchable:
+                known = [name for name, kind in OPS.items() if kind.is_searchable]
+                raise ValueError(f"ops: {show(op)} is not known; use {', '.join(known)}")
+            if reason := OPS[op].check_space(self):
+                raise ValueError(reason)
         for kernel in self.kernels:
             if kernel % 2 == 0:
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
-        if "bottleneck" in self.ops:
-            for group in self.group_widths:
-                unit = math.lcm(group, self.mid_width.step) if group else 1
-                if group and self.mid_width.max // unit * unit < max(self.mid_width.min, 2 * group):
-                    raise ValueError(f"group_widths: two groups of {group} do not fit into mid_width; raise its max")
         for index, seed in enumerate(self.seeds):
             reason = self.excludes(seed)
             if reason:
@@ -87,18 +86,14 @@ class BlockSpace(BaseModel):
         Expansions may round to one width, inverted residuals are depthwise bottlenecks, and where the units of a pair
         differ in width every unit has a projection, so that two blocks of such pairs are as good as one.
         """
-        if "mbconv" not in self.ops:
+        if not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops):
             return genome
         rows: list[tuple[Any, ...]] = []
         for gene in genome:
-            op, depth, stride = gene.op, gene.depth, gene.stride
-            row: tuple[Any, ...] = (op, gene.kernel, gene.width, gene.mid, gene.widths(0), gene.widths(1), gene.se)
-            if op == "mbconv":
-                row = ("bottleneck", *row[1:3], 0, *row[4:])
-                if gene.mid != gene.width and stride == 1 and rows and rows[-1][0] == row:
-                    depth, stride = depth + rows[-1][1], rows.pop()[2]
-            elif op == "bottleneck":
-                row = (*row[:3], 0, *row[4:])
+            kind, depth, stride = gene.kind, gene.depth, gene.stride
+            row = (kind.hashed_as, gene.kernel, gene.widths(0), gene.widths(1), gene.se)
+            if kind.has_pairs and gene.mid != gene.width and stride == 1 and rows and rows[-1][0] == row:
+                depth, stride = depth + rows[-1][1], rows.pop()[2]
             rows.append((row, depth, stride))
         return tuple(rows)
 
@@ -116,8 +111,8 @@ class BlockSpace(BaseModel):
 
     def smallest(self, seed: ArchSpec) -> tuple[Genome, ...]:
         """The members of least width, kernel and depth, one for each op and expansion."""
-        genome = [gene for gene in genome_of(seed) if gene.op == "conv" or gene.stride > 1]
-        if all(gene.op == "conv" for gene in genome):
+        genome = [gene for gene in genome_of(seed) if not gene.kind.is_searchable or gene.stride > 1]
+        if not any(gene.kind.is_searchable for gene in genome):
             genome = list(genome_of(seed))
         return tuple(
             tuple(self._least(gene, op, index, len(genome)) for index, gene in enumerate(genome)) for op in self.ops
@@ -125,7 +120,7 @@ class BlockSpace(BaseModel):
 
     def excludes(self, spec: ArchSpec) -> str:
         """Why a network is not a member, as `blocks[2].kernel: ...`; empty if it is one."""
-        if len(spec.blocks) < 3 or spec.blocks[0].op != "conv" or spec.blocks[-1].op != "conv":
+        if len(spec.blocks) < 3 or any(spec.blocks[end].is_residual for end in (0, -1)):
             return "blocks: a member has a conv stem, other blocks and a conv head"
         if len(spec.blocks) > self.max_blocks:
             return f"blocks: {len(spec.blocks)} are more than max_blocks {self.max_blocks}"
@@ -153,15 +148,9 @@ class BlockSpace(BaseModel):
             return f"kernel: {gene.kernel} is not among {self.kernels}"
         if gene.width not in self.width:
             return f"width: {gene.width} is not allowed"
-        if gene.op == "mbconv" and gene.expansion not in self.expansions:
-            return f"expansion: {gene.expansion} is not among {self.expansions}"
-        if gene.op == "mbconv" and gene.mid != gene.width and not self.pair_widths:
-            return "pair_width: differs from width"
-        if gene.mid not in (self.width if gene.op == "mbconv" else self.mid_width):
-            return f"mid_width: {gene.mid} is not allowed"
-        if gene.op == "bottleneck" and gene.group_width not in self.group_widths:
-            return f"group_width: {gene.group_width} is not among {self.group_widths}"
-        if gene.depth % UNITS_PER_SUBLAYER[gene.op]:
+        if reason := gene.kind.excludes(gene, self):
+            return reason
+        if gene.depth % gene.kind.units_per_sublayer:
             return f"depth: {gene.depth} is odd; {gene.op} units come in pairs here"
         if not self.depth.min <= gene.sublayers <= self.depth.max:
             return f"depth: {gene.sublayers} sub-layers are not allowed"
@@ -172,11 +161,9 @@ class BlockSpace(BaseModel):
         return BlockMoves(self)
 
     def _least(self, gene: Gene, op: str, index: int, count: int) -> Gene:
-        if gene.op == "conv":
+        if not gene.kind.is_searchable:
             span = self.stem_width if index == 0 else self.head_width if index == count - 1 else None
             return gene if span is None else gene._replace(width=span.min)
-        least = self._moves.as_op(gene, op, min(self.expansions, default=0))
-        mid = self.width.min if op == "mbconv" else self.mid_width.min
-        depth = self.depth.min * UNITS_PER_SUBLAYER[op]
-        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid, depth=depth)
+        least = OPS[op].converted(gene, self, min(self.expansions, default=0)).with_sublayers(self.depth.min)
+        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=OPS[op].mid_span(self).min)
         return self._moves.regroup(least)

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from ...errors import SourceError, SpecError, UsageError, nearest
-from ...net.blocks import BLOCKS
+from ...net.ops import OPS
 from ...net.validation import explain, kind, show
 from .blocks import BlockSpace
 from .regnet import RegNetSpace
@@ -63,6 +63,6 @@ def parse_space(data: object, where: str = "") -> Space:
     try:
         space = model.model_validate(data)
     except ValidationError as error:
-        raise SpecError(prefix + explain(error, BLOCKS, model)) from None
+        raise SpecError(prefix + explain(error, OPS, model)) from None
     assert isinstance(space, (BlockSpace, RegNetSpace))
     return space

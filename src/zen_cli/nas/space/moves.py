@@ -5,24 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
-from ...net.blocks import UNITS_PER_SUBLAYER
-from .genes import Gene, Genome
-from .ranges import WidthRange
-
-if TYPE_CHECKING:
-    from .blocks import BlockSpace
+from ...net.ops import OPS, Gene, SearchBounds, Span
+from .genes import Genome
+from .ranges import DepthRange, WidthRange
 
 T = TypeVar("T")
 Change: TypeAlias = Callable[[Gene, Random], tuple[Gene, ...]]
 MAX_TRADE_STEPS = 3
 
 
+class FreeBlocks(SearchBounds, Protocol):
+    """What the moves need to know of a space."""
+
+    @property
+    def ops(self) -> Sequence[str]:
+        """Ops of blocks between stem and head."""
+
+    @property
+    def stem_width(self) -> WidthRange | None:
+        """Widths of the stem; None where it is fixed."""
+
+    @property
+    def head_width(self) -> WidthRange | None:
+        """Widths of the head; None where it is fixed."""
+
+    @property
+    def depth(self) -> DepthRange:
+        """Sub-layers of a block."""
+
+    @property
+    def split_at(self) -> int | None:
+        """Sub-layers at which a block splits in two."""
+
+    @property
+    def max_blocks(self) -> int:
+        """Blocks of a member, stem and head included."""
+
+
 class BlockMoves:
     """The moves of one space; every one of them leads from member to member, and may lead to where it began."""
 
-    def __init__(self, space: BlockSpace) -> None:
+    def __init__(self, space: FreeBlocks) -> None:
         self._space = space
         self._changes: dict[str, tuple[Change, ...]] = {op: self._changes_of(op) for op in space.ops}
 
@@ -50,7 +75,7 @@ class BlockMoves:
         last = len(genome) if space.head_width is not None else len(genome) - 1
         index = first + int(rng.random() * (last - first))
         gene = genome[index]
-        if gene.op == "conv":
+        if not gene.kind.is_searchable:
             span = space.stem_width if index == 0 else space.head_width
             changed: tuple[Gene, ...] = (gene._replace(width=_step(span, gene.width, rng)),)
         else:
@@ -68,13 +93,12 @@ class BlockMoves:
             kinds.append(self._change_kernel)
         if len(space.ops) > 1:
             kinds.append(self._change_op)
-        if op != "mbconv" or space.pair_widths:
-            kinds.append(self._change_mid_width)
-        if op == "mbconv" and len(space.expansions) > 1:
-            kinds.append(self._change_expansion)
-        if op == "bottleneck" and len(space.group_widths) > 1:
-            kinds.append(self._change_group_width)
-        return tuple(kinds)
+        of_field = {
+            "mid": self._change_mid_width,
+            "expansion": self._change_expansion,
+            "group_width": self._change_group_width,
+        }
+        return (*kinds, *(of_field[field] for field in OPS[op].free_fields(space)))
 
     def _change_kernel(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         return (gene._replace(kernel=_other(self._space.kernels, gene.kernel, rng)),)
@@ -86,11 +110,9 @@ class BlockMoves:
         return (self._with_width(gene, _step(self._space.width, gene.width, rng)),)
 
     def _change_mid_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
-        if gene.op != "mbconv":
-            return (self.regroup(gene.resized(gene.width, _step(self._space.mid_width, gene.mid, rng))),)
-        if gene.mid != gene.width and rng.random() < 0.5:
+        if gene.kind.has_pairs and gene.mid != gene.width and rng.random() < 0.5:
             return (gene._replace(mid=gene.width),)
-        return (gene._replace(mid=_step(self._space.width, gene.mid, rng)),)
+        return (self.regroup(gene.resized(gene.width, _step(self._mid_span(gene), gene.mid, rng))),)
 
     def _change_group_width(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         return (self.regroup(gene._replace(group_width=_other(self._space.group_widths, gene.group_width, rng))),)
@@ -98,12 +120,13 @@ class BlockMoves:
     def _change_op(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         expansions = self._space.expansions
         expansion = expansions[int(rng.random() * len(expansions))] if expansions else 0
-        return (self.as_op(gene, _other(self._space.ops, gene.op, rng), expansion),)
+        other = OPS[_other(self._space.ops, gene.op, rng)]
+        return (self.regroup(other.converted(gene, self._space, expansion)),)
 
     def _change_depth(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         depth = self._space.depth
         sublayers = gene.sublayers + depth.steps[int(rng.random() * len(depth.steps))]
-        return self._split(_with_sublayers(gene, max(depth.min, min(depth.max, sublayers))))
+        return self._split(gene.with_sublayers(max(depth.min, min(depth.max, sublayers))))
 
     def _drop(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         return (gene,) if gene.stride > 1 else ()
@@ -115,15 +138,15 @@ class BlockMoves:
         if spare < 0:
             return (gene,)
         front = least + int(rng.random() * (spare + 1))
-        return _with_sublayers(gene, front), _with_sublayers(gene, gene.sublayers - front)._replace(stride=1)
+        return gene.with_sublayers(front), gene.with_sublayers(gene.sublayers - front)._replace(stride=1)
 
     def _split(self, gene: Gene) -> tuple[Gene, ...]:
         """Blocks of 3 and the rest, as the published spaces split a block that has become deep."""
         split_at, least = self._space.split_at, self._space.depth.min
         if split_at is None or gene.sublayers < max(split_at, 3 + least) or least > 3:
             return (gene,)
-        rest = _with_sublayers(gene, gene.sublayers - 3)._replace(stride=1)
-        return (_with_sublayers(gene, 3), *self._split(rest))
+        rest = gene.with_sublayers(gene.sublayers - 3)._replace(stride=1)
+        return (gene.with_sublayers(3), *self._split(rest))
 
     def _move_sublayer(self, genome: Genome, rng: Random) -> Genome:
         giver, taker = self._two_blocks(genome, rng)
@@ -131,8 +154,8 @@ class BlockMoves:
         if giver == taker or genome[giver].sublayers <= depth.min or genome[taker].sublayers >= depth.max:
             return genome
         rows = list(genome)
-        rows[giver] = _with_sublayers(rows[giver], rows[giver].sublayers - 1)
-        rows[taker] = _with_sublayers(rows[taker], rows[taker].sublayers + 1)
+        rows[giver] = rows[giver].with_sublayers(rows[giver].sublayers - 1)
+        rows[taker] = rows[taker].with_sublayers(rows[taker].sublayers + 1)
         return tuple(rows)
 
     def _trade_widths(self, genome: Genome, rng: Random) -> Genome:
@@ -149,8 +172,8 @@ class BlockMoves:
 
     def _shift_width(self, gene: Gene, steps: int, *, inside: bool) -> Gene:
         """The gene with its width, or the one inside its units, moved by some steps where the space allows it."""
-        if inside and (gene.op != "mbconv" or gene.mid != gene.width):
-            span = self._space.width if gene.op == "mbconv" else self._space.mid_width
+        if inside and not (gene.kind.has_pairs and gene.mid == gene.width):
+            span = self._mid_span(gene)
             mid = gene.mid + steps * span.step
             return self.regroup(gene.resized(gene.width, mid)) if mid in span else gene
         width = gene.width + steps * self._space.width.step
@@ -158,21 +181,12 @@ class BlockMoves:
 
     def _with_width(self, gene: Gene, width: int) -> Gene:
         """The gene with another width; units of a pair that were alike stay alike."""
-        if gene.op == "mbconv" and gene.mid == gene.width:
+        if gene.kind.has_pairs and gene.mid == gene.width:
             return gene.resized(width, width)
         return gene.resized(width, gene.mid)
 
-    def as_op(self, gene: Gene, op: str, expansion: int) -> Gene:
-        """The gene as a block of another op with the same widths and sub-layers, as far as there are such."""
-        mid = gene.width if op == "mbconv" else self._space.mid_width.clip(gene.mid or gene.width)
-        changed = gene._replace(
-            op=op,
-            depth=gene.sublayers * UNITS_PER_SUBLAYER[op],
-            mid=mid,
-            expansion=expansion if op == "mbconv" else 0,
-            group_width=self._space.group_widths[0] if op == "bottleneck" else 0,
-        )
-        return self.regroup(changed)
+    def _mid_span(self, gene: Gene) -> Span:
+        return gene.kind.mid_span(self._space)
 
     def regroup(self, gene: Gene) -> Gene:
         """The gene with its mid width rounded to two or more whole groups, or without groups where none fit."""
@@ -189,17 +203,13 @@ class BlockMoves:
         return gene._replace(mid=self._space.mid_width.max // unit * unit)
 
 
-def _with_sublayers(gene: Gene, sublayers: int) -> Gene:
-    return gene._replace(depth=sublayers * UNITS_PER_SUBLAYER[gene.op])
-
-
 def _other(values: Sequence[T], current: T, rng: Random) -> T:
     """A value other than the current one, drawn evenly; the current one where there is no other."""
     place = int(rng.random() * (len(values) - 1))
     return values[place] if values[place] != current else values[-1]
 
 
-def _step(span: WidthRange | None, width: int, rng: Random) -> int:
+def _step(span: Span | None, width: int, rng: Random) -> int:
     """A width that one move of the range reaches."""
     moves = span.moves(width) if span is not None else ()
     return moves[int(rng.random() * len(moves))] if moves else width

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...net.blocks import MAX_WIDTH
+from ...net.ops import MAX_WIDTH
 
 
 class WidthRange(BaseModel):

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ...net.ops import Gene
 from ...net.spec import ArchSpec, parse_spec
-from .genes import Gene
 from .ranges import WidthRange
 
 SLOPE_UNIT = 0.1

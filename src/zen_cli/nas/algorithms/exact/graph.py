@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ....net.blocks import UNITS_PER_SUBLAYER
+from ....net.ops import OPS
 from ...space import Gene, WidthRange
 from .cells import Cells, cover, points, singles
 from .problem import Problem, Variant
@@ -115,5 +115,5 @@ def make_gene(variant: Variant, kernel: int, width: int, mid: int, stride: int, 
         mid = max(2, round(mid / variant.group_width)) * variant.group_width
     if variant.twins:
         mid = width
-    depth = sublayers * UNITS_PER_SUBLAYER[variant.op]
+    depth = sublayers * OPS[variant.op].units_per_sublayer
     return Gene(variant.op, kernel, width, stride, depth, mid, variant.expansion, variant.group_width)

@@ -16,8 +16,9 @@ import torch
 
 from ....metrics.mean_field import log_delta
 from ....metrics.terms import Terms, block_terms
-from ....net.blocks import UNITS_PER_SUBLAYER, shrink
 from ....net.counting import linear_cost
+from ....net.layers import shrink
+from ....net.ops import OPS
 from ...space import Gene, Genome, WidthRange, to_spec
 from .problem import Problem
 
@@ -190,7 +191,7 @@ class Polisher:
                         yield gene._replace(width=width, mid=mid, kernel=kernel)
         for sublayers in (gene.sublayers - 1, gene.sublayers + 1):
             if space.depth.min <= sublayers <= space.depth.max:
-                deeper = gene._replace(depth=sublayers * UNITS_PER_SUBLAYER[gene.op])
+                deeper = gene._replace(depth=sublayers * OPS[gene.op].units_per_sublayer)
                 for mid in self._mids(gene, gene.width):
                     for kernel in space.kernels:
                         yield deeper._replace(mid=mid, kernel=kernel)

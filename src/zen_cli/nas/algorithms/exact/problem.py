@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ....errors import UsageError
 from ....metrics.mean_field import log_delta
-from ....net.blocks import UNITS_PER_SUBLAYER, shrink
+from ....net.layers import shrink
+from ....net.ops import OPS
 from ....net.spec import ArchSpec
 from ...limits import Limits
 from ...space import BlockSpace, Gene, WidthRange, genome_of
@@ -230,7 +231,7 @@ def check_exact(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
                 f"--algorithm exact: the score does not see squeeze-and-excitation, so that the best network has none; "
                 f"take se out of the seeds or {_INSTEAD}"
             )
-        if any(UNITS_PER_SUBLAYER[block.op] > 1 and block.depth % 2 for block in one.blocks):
+        if any(OPS[block.op].units_per_sublayer > 1 and block.depth % 2 for block in one.blocks):
             raise UsageError(f"--algorithm exact: a seed has an odd number of units in a block; {_INSTEAD}")
 
 

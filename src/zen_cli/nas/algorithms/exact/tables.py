@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ....metrics.mean_field import LINEAR, RELU, log_gain
-from ....net.blocks import round_to_8
 from ....net.layers import ConvLayer
+from ....net.ops import round_to_8
 from .cells import Cells
 from .problem import Problem, Stage, Variant
 

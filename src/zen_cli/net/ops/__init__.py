@@ -1,0 +1,31 @@
+"""The ops: one file each, registered in `OPS`; whoever counts, scores, builds, draws or mutates a block asks its op.
+
+To add an op, add one file with a class that `@register` decorates, and import it here.
+"""
+
+from .base import MAX_WIDTH, OPS, Block, Gene, SearchBounds, Span, Unit, Width, register, round_to_8
+from .basic import BasicBlock
+from .bottleneck import BottleneckBlock
+from .conv import ConvBlock
+from .mbconv import MBConvBlock
+from .units import block_units, first_units, repeated_units
+
+__all__ = [
+    "MAX_WIDTH",
+    "OPS",
+    "BasicBlock",
+    "Block",
+    "BottleneckBlock",
+    "ConvBlock",
+    "Gene",
+    "MBConvBlock",
+    "SearchBounds",
+    "Span",
+    "Unit",
+    "Width",
+    "block_units",
+    "first_units",
+    "register",
+    "repeated_units",
+    "round_to_8",
+]

@@ -1,0 +1,349 @@
+"""What an op is: one class that knows all about one kind of block.
+
+An op is a model (the keys of a block in a spec) and, as class attributes and class methods, what the
+rest of the program asks about its units: widths, convolutions, module, drawing, structure string, mutation rules.
+`@register` adds it to the table `OPS`; an op that is not in the table is an error everywhere.
+
+Three forms of one thing: a `Block` is validated and written in a spec; its `Gene` is the same as a bare tuple, which
+counting, scores and searches use; a `Unit` is one of its units with every number resolved.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..layers import Chain
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_WIDTH = 65_536
+Width: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+
+OPS: dict[str, type[Block]] = {}
+
+
+class Unit(NamedTuple):
+    """One unit of a network with every number resolved.
+
+    `mid_width` is the width of the k x k convolution inside (the unit's own width for `conv`), `squeeze` the width of
+    the squeeze-and-excitation bottleneck (0: none), `projection` whether the shortcut is a 1x1 convolution.
+    """
+
+    op: str
+    kernel: int
+    stride: int
+    in_width: int
+    mid_width: int
+    width: int
+    groups: int
+    squeeze: int
+    projection: bool
+
+    @property
+    def kind(self) -> type[Block]:
+        """Its op."""
+        return OPS[self.op]
+
+    def layers(self, side: int) -> Chain:
+        """Its convolutions in order on a map of `side` x `side`, without shortcut and squeeze-and-excitation."""
+        return OPS[self.op].layers(self, side)
+
+
+class Gene(NamedTuple):
+    """A block as a bare tuple: hashable and quick to make. Zeros where an op has no such number.
+
+    mid: `mid_width` of basic and bottleneck units; of inverted residuals the width of the 1st, 3rd, ... unit.
+    expansion, inside: of inverted residuals, the width inside over the unit's width, or the width inside itself.
+    group_width: channels per group of a bottleneck; 0 for one group.
+    """
+
+    op: str
+    kernel: int
+    width: int
+    stride: int
+    depth: int
+    mid: int = 0
+    expansion: int = 0
+    group_width: int = 0
+    se: float | None = None
+    inside: int = 0
+
+    @property
+    def kind(self) -> type[Block]:
+        """Its op."""
+        return OPS[self.op]
+
+    @property
+    def sublayers(self) -> int:
+        """Sub-layers as published searches count them."""
+        return -(-self.depth // OPS[self.op].units_per_sublayer)
+
+    def widths(self, index: int) -> tuple[int, int, int]:
+        """(mid_width, width, groups) of unit `index`."""
+        return OPS[self.op].unit_widths(self, index)
+
+    def resized(self, width: int, mid: int) -> Gene:
+        """The gene with these widths; searches call this often, and `_replace` takes twice as long."""
+        op, kernel, _, stride, depth, _, expansion, group_width, se, inside = self
+        return Gene(op, kernel, width, stride, depth, mid, expansion, group_width, se, inside)
+
+    def with_sublayers(self, sublayers: int) -> Gene:
+        """The gene with another depth."""
+        return self._replace(depth=sublayers * OPS[self.op].units_per_sublayer)
+
+    def to_block(self) -> dict[str, Any]:
+        """The block of a spec, as JSON types."""
+        row: dict[str, Any] = {"op": self.op, "kernel": self.kernel, "width": self.width, "stride": self.stride}
+        row |= {"depth": self.depth, **OPS[self.op].own_keys(self)}
+        return row if self.se is None else {**row, "se": self.se}
+
+
+class Span(Protocol):
+    """A range of widths that a search may take; see `nas.space.ranges`."""
+
+    @property
+    def min(self) -> int:
+        """The least width."""
+
+    @property
+    def max(self) -> int:
+        """The greatest width."""
+
+    @property
+    def step(self) -> int:
+        """All widths are multiples of this."""
+
+    def __contains__(self, width: int) -> bool:
+        """Whether a width is in the range."""
+
+    def clip(self, width: float) -> int:
+        """The nearest width of the range."""
+
+    def moves(self, width: int) -> tuple[int, ...]:
+        """The widths that one move reaches."""
+
+
+class SearchBounds(Protocol):
+    """What a search may choose for a block; a space of free blocks has these fields."""
+
+    @property
+    def kernels(self) -> Sequence[int]:
+        """Sides of kernels."""
+
+    @property
+    def expansions(self) -> Sequence[int]:
+        """Widths inside over widths, of inverted residuals."""
+
+    @property
+    def group_widths(self) -> Sequence[int]:
+        """Channels per group of bottlenecks; 0 for one group."""
+
+    @property
+    def pair_widths(self) -> bool:
+        """Whether the units of a pair may differ in width."""
+
+    @property
+    def width(self) -> Span:
+        """Widths of blocks."""
+
+    @property
+    def mid_width(self) -> Span:
+        """Widths inside units."""
+
+
+class Block(BaseModel):
+    """What every block has: `depth` units of `kernel` x `kernel`; the first unit has the stride.
+
+    Class attributes of an op:
+        letter: in the short notation.
+        title: in legends.
+        color: of bars in drawings.
+        chart_style: in flow charts.
+        units_per_sublayer: units that published searches count as one sub-layer.
+        is_residual: whether a unit has a shortcut around its convolutions.
+        hashed_as: the op whose name stands in ids; another one where the units are a special case of its units.
+        squeeze_after: the index of the convolution after which squeeze-and-excitation is placed.
+        is_searchable: whether a space may contain it between stem and head.
+        has_pairs: whether `mid` of its genes is a unit's width, so that units alternate between two widths.
+        structure: matches its name in a published structure string; None if it has none.
+        structure_example: such a name.
+        structure_numbers: what the numbers after in, out and stride are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    letter: ClassVar[str]
+    title: ClassVar[str]
+    color: ClassVar[str]
+    chart_style: ClassVar[str]
+    units_per_sublayer: ClassVar[int] = 1
+    is_residual: ClassVar[bool] = True
+    hashed_as: ClassVar[str]
+    squeeze_after: ClassVar[int] = 0
+    is_searchable: ClassVar[bool] = True
+    has_pairs: ClassVar[bool] = False
+    structure: ClassVar[re.Pattern[str] | None] = None
+    structure_example: ClassVar[str] = ""
+    structure_numbers: ClassVar[tuple[str, ...]] = ("mid", "depth")
+
+    op: str
+    kernel: int = Field(default=3, ge=1, le=31, description="side of the convolution kernel, odd")
+    width: Width = Field(description="channels out")
+    stride: int = Field(default=1, ge=1, le=16, description="stride of the first unit")
+    depth: int = Field(default=1, ge=1, le=1000, description="number of units")
+    se: float | None = Field(
+        default=None, gt=0, le=1, allow_inf_nan=False, description="squeeze-and-excitation ratio, 0.25 as published"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Block:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel: {self.kernel} is even; use an odd kernel such as 3, 5 or 7")
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raises ValueError, as `field: fault; fix`, where fields contradict each other."""
+
+    @cached_property
+    def gene(self) -> Gene:
+        """The block as a bare tuple."""
+        return Gene(self.op, self.kernel, self.width, self.stride, self.depth, se=self.se, **self.own_fields())
+
+    @property
+    def sublayers(self) -> int:
+        """Sub-layers as published searches count them: one per convolution, basic unit, or pair of other units."""
+        return self.gene.sublayers
+
+    def widths(self, index: int) -> tuple[int, int, int]:
+        """(mid_width, width, groups) of unit `index`."""
+        return self.gene.widths(index)
+
+    # A block <-> its gene
+
+    def own_fields(self) -> dict[str, int]:
+        """The fields of the gene that this op has beside the common ones."""
+        return {}
+
+    @classmethod
+    def own_keys(cls, gene: Gene) -> dict[str, Any]:
+        """The keys of the block that this op has beside the common ones."""
+        return {}
+
+    # Units
+
+    @classmethod
+    @abstractmethod
+    def unit_widths(cls, gene: Gene, index: int) -> tuple[int, int, int]:
+        """(mid_width, width, groups) of unit `index` of a block."""
+
+    @classmethod
+    @abstractmethod
+    def layers(cls, unit: Unit, side: int) -> Chain:
+        """The convolutions of a unit in order, on a map of `side` x `side`: arithmetic that works on arrays as well."""
+
+    @classmethod
+    @abstractmethod
+    def module_class(cls, unit: Unit) -> type[nn.Module]:
+        """The class that a unit is an object of: `module_class(unit)(in_width, width, **module_arguments(unit))`."""
+
+    @classmethod
+    @abstractmethod
+    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
+        """The keyword arguments of a unit's module, without those that have their default value."""
+
+    # Text
+
+    @classmethod
+    def details(cls, gene: Gene) -> str:
+        """What the short notation says of the inside of a block, such as `e4` or `/16g8`."""
+        return ""
+
+    @classmethod
+    def from_structure(cls, match: re.Match[str], width: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+        """The keys of a block from its name in a structure string, its width, and the numbers after in, out and stride.
+
+        Raises:
+            ValueError: what the name or the numbers say cannot be expressed.
+        """
+        raise ValueError(f"op {cls.name()} has no structure string")
+
+    def to_structure(self) -> tuple[str, tuple[int, ...]]:
+        """(name, numbers after in, out and stride) of a block in a structure string.
+
+        Raises:
+            ValueError: what a structure string cannot express.
+        """
+        raise ValueError(f"a block of op {self.op}")
+
+    # Search
+
+    @classmethod
+    def mid_span(cls, space: SearchBounds) -> Span:
+        """The values that `mid` of a gene may have."""
+        return space.width if cls.has_pairs else space.mid_width
+
+    @classmethod
+    def free_fields(cls, space: SearchBounds) -> tuple[str, ...]:
+        """Which of `mid`, `expansion` and `group_width` a mutation may change in this space."""
+        return ("mid",)
+
+    @classmethod
+    def check_space(cls, space: SearchBounds) -> str:
+        """Why a space cannot contain this op, as `field: fault; fix`; empty if it can."""
+        return ""
+
+    @classmethod
+    def excludes(cls, gene: Gene, space: SearchBounds) -> str:
+        """Why the op's own fields are outside of a space, as `field: fault`; empty if they are inside."""
+        return "" if gene.mid in cls.mid_span(space) else f"mid_width: {gene.mid} is not allowed"
+
+    @classmethod
+    def converted(cls, gene: Gene, space: SearchBounds, expansion: int) -> Gene:
+        """A gene of another op as one of this op, with the same widths and sub-layers as far as possible."""
+        return gene._replace(
+            op=cls.name(),
+            depth=gene.sublayers * cls.units_per_sublayer,
+            mid=space.mid_width.clip(gene.mid or gene.width),
+            expansion=0,
+            group_width=0,
+        )
+
+    @classmethod
+    def name(cls) -> str:
+        """The name of the op, the value of the key `op`."""
+        (name,) = cls.model_fields["op"].annotation.__args__  # type: ignore[union-attr]  # a Literal of one word
+        return str(name)
+
+
+T = TypeVar("T", bound=type[Block])
+
+
+def register(cls: T) -> T:
+    """Adds an op to the table.
+
+    Raises:
+        TypeError: the name is taken.
+    """
+    name = cls.name()
+    if name in OPS:
+        raise TypeError(f"op {name}: is registered twice")
+    OPS[name] = cls
+    return cls
+
+
+def optional(**values: tuple[int, int]) -> dict[str, int | bool]:
+    """The arguments that differ from their default: `name=(value, default)`."""
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def round_to_8(expansion: int, width: int) -> int:
+    """`expansion * width` as the nearest multiple of 8, at least 8, as the published inverted residuals round it."""
+    return max(8, (expansion * width + 4) // 8 * 8)

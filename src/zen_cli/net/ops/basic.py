@@ -1,0 +1,70 @@
+"""Basic residual units."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from ..layers import Chain, shrink, square_conv
+from .base import Block, Gene, Unit, Width, optional, register
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register
+class BasicBlock(Block):
+    """`depth` residual units of two k x k convolutions (ResNet, arXiv 1512.03385)."""
+
+    letter, title, color = "R", "basic unit", "#3b82d6"
+    chart_style = "fill:#d0ebff,stroke:#1971c2,color:#0b3558"
+    hashed_as = "basic"
+    structure, structure_example = re.compile(r"SuperResK(?P<kernel>[0-9]{1,4})K(?P<second>[0-9]{1,4})"), "SuperResK3K3"
+
+    op: Literal["basic"]
+    mid_width: Width = Field(description="channels between the two convolutions")
+
+    def own_fields(self) -> dict[str, int]:
+        return {"mid": self.mid_width}
+
+    @classmethod
+    def own_keys(cls, gene: Gene) -> dict[str, Any]:
+        return {"mid_width": gene.mid}
+
+    @classmethod
+    def unit_widths(cls, gene: Gene, index: int) -> tuple[int, int, int]:
+        return gene.mid, gene.width, 1
+
+    @classmethod
+    def layers(cls, unit: Unit, side: int) -> Chain:
+        return (
+            square_conv(unit.in_width, unit.mid_width, unit.kernel, side, unit.stride),
+            square_conv(unit.mid_width, unit.width, unit.kernel, shrink(side, unit.stride)),
+        )
+
+    @classmethod
+    def module_class(cls, unit: Unit) -> type[nn.Module]:
+        from ..module import Basic
+
+        return Basic
+
+    @classmethod
+    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
+        return {"mid_width": unit.mid_width, "kernel": unit.kernel} | optional(
+            stride=(unit.stride, 1), squeeze=(unit.squeeze, 0), project=(unit.projection, False)
+        )
+
+    @classmethod
+    def details(cls, gene: Gene) -> str:
+        return f"/{gene.mid}"
+
+    @classmethod
+    def from_structure(cls, match: re.Match[str], width: int, numbers: tuple[int, ...]) -> dict[str, Any]:
+        if match["kernel"] != match["second"]:
+            raise ValueError("has two kernels; use the same one twice, like SuperResK3K3")
+        return {"kernel": int(match["kernel"]), "mid_width": numbers[0], "depth": numbers[1]}
+
+    def to_structure(self) -> tuple[str, tuple[int, ...]]:
+        return f"SuperResK{self.kernel}K{self.kernel}", (self.mid_width, self.depth)
