@@ -23,7 +23,7 @@ def main() -> None:
     words = [word for word in sys.argv[1:] if word != "--save"]
     path = Path(words[0]) if words else TABLE
     if not path.exists():
-        sys.exit(f"{path}: no such table; name one with the columns arch and accuracy")
+        sys.exit(f"{path}: no such table; name one with the columns arch and accuracy, or its folder in ZEN_FACTS")
     with path.open(encoding="utf-8", newline="") as file:
         rows = [(row[0], float(row[1])) for row in list(csv.reader(file))[1:]]
     specs = [spec_of(widths) for widths, _ in rows]

@@ -165,5 +165,6 @@ class BlockSpace(BaseModel):
             span = self.stem_width if index == 0 else self.head_width if index == count - 1 else None
             return gene if span is None else gene._replace(width=span.min)
         least = OPS[op].converted(gene, self, min(self.expansions, default=0)).with_sublayers(self.depth.min)
-        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=OPS[op].mid_span(self).min)
+        mid = OPS[op].mid_span(self).min if OPS[op].has_mid else 0
+        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid)
         return self._moves.regroup(least)

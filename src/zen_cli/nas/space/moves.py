@@ -172,7 +172,7 @@ class BlockMoves:
 
     def _shift_width(self, gene: Gene, steps: int, *, inside: bool) -> Gene:
         """The gene with its width, or the one inside its units, moved by some steps where the space allows it."""
-        if inside and not (gene.kind.has_pairs and gene.mid == gene.width):
+        if inside and gene.kind.has_mid and not (gene.kind.has_pairs and gene.mid == gene.width):
             span = self._mid_span(gene)
             mid = gene.mid + steps * span.step
             return self.regroup(gene.resized(gene.width, mid)) if mid in span else gene

@@ -171,6 +171,7 @@ class Block(BaseModel):
         hashed_as: the op whose name stands in ids; another one where the units are a special case of its units.
         squeeze_after: the index of the convolution after which squeeze-and-excitation is placed.
         is_searchable: whether a space may contain it between stem and head.
+        has_mid: whether its genes have a `mid`.
         has_pairs: whether `mid` of its genes is a unit's width, so that units alternate between two widths.
         structure: matches its name in a published structure string; None if it has none.
         structure_example: such a name.
@@ -188,6 +189,7 @@ class Block(BaseModel):
     hashed_as: ClassVar[str]
     squeeze_after: ClassVar[int] = 0
     is_searchable: ClassVar[bool] = True
+    has_mid: ClassVar[bool] = True
     has_pairs: ClassVar[bool] = False
     structure: ClassVar[re.Pattern[str] | None] = None
     structure_example: ClassVar[str] = ""
@@ -293,7 +295,7 @@ class Block(BaseModel):
     @classmethod
     def free_fields(cls, space: SearchBounds) -> tuple[str, ...]:
         """Which of `mid`, `expansion` and `group_width` a mutation may change in this space."""
-        return ("mid",)
+        return ("mid",) if cls.has_mid else ()
 
     @classmethod
     def check_space(cls, space: SearchBounds) -> str:
@@ -303,7 +305,9 @@ class Block(BaseModel):
     @classmethod
     def excludes(cls, gene: Gene, space: SearchBounds) -> str:
         """Why the op's own fields are outside of a space, as `field: fault`; empty if they are inside."""
-        return "" if gene.mid in cls.mid_span(space) else f"mid_width: {gene.mid} is not allowed"
+        if not cls.has_mid or gene.mid in cls.mid_span(space):
+            return ""
+        return f"mid_width: {gene.mid} is not allowed"
 
     @classmethod
     def converted(cls, gene: Gene, space: SearchBounds, expansion: int) -> Gene:
@@ -311,7 +315,7 @@ class Block(BaseModel):
         return gene._replace(
             op=cls.name(),
             depth=gene.sublayers * cls.units_per_sublayer,
-            mid=space.mid_width.clip(gene.mid or gene.width),
+            mid=space.mid_width.clip(gene.mid or gene.width) if cls.has_mid else 0,
             expansion=0,
             group_width=0,
         )

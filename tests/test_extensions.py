@@ -1,0 +1,75 @@
+"""What is added by one registration works through every command, or is refused with its reason."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli import ENVIRONMENT, Result, Zen
+
+HERE = Path(__file__).parent
+SPEC = {
+    "resolution": 16,
+    "num_classes": 4,
+    "blocks": [
+        {"op": "conv", "width": 8},
+        {"op": "single", "width": 16, "stride": 2, "depth": 2, "se": 0.25},
+        {"op": "conv", "kernel": 1, "width": 16},
+    ],
+}
+SPACE = {
+    "schema": "zen-space/1",
+    "kind": "blocks",
+    "name": "single",
+    "seeds": [{**SPEC, "blocks": [SPEC["blocks"][0], {"op": "single", "width": 16, "stride": 2}, SPEC["blocks"][2]]}],  # type: ignore[index]
+    "ops": ["single", "basic"],
+    "kernels": [3, 5],
+    "width": {"max": 64},
+    "mid_width": {"max": 64},
+}
+MEASURED = "phi,grad_norm,snip,synflow,naswot,ntk"
+CLOSED = "zen,balanced,entropy,entropy_stages,params,macs,activations,random"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "net.json").write_text(json.dumps(SPEC), encoding="utf-8")
+    (tmp_path / "space.json").write_text(json.dumps(SPACE), encoding="utf-8")
+    return tmp_path
+
+
+def run(extension: str, folder: Path, *words: str) -> Result:
+    command = [sys.executable, str(HERE / extension), *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, env=ENVIRONMENT, timeout=120, check=False)
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_an_op_is_scored_by_both_estimators_and_all_proxies(folder: Path) -> None:
+    done = run("extension_op.py", folder, "score", "--estimator", "mean-field", "--breakdown", "net.json")
+    assert (done.code, done.err) == (0, "")
+    (closed,) = done.rows
+    assert [row["kernel"] for row in closed["breakdown"]["layers"]] == [3, 3, 3, 1]
+    assert closed["cost"]["layers"] == 4
+    words = ["--draws", "8", "--batch-size", "4", "--proxies", f"{MEASURED},{CLOSED}", "net.json"]
+    done = run("extension_op.py", folder, "score", *words)
+    assert (done.code, done.err) == (0, "")
+    (measured,) = done.rows
+    assert set(measured["proxies"]) == {*MEASURED.split(","), *CLOSED.split(",")}
+    assert abs(measured["zen"]["value"] - closed["zen"]["value"]) < 1.0
+    assert measured["cost"] == closed["cost"]
+
+
+def test_an_op_is_searched(folder: Path) -> None:
+    words = ["search", "--space", "space.json", "--max-params", "20k", "--max-sublayers", "12", "--verify", "0"]
+    done = run("extension_op.py", folder, *words, "--budget", "4kevals")
+    assert done.code == 0, done.err
+    ops = {block["op"] for row in done.rows for block in row["arch"]["blocks"]}
+    assert ops == {"conv", "single", "basic"}
+
+
+def test_without_the_registration_it_is_an_error(zen: Zen) -> None:
+    done = zen("score", "-", stdin=json.dumps(SPEC))
+    done.fails('blocks[1].op: unknown op "single"', "known: basic, bottleneck, conv, mbconv")
