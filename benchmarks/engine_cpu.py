@@ -23,7 +23,7 @@ from engine_loop import floor, measure_rates, network, obvious_loop, published, 
 from zen_cli.metrics.monte_carlo import MIN_PRECISION_DRAWS, Network, estimate
 from zen_cli.metrics.monte_carlo.network import Draw
 from zen_cli.metrics.monte_carlo.single import score_draw
-from zen_cli.metrics.records import check_settings
+from zen_cli.metrics.settings import check_settings
 
 CPU = torch.device("cpu")
 

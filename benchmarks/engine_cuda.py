@@ -44,7 +44,7 @@ from zen_cli.metrics.monte_carlo.estimates import run
 from zen_cli.metrics.monte_carlo.network import Draw
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.metrics.monte_carlo.workers import Together
-from zen_cli.metrics.records import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
+from zen_cli.metrics.settings import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
 
 Rows: TypeAlias = Iterator[list[str]]
 MODES: tuple[PrecisionMode, ...] = ("float32", "tf32", "float16", "bfloat16")

@@ -24,7 +24,7 @@ from zen_cli.metrics.monte_carlo import Network
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
 from zen_cli.metrics.monte_carlo.network import Draw
 from zen_cli.metrics.monte_carlo.plan import MAX_LANES, lay_out
-from zen_cli.metrics.records import check_settings
+from zen_cli.metrics.settings import check_settings
 
 CPU = torch.device("cpu")
 VIEWS = {

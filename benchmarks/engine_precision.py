@@ -19,7 +19,7 @@ from torch import Tensor
 
 from zen_cli.metrics.monte_carlo import Network, batch
 from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
-from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.net.layers import ConvLayer
 
 Convolve = Callable[[Tensor, Tensor, ConvLayer], Tensor]

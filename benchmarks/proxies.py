@@ -22,7 +22,7 @@ from report import spearman
 
 from zen_cli import ArchSpec, parse_spec
 from zen_cli.metrics.proxies import find, names
-from zen_cli.metrics.records import check_settings
+from zen_cli.metrics.settings import check_settings
 
 RESULT = Path(__file__).parent / "results" / "proxies.md"
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zen_cli.metrics.monte_carlo.seeds import image_count, image_size, weight_count
-from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.net.layers import Chain, ConvLayer, Pool
 from zen_cli.net.module import build_pool
 

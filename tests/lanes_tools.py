@@ -9,7 +9,7 @@ from engine_reference import normals, reference
 from torch import Tensor
 
 from zen_cli.metrics.monte_carlo.plan import Lanes, lay_out
-from zen_cli.metrics.records import ScoreSettings
+from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
 

@@ -1,4 +1,4 @@
-"""How much memory a control group leaves, and what says that it ran out."""
+"""How much memory and how many cores a control group leaves, and what says that it ran out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from zen_cli.devices import _group_bytes, free_bytes, is_out_of_memory, resolve_device
+from zen_cli import devices
+from zen_cli.devices import _group_bytes, _group_cpus, free_bytes, is_out_of_memory, resolve_device, usable_cores
 
 
 def group(folder: Path, **files: object) -> None:
@@ -50,3 +51,27 @@ def test_no_group_no_limit(tmp_path: Path) -> None:
 )
 def test_what_says_that_memory_ran_out(error: Exception, is_shortage: bool) -> None:
     assert is_out_of_memory(error) is is_shortage
+
+
+def test_a_quota_of_version_2_counts_at_every_level(tmp_path: Path) -> None:
+    group(tmp_path / "a" / "b", cpu__max="max 100000")
+    group(tmp_path / "a", cpu__max="150000 100000")
+    group(tmp_path, cpu__max="400000 100000")
+    (tmp_path / "self").write_text("0::/a/b\n")
+    assert _group_cpus(str(tmp_path), str(tmp_path / "self")) == [1.5, 4]
+
+
+def test_a_quota_of_version_1_is_in_two_files(tmp_path: Path) -> None:
+    group(tmp_path / "cpu" / "job", cpu__cfs_quota_us=50_000, cpu__cfs_period_us=100_000)
+    group(tmp_path / "cpu", cpu__cfs_quota_us=-1, cpu__cfs_period_us=100_000)
+    (tmp_path / "self").write_text("4:cpu,cpuacct:/job\n3:memory:/job\n")
+    assert _group_cpus(str(tmp_path), str(tmp_path / "self")) == [0.5]
+
+
+@pytest.mark.parametrize(("quotas", "cores"), [([], 8), ([16.0], 8), ([1.5, 4.0], 2), ([0.2], 1), ([3.0], 3)])
+def test_a_quota_below_the_cores_of_torch_limits_them(
+    quotas: list[float], cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_group_cpus", lambda: quotas)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    assert usable_cores() == cores

@@ -21,7 +21,7 @@ from zen_cli.metrics.monte_carlo.network import Draw, draws_wanted
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.metrics.monte_carlo.single import Stopped, score_draw
 from zen_cli.metrics.monte_carlo.workers import Cores, Together
-from zen_cli.metrics.records import PrecisionMode, ScoreSettings, check_settings
+from zen_cli.metrics.settings import PrecisionMode, ScoreSettings, check_settings
 from zen_cli.net.layers import Chain, ConvLayer
 
 CPU = torch.device("cpu")

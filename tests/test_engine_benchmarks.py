@@ -81,7 +81,7 @@ def test_a_population_keeps_near_its_budget_and_has_no_twins() -> None:
 def test_the_loop_and_the_engine_estimate_the_same() -> None:
     loop = importlib.import_module("engine_loop")
     from zen_cli.metrics.monte_carlo import estimate, summarise
-    from zen_cli.metrics.records import check_settings
+    from zen_cli.metrics.settings import check_settings
 
     one = loop.network(next(iter(loop.tiny().values())))
     torch.manual_seed(0)

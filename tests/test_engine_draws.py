@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zen_cli.metrics.monte_carlo.batch import bundle_of, normalise, score_bundles
 from zen_cli.metrics.monte_carlo.single import PRODUCT_ROWS, score_chain
-from zen_cli.metrics.records import MIN_ALPHA, ScoreSettings
+from zen_cli.metrics.settings import MIN_ALPHA, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
 CONVENTIONS = [{}, {"convention": "zennas"}, {"norm": "l1"}, {"alpha": 0.3}]

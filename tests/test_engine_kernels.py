@@ -25,7 +25,7 @@ from zen_cli.metrics.monte_carlo import draw_bytes
 from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together, trial
 from zen_cli.metrics.monte_carlo.network import Draw, Network
 from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
-from zen_cli.metrics.records import PrecisionMode, ScoreSettings
+from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
 CPU = torch.device("cpu")

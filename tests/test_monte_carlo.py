@@ -16,8 +16,9 @@ from strategies import specs
 
 from zen_cli import ArchSpec, ScoreRecord, ZenError, parse_plainnet, parse_spec, score
 from zen_cli.errors import MemoryLimitError, UsageError
-from zen_cli.metrics.records import check_settings, to_bytes
+from zen_cli.metrics.records import to_bytes
 from zen_cli.metrics.scoring import score_all
+from zen_cli.metrics.settings import check_settings
 
 FAST = {"draws": 2, "batch_size": 2, "device": "cpu"}
 
@@ -139,17 +140,17 @@ def test_a_network_that_cannot_fit_is_refused_before_memory_is_asked_for() -> No
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"estimator": "magic"}, "--estimator: unknown 'magic'"),
-        ({"norm": "l2"}, "--norm: unknown 'l2'"),
-        ({"convention": "papr"}, "--convention: unknown 'papr'; did you mean \"paper\"?"),
-        ({"draws": 0}, "--draws: 0 is out of range; use 1 to"),
-        ({"draws": 1, "precision": 0.1}, "--draws: given together with --precision"),
-        ({"alpha": float("nan")}, "--alpha: nan is out of range"),
-        ({"alpha": 0}, "--alpha: 0 is out of range"),
-        ({"batch_size": -1}, "--batch-size: -1 is out of range"),
-        ({"seed": -1}, "--seed: -1 is out of range"),
-        ({"precision": float("inf")}, "--precision: inf is out of range"),
-        ({"device": "tpu"}, "--device: unknown 'tpu'; use auto, cpu, cuda or cuda:0"),
+        ({"estimator": "magic"}, "estimator: unknown 'magic'"),
+        ({"norm": "l2"}, "norm: unknown 'l2'"),
+        ({"convention": "papr"}, "convention: unknown 'papr'; did you mean \"paper\"?"),
+        ({"draws": 0}, "draws: 0 is out of range; use 1 to"),
+        ({"draws": 1, "precision": 0.1}, "draws: given together with precision"),
+        ({"alpha": float("nan")}, "alpha: nan is out of range"),
+        ({"alpha": 0}, "alpha: 0 is out of range"),
+        ({"batch_size": -1}, "batch_size: -1 is out of range"),
+        ({"seed": -1}, "seed: -1 is out of range"),
+        ({"precision": float("inf")}, "precision: inf is out of range"),
+        ({"device": "tpu"}, "device: unknown 'tpu'; use auto, cpu, cuda or cuda:0"),
     ],
     ids=str,
 )
@@ -161,7 +162,7 @@ def test_settings_that_cannot_be_are_named(wrong: dict[str, Any], message: str) 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
 def test_cuda_where_there_is_none_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"--device: cuda is not there.*use --device cpu"):
+    with pytest.raises(UsageError, match=r"device: cuda does not exist.*use cpu"):
         score(parse_plainnet("SuperConvK3BNRELU(3,16,1,1)"), device="cuda")
 
 

@@ -19,7 +19,7 @@ from zen_cli import ArchSpec, parse_spec, score
 from zen_cli.errors import RunError, ScoreError, UsageError
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.proxies import Measurement, Proxy, find, find_all, installed, names
-from zen_cli.metrics.records import ScoreSettings, check_settings
+from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
 from zen_cli.net.chain import chain
@@ -138,7 +138,7 @@ def test_a_proxy_has_one_way_to_be_computed_and_a_direction() -> None:
 def test_listing_finding_and_closed_forms_need_no_torch() -> None:
     code = (
         "import sys; from zen_cli import parse_spec; from zen_cli.metrics.proxies import find, installed, names\n"
-        "from zen_cli.metrics.records import ScoreSettings\n"
+        "from zen_cli.metrics.settings import ScoreSettings\n"
         f"spec = parse_spec({TINY!r})\n"
         f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, ScoreSettings())\n"
         "list(installed()); find('phi')\n"

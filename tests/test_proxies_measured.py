@@ -28,7 +28,7 @@ from zen_cli.metrics.proxies.phi import log_gradient_norm
 from zen_cli.metrics.proxies.sampling import random_images, random_labels, random_network
 from zen_cli.metrics.proxies.snip import saliency
 from zen_cli.metrics.proxies.synflow import log_flow
-from zen_cli.metrics.records import check_settings
+from zen_cli.metrics.settings import check_settings
 from zen_cli.net.chain import chain
 from zen_cli.net.module import ConvBN, ConvBNReLU, SqueezeExcitation, ZenNet
 

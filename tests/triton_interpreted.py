@@ -14,7 +14,7 @@ from lanes_tools import expected, odd_chain, some_lanes, wide_chain
 from zen_cli.metrics.monte_carlo import Network, fused
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
 from zen_cli.metrics.monte_carlo.network import Draw
-from zen_cli.metrics.records import PrecisionMode, ScoreSettings
+from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
 CHAINS = [plain_chain(depth=2), odd_chain(), wide_chain()]

@@ -1,15 +1,21 @@
-"""Which device to compute on, and how much memory it has to give."""
+"""Which device to compute on, and how much memory and how many cores there are. Importing this needs no torch."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from .errors import UsageError
 
+if TYPE_CHECKING:
+    import torch
+
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
+DEVICE_EXAMPLES = "auto, cpu, cuda or cuda:0"
 SHORTAGES = (
     "can't allocate memory",
     "CUDA out of memory",
@@ -26,23 +32,36 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         UsageError: an unknown name, or a device that this machine does not have.
     """
+    import torch
+
+    if re.match(DEVICE_PATTERN, name) is None:
+        raise UsageError(f"device: unknown {name!r}; use {DEVICE_EXAMPLES}")
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if name == "cpu":
         return torch.device("cpu")
-    match = re.fullmatch(r"cuda(?::(\d{1,3}))?", name)
-    if match is None:
-        raise UsageError(f"--device: unknown {name!r}; use auto, cpu, cuda or cuda:0")
     if not torch.cuda.is_available():
-        raise UsageError(f"--device: {name} is not there, this machine or this torch has no CUDA; use --device cpu")
-    index = int(match[1] or 0)
+        raise UsageError(f"device: {name} does not exist, this machine or this torch has no CUDA; use cpu")
+    index = int(name.removeprefix("cuda").removeprefix(":") or 0)
     if index >= torch.cuda.device_count():
-        raise UsageError(f"--device: {name} is not there; this machine has cuda:0 to {torch.cuda.device_count() - 1}")
+        raise UsageError(f"device: {name} does not exist; this machine has cuda:0 to {torch.cuda.device_count() - 1}")
     return torch.device("cuda", index)
+
+
+def usable_cores() -> int:
+    """Cores to compute on: what torch may use (`OMP_NUM_THREADS`), or the CPU quota of the container if that is less.
+
+    A quota of 1.5 CPUs counts as 2 cores, because half a core is worth a thread.
+    """
+    import torch
+
+    return min([torch.get_num_threads(), *(math.ceil(quota) for quota in _group_cpus())])
 
 
 def free_bytes(device: torch.device) -> int:
     """Memory that a computation may take now: nine tenths of what is free."""
+    import torch
+
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(0.9 * (free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)))
@@ -50,7 +69,9 @@ def free_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch ran out of memory, or what it calls; these, and torch on a CPU, say so only in words."""
+    """Whether torch, or a library that it calls, ran out of memory; on a CPU only the message says so."""
+    import torch
+
     said = isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGES)
     return said or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
@@ -67,7 +88,7 @@ def _group_bytes(root: str = "/sys/fs/cgroup", processes: str = "/proc/self/cgro
     (version 1). Caches count as used although they could be dropped, so the file that says how many are is read too.
     """
     left = []
-    for folder in _group_folders(root, processes):
+    for folder in _group_folders("memory", root, processes):
         for limit_file, used_file, cache in (
             ("memory.max", "memory.current", "inactive_file"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -83,21 +104,38 @@ def _group_bytes(root: str = "/sys/fs/cgroup", processes: str = "/proc/self/cgro
     return left
 
 
-def _group_folders(root: str, processes: str) -> list[Path]:
-    """The folders of this process's memory control groups, from its own up to the root."""
+def _group_cpus(root: str = "/sys/fs/cgroup", processes: str = "/proc/self/cgroup") -> list[float]:
+    """CPUs that each quota allows, of this process's control group and those above it; none, no quota.
+
+    Files: `cpu.max`, which has quota and period (version 2), `cpu.cfs_quota_us` and `cpu.cfs_period_us` (version 1).
+    """
+    quotas = []
+    for folder in _group_folders("cpu", root, processes):
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+            try:
+                words = " ".join((folder / name).read_text(encoding="ascii") for name in names).split()
+                quota, period = map(int, words)  # "max" is no number: no quota
+            except (OSError, ValueError):
+                continue
+            if quota > 0 and period > 0:  # version 1 writes -1 for no quota
+                quotas.append(quota / period)
+    return quotas
+
+
+def _group_folders(controller: str, root: str, processes: str) -> Iterator[Path]:
+    """The folders of this process's control groups for memory or cpu, from its own up to the root."""
     try:
         lines = Path(processes).read_text(encoding="utf-8").splitlines()
     except OSError:
-        return []
-    folders = []
+        return
     for line in lines:
         _, controllers, name = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        top = Path(root) / "memory" if controllers else Path(root)
+        top = Path(root) / controller if controllers else Path(root)
         own = top / name.lstrip("/")
-        folders += [own, *(parent for parent in own.parents if parent.is_relative_to(top))]
-    return folders
+        yield own
+        yield from (parent for parent in own.parents if parent.is_relative_to(top))
 
 
 def _machine_bytes() -> int:

@@ -6,11 +6,12 @@ import io
 import os
 import sys
 import warnings
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import ZenError
+from ..errors import UsageError, ZenError
 from .export import export
 from .options import report
 from .score import score
@@ -64,6 +65,8 @@ def main() -> None:
         code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except UsageError as error:
+        code = report(_named_option(str(error)), error.exit_code)
     except ZenError as error:
         code = report(str(error), error.exit_code)
     except ModuleNotFoundError as error:
@@ -80,6 +83,13 @@ def main() -> None:
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code or 0)
+
+
+def _named_option(message: str) -> str:
+    """A message about a field of the core, `batch_size: ...`, as one about the option, `--batch-size: ...`."""
+    field, colon, rest = message.partition(": ")
+    known = {name for command in (score, search, export) for name in signature(command).parameters}
+    return f"--{field.replace('_', '-')}{colon}{rest}" if field in known else message
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -64,8 +64,8 @@ def score(
 
         raise typer.Exit(print_proxies(style))
     from ..formats.reading import Overrides, read
-    from ..metrics.records import check_settings
     from ..metrics.scoring import add_proxies, score_all
+    from ..metrics.settings import check_settings
     from ..ui.tables import Progress
 
     settings = check_settings(

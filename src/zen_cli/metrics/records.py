@@ -2,106 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import UsageError, nearest
 from ..net.counting import Cost
 from ..net.spec import ArchSpec
+from .settings import Convention, Estimator, Norm, PrecisionMode
 
 SCHEMA: Literal["zen-score/1"] = "zen-score/1"
-
-Estimator: TypeAlias = Literal["monte-carlo", "mean-field"]
-Convention: TypeAlias = Literal["paper", "zennas"]
-Norm: TypeAlias = Literal["frobenius", "l1"]
-PrecisionMode: TypeAlias = Literal["auto", "float64", "float32", "tf32", "float16", "bfloat16"]
-
-DEFAULT_NORM: dict[Convention, Norm] = {"paper": "frobenius", "zennas": "l1"}
-DEFAULT_DRAWS = 4
-DOUBLE_BELOW_ALPHA = 1e-3
-MIN_ALPHA: dict[PrecisionMode, float] = {"float32": 1e-5, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 5e-2}
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class ScoreSettings(_Row):
-    """What defines a Zen-score besides the architecture; `check` turns wishes into one of these."""
-
-    estimator: Estimator = "monte-carlo"
-    convention: Convention = "paper"
-    norm: Norm = "frobenius"
-    alpha: Annotated[float, Field(gt=0, le=1e3, allow_inf_nan=False)] = 0.01
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 16
-    draws: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_DRAWS
-    precision: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    precision_mode: PrecisionMode = "auto"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    device: str = "auto"
-
-
-def check_settings(
-    *,
-    estimator: str = "monte-carlo",
-    convention: str = "paper",
-    norm: str | None = None,
-    alpha: float = 0.01,
-    batch_size: int = 16,
-    draws: int | None = None,
-    precision: float | None = None,
-    precision_mode: str = "auto",
-    seed: int = 0,
-    device: str = "auto",
-) -> ScoreSettings:
-    """Settings from what a user wrote; the norm follows the convention where it is not given.
-
-    Raises:
-        UsageError: a value that cannot be, or `draws` together with `precision`.
-    """
-    _among("--estimator", estimator, ("monte-carlo", "mean-field"))
-    _among("--convention", convention, tuple(DEFAULT_NORM))
-    chosen = norm if norm is not None else DEFAULT_NORM[convention]  # type: ignore[index]  # checked above
-    _among("--norm", chosen, ("frobenius", "l1"))
-    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", device):
-        raise UsageError(f"--device: unknown {device!r}; use auto, cpu, cuda or cuda:0")
-    if draws is not None and precision is not None:
-        raise UsageError("--draws: given together with --precision; keep one of the two")
-    _among("--precision-mode", precision_mode, get_args(PrecisionMode))
-    for name, value, low, high in (
-        ("--batch-size", batch_size, 1, 65_536),
-        ("--draws", DEFAULT_DRAWS if draws is None else draws, 1, 1_000_000),
-        ("--seed", seed, 0, 2**63 - 1),
-        ("--alpha", alpha, 1e-12, 1000),
-        ("--precision", 1 if precision is None else precision, 1e-6, 1_000_000),
-    ):
-        if not low <= value <= high:
-            raise UsageError(f"{name}: {value} is out of range; use {low} to {high}")
-    least = MIN_ALPHA.get(precision_mode, 0.0)  # type: ignore[call-overload]  # checked above
-    if alpha < least:
-        raise UsageError(
-            f"--precision-mode: {precision_mode} rounds away a perturbation of {alpha:g}; "
-            f"use --alpha {least:g} or more, or --precision-mode auto"
-        )
-    return ScoreSettings.model_validate(
-        {
-            "estimator": estimator,
-            "convention": convention,
-            "norm": chosen,
-            "alpha": alpha,
-            "batch_size": batch_size,
-            "draws": draws or DEFAULT_DRAWS,
-            "precision": precision,
-            "precision_mode": precision_mode,
-            "seed": seed,
-            "device": device,
-        }
-    )
 
 
 class Zen(_Row):
@@ -232,8 +148,3 @@ def to_dict(record: ScoreRecord) -> dict[str, Any]:
 def to_bytes(record: ScoreRecord, *, indent: bool = False) -> bytes:
     """A record as JSON, one line unless indented; numbers are finite, or the record would not exist."""
     return orjson.dumps(to_dict(record), option=orjson.OPT_INDENT_2 if indent else 0)
-
-
-def _among(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"{option}: unknown {value!r}; {nearest(value, known)}")

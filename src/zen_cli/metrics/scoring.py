@@ -11,7 +11,8 @@ from ..net.counting import Cost, cost
 from ..net.spec import ArchSpec
 from .mean_field import score_chain
 from .prefetch import groups
-from .records import Breakdown, CostRow, LayerRow, ScoreRecord, ScoreSettings, Zen, check_settings
+from .records import Breakdown, CostRow, LayerRow, ScoreRecord, Zen
+from .settings import ScoreSettings, check_settings
 from .terms import score_and_count
 
 if TYPE_CHECKING:

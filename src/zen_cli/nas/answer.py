@@ -8,8 +8,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 from ..errors import RunError, UsageError, ZenError
-from ..metrics.records import ScoreRecord, ScoreSettings, SearchRow
+from ..metrics.records import ScoreRecord, SearchRow
 from ..metrics.scoring import score_all
+from ..metrics.settings import ScoreSettings
 from ..net.chain import chain
 from ..net.counting import Cost, cost
 from ..net.layers import Chain

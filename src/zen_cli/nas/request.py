@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ..errors import UsageError, nearest
-from ..metrics.records import ScoreSettings, check_settings
+from ..metrics.settings import ScoreSettings, check_settings
 from ..units import Budget, parse_budget, parse_count, parse_share
 from .limits import Limits
 from .presets import find_preset

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import UsageError
-from ..metrics.records import ScoreSettings
+from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from ..units import Budget
 from .limits import Limits

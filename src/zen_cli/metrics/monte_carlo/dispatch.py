@@ -12,7 +12,7 @@ import torch
 
 from ...devices import is_out_of_memory
 from ...net.layers import Chain, ConvLayer
-from ..records import PrecisionMode, ScoreSettings, check_settings
+from ..settings import PrecisionMode, ScoreSettings, check_settings
 from .batch import score_batch
 from .network import Draw, Network
 from .precision import dtype_of, tensor_cores

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ...devices import resolve_device
 from ...errors import RunError, ScoreError
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .network import Draw, Estimate, Network, draws_wanted, summarise
 from .precision import resolve_mode
 from .workers import Outcome, Workers, start_workers

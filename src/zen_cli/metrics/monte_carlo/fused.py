@@ -17,7 +17,7 @@ import torch
 import triton
 from torch import Tensor
 
-from ..records import PrecisionMode, ScoreSettings
+from ..settings import PrecisionMode, ScoreSettings
 from . import kernels
 from .network import Draw
 from .plan import MAX_LANES, Lanes, lay_out

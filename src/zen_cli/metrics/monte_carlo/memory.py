@@ -10,7 +10,7 @@ from ...devices import free_bytes
 from ...errors import MemoryLimitError
 from ...net.layers import Chain
 from ...units import format_bytes
-from ..records import PrecisionMode, ScoreSettings
+from ..settings import PrecisionMode, ScoreSettings
 from .network import Network
 from .precision import dtype_of
 from .seeds import image_count, weight_count

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...net.layers import Chain
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 
 MIN_PRECISION_DRAWS = 8
 MAX_PRECISION_DRAWS = 4096

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ...errors import UsageError
-from ..records import DOUBLE_BELOW_ALPHA, PrecisionMode, ScoreSettings
+from ..settings import DOUBLE_BELOW_ALPHA, PrecisionMode, ScoreSettings
 
 DTYPES: dict[PrecisionMode, torch.dtype] = {
     "float64": torch.float64,

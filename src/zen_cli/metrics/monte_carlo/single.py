@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...net.layers import Chain, ConvLayer
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .layers import channels_first, channels_last, is_pointwise, pool
 from .network import Draw
 from .seeds import draw_generator, image_count, image_size, perturb

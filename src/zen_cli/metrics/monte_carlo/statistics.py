@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...net.layers import Chain
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 
 EPS = {"paper": 1e-5, "zennas": 1e-3}
 

@@ -15,9 +15,9 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from ...devices import is_out_of_memory
+from ...devices import is_out_of_memory, usable_cores
 from ...errors import RunError
-from ..records import PrecisionMode, ScoreSettings
+from ..settings import PrecisionMode, ScoreSettings
 from .dispatch import score_together
 from .memory import Memory
 from .network import Draw, Network
@@ -73,7 +73,7 @@ class Cores:
     def __init__(self, settings: ScoreSettings, mode: PrecisionMode) -> None:
         self._settings, self._dtype = settings, dtype_of(mode)
         self._memory = Memory(torch.device("cpu"), settings, mode)
-        self._slots = cores()
+        self._slots = usable_cores()
         self.look_ahead = 2 * self._slots
         self._pool = _single_threads(self._slots)
         self._stop = threading.Event()
@@ -212,11 +212,6 @@ class Together:
             self._memory.halve()
         middle = len(draws) // 2
         return self._run(draws[:middle], part=True) + self._run(draws[middle:], part=True)
-
-
-def cores() -> int:
-    """Cores that torch may use: what the machine has, or OMP_NUM_THREADS."""
-    return torch.get_num_threads()
 
 
 def _single_threads(count: int) -> ThreadPoolExecutor:

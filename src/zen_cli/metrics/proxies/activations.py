@@ -8,7 +8,7 @@ accelerator better than multiply-adds do.
 
 from __future__ import annotations
 
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
 

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ...errors import RunError, ScoreError
 from ...net.spec import ArchSpec
-from ..records import ProxyRow, ScoreSettings
+from ..records import ProxyRow
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms, spec_terms
 
 Direction: TypeAlias = Literal["higher", "lower"]

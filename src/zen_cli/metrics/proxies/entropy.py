@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
 

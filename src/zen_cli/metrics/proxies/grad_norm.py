@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement
 from .sampling import loss_gradients, measure_on_labels
 

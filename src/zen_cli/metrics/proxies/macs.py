@@ -8,7 +8,7 @@ what it costs; many tools print twice this number as FLOPs.
 
 from __future__ import annotations
 
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
 

@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from ...errors import ScoreError
 from ...net.counting import cost
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement
 from .sampling import forward_bytes, measure_draws, random_images, random_network
 

@@ -10,7 +10,7 @@ leaves squeeze-and-excitation out.
 
 from __future__ import annotations
 
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
 

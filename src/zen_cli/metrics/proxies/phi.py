@@ -30,7 +30,7 @@ from ...net.chain import chain
 from ...net.layers import Chain
 from ...net.module import build_pool
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement
 from .sampling import measure_draws, random_images
 

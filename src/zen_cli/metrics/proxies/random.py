@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement
 
 

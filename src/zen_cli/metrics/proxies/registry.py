@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ...errors import RunError, UsageError, nearest
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 from .base import Direction, Measurement, Proxy
 

@@ -21,7 +21,7 @@ from ...net.counting import cost
 from ...net.module import ZenNet, build
 from ...net.spec import ArchSpec
 from ...units import format_bytes
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement, Setting, average
 
 

@@ -28,7 +28,7 @@ from torch.nn import functional
 from ...net.chain import chain
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from .base import Measurement
 from .sampling import forward_bytes, measure_draws
 

@@ -10,7 +10,7 @@ drifts with the number of repeats; and a network that fails gets -9999 and stays
 
 from __future__ import annotations
 
-from ..records import ScoreSettings
+from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
 
