@@ -18,8 +18,6 @@ from zen_cli.errors import ZenError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.monte_carlo import Network
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
-from zen_cli.net.chain import chain
-from zen_cli.net.counting import cost
 from zen_cli.net.layers import Chain
 from zen_cli.net.module import build_chain
 from zen_cli.net.spec import ArchSpec, parse_spec
@@ -80,7 +78,7 @@ def named_device(text: str) -> torch.device:
 
 
 def network(spec: ArchSpec) -> Network:
-    return Network(spec.id, chain(spec), spec.name or spec.id)
+    return Network(spec.id, spec.chain, spec.name or spec.id)
 
 
 @torch.no_grad()
@@ -112,7 +110,7 @@ def population(parent: ArchSpec, count: int, by: str, slack: float = 0.1, seed: 
         slack: share by which they may differ.
         seed: of the mutations.
     """
-    rng, budget = random.Random(seed), getattr(cost(parent), by)
+    rng, budget = random.Random(seed), getattr(parent.cost, by)
     found = {parent.id: parent}
     for _ in range(1000 * count):
         if len(found) == count:
@@ -131,7 +129,7 @@ def population(parent: ArchSpec, count: int, by: str, slack: float = 0.1, seed: 
             child = parse_spec(row, "mutation")
         except ZenError:
             continue
-        if abs(getattr(cost(child), by) / budget - 1) <= slack:
+        if abs(getattr(child.cost, by) / budget - 1) <= slack:
             found[child.id] = child
     if len(found) < count:
         raise SystemExit(f"only {len(found)} networks found within {slack:.0%} of the budget; allow more slack")

@@ -27,7 +27,6 @@ from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.exact import ExactResult, solve
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace
-from zen_cli.net.counting import cost
 from zen_cli.net.spec import ArchSpec, parse_spec
 
 HERE = Path(__file__).parent
@@ -107,7 +106,7 @@ def run(
     )
     taken = time.process_time() - start
     for spec, value in zip(result.networks, result.values, strict=True):
-        total = cost(spec)
+        total = spec.cost
         used = (total.params, total.macs, total.layers, total.sublayers)
         if space.excludes(spec) or any(limit is not None and u > limit for u, limit in zip(used, limits, strict=False)):
             raise SystemExit(f"{spec.id} is outside the space or the limits")
@@ -146,7 +145,7 @@ def draw(norm: str, evolution: Path | None) -> None:
         result, taken = run(space, 32, Limits(params=params, macs=160_000_000, sublayers=18), norm, 0.001, 30)
         print(f"{params:,} params: {result.values[0]:.2f} of {result.bound:.2f} in {taken:.1f} s", flush=True)
         bound.append((params / 1e6, result.bound))
-        exact.append((cost(result.networks[0]).params / 1e6, result.values[0]))
+        exact.append((result.networks[0].cost.params / 1e6, result.values[0]))
     published = [task.read_published() for task in TASKS if task.space == "resnet"]
     series = [
         Series("bound: nothing exceeds it", bound, "line"),
@@ -170,7 +169,7 @@ def draw(norm: str, evolution: Path | None) -> None:
 
 
 def _point(spec: ArchSpec, norm: str) -> tuple[float, float]:
-    return cost(spec).params / 1e6, score_spec(spec, norm=norm)
+    return spec.cost.params / 1e6, score_spec(spec, norm=norm)
 
 
 def main() -> None:

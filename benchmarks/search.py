@@ -86,8 +86,6 @@ def time_published(problem: Problem, iterations: int) -> float:
     """Seconds an iteration of the published algorithm: mutate one of the best, build it, count it, score one draw."""
     import torch
 
-    from zen_cli.net.chain import chain
-    from zen_cli.net.counting import cost
     from zen_cli.net.module import build_chain
 
     torch.set_num_threads(1)
@@ -99,7 +97,7 @@ def time_published(problem: Problem, iterations: int) -> float:
     side = settings.resolution
 
     def score(spec: Any) -> float:
-        net = build_chain(chain(spec))
+        net = build_chain(spec.chain)
         with torch.no_grad():
             for module in net.modules():
                 if isinstance(module, torch.nn.Conv2d):
@@ -118,7 +116,7 @@ def time_published(problem: Problem, iterations: int) -> float:
         _, parent = population[int(random.random() * len(population))]
         genome = space.mutate(parent, random)
         spec = ledger.spec(genome)
-        total = cost(spec)
+        total = spec.cost
         limits = settings.limits
         if any(
             most is not None and used > most for most, used in zip(limits[:2], (total.params, total.macs), strict=True)

@@ -15,7 +15,6 @@ from torch import nn
 
 from zen_cli import ArchSpec, build, cost, parse_plainnet, parse_spec
 from zen_cli.metrics.terms import spec_terms
-from zen_cli.net.chain import chain
 from zen_cli.net.module import build_chain
 
 FACTS = os.environ.get("ZEN_FACTS")  # a folder with tables of published networks
@@ -56,7 +55,7 @@ def test_counting_agrees_with_running(spec: ArchSpec) -> None:
 
 @given(specs())
 def test_the_chain_has_the_maps_of_the_network(spec: ArchSpec) -> None:
-    layers = chain(spec)
+    layers = spec.chain
     images = torch.zeros(1, spec.in_channels, spec.resolution, spec.resolution)
     with torch.inference_mode():
         features = build(spec).eval().forward_features(images)

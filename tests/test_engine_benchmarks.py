@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from zen_cli.net.counting import cost
-
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -74,7 +72,7 @@ def test_a_population_keeps_near_its_budget_and_has_no_twins() -> None:
     parent = loop.published()["ZenNet-1M"]
     found = loop.population(parent, 24, "params")
     assert len({spec.id for spec in found}) == 24
-    assert all(abs(cost(spec).params / cost(parent).params - 1) <= 0.1 for spec in found)
+    assert all(abs(spec.cost.params / parent.cost.params - 1) <= 0.1 for spec in found)
     assert loop.population(parent, 24, "params") == found
 
 

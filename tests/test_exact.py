@@ -16,7 +16,6 @@ from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.exact import ExactResult, Progress, check_exact, solve, upper_bound
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace, Genome, to_spec
-from zen_cli.net.counting import cost
 from zen_cli.net.spec import ArchSpec
 
 TINY = {
@@ -44,7 +43,7 @@ def check_result(
     assert list(result.values) == sorted(result.values, reverse=True)
     for spec, score in zip(result.networks, result.values, strict=True):
         assert space.excludes(spec) == ""
-        total = cost(spec)
+        total = spec.cost
         for used, limit in zip((total.params, total.macs, total.layers, total.sublayers), limits[:4], strict=True):
             assert limit is None or used <= limit
         assert score == score_spec(spec, convention=convention, norm=norm)
@@ -89,13 +88,13 @@ def test_no_random_member_exceeds_the_bound_of_its_own_budgets(name: str, conven
     rng = Random(7)
     for _ in range(2):
         spec = to_spec(random_genome(space, seed, rng, 60), seed)
-        total = cost(spec)
+        total = spec.cost
         limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
         bound = upper_bound(space, seed, limits, convention=convention, norm=norm)
         assert score_spec(spec, convention=convention, norm=norm) <= bound
         for _ in range(200):
             other = to_spec(random_genome(space, seed, rng, 40), seed)
-            total = cost(other)
+            total = other.cost
             if total.params <= limits.params and total.macs <= limits.macs and total.sublayers <= limits.sublayers:
                 assert score_spec(other, convention=convention, norm=norm) <= bound
 
@@ -106,7 +105,7 @@ def test_published_networks_keep_the_bound_of_their_own_budgets(norm: str, publi
         spec = parse_plainnet(row["structure"], resolution=row["resolution"], num_classes=row["num_classes"])
         space = built_in("resnet" if row["resolution"] == 32 else "mobile")
         assert space.excludes(spec) == ""
-        total = cost(spec)
+        total = spec.cost
         limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
         result = solve(space, space.seed(spec.resolution), limits, norm=norm, gap=0.005, top=2)
         check_result(result, space, limits, "paper", norm)

@@ -19,7 +19,6 @@ from zen_cli.exporters.about import facts, safe
 from zen_cli.exporters.layout import lay_out
 from zen_cli.exporters.source_network import Network
 from zen_cli.exporters.to_timm import timm_source
-from zen_cli.net.counting import cost
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
 
@@ -33,7 +32,7 @@ def test_the_source_is_the_training_form(spec: ArchSpec) -> None:
     images = torch.randn(2, spec.in_channels, spec.resolution, spec.resolution)
     with torch.no_grad():
         torch.testing.assert_close(network.module(images), network.reference(images), rtol=0, atol=0)
-    assert sum(tensor.numel() for tensor in network.module.parameters()) == cost(spec).params
+    assert sum(tensor.numel() for tensor in network.module.parameters()) == spec.cost.params
 
 
 @given(specs())
@@ -117,7 +116,7 @@ def test_the_docstring_tells_cost_score_and_search() -> None:
         "search": {"space": "resnet", "algorithm": "evolution", "budgets": {"params": 1_000_000}, "seed": 3},
     }
     text = ast.get_docstring(ast.parse(Network(PLAIN, record).source)) or ""
-    total = cost(PLAIN)
+    total = PLAIN.cost
     for words in (f"{total.params:,}", f"{total.macs:,}", PLAIN.id, "193.10 +- 0.40 nats", "space resnet", "1,000,000"):
         assert words in text
 

@@ -14,7 +14,6 @@ from zen_cli import ArchSpec, parse_plainnet, score
 from zen_cli.errors import SpecError
 from zen_cli.metrics.mean_field import LINEAR, RELU, decorrelation, gain, log_delta, log_gain, score_chain
 from zen_cli.metrics.terms import score_spec, spec_terms
-from zen_cli.net.chain import chain
 from zen_cli.net.layers import ConvLayer, Pool
 
 CONVENTIONS, NORMS = ("paper", "zennas"), ("frobenius", "l1")
@@ -59,7 +58,7 @@ def test_a_wider_fan_in_gives_a_larger_gain(layer: ConvLayer, convention: str, m
 @given(specs(), settings_of_scores)
 def test_block_by_block_is_layer_by_layer(spec: ArchSpec, settings: tuple[str, str, float]) -> None:
     convention, norm, alpha = settings
-    whole = score_chain(chain(spec), convention=convention, norm=norm, alpha=alpha)
+    whole = score_chain(spec.chain, convention=convention, norm=norm, alpha=alpha)
     assert score_spec(spec, convention=convention, norm=norm, alpha=alpha) == pytest.approx(whole.value, abs=1e-9)
     assert whole.value == pytest.approx(whole.log_delta + sum(term.log_sigma for term in whole.layers), abs=1e-9)
     assert spec_terms(spec, convention).total.log_gain == pytest.approx(whole.value - whole.log_delta, abs=1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from zen_cli.formats.plainnet import parse_plainnet, to_plainnet
 from zen_cli.net.counting import layer_cost, projection_cost, se_cost, unit_cost
 from zen_cli.net.module import build_block
 from zen_cli.net.notation import notation
-from zen_cli.net.ops import OPS, block_units, repeated_units
+from zen_cli.net.ops import OPS, Unit, block_units, repeated_units
 from zen_cli.net.spec import ArchSpec, parse_spec
 
 
@@ -45,15 +46,19 @@ def test_a_gene_is_its_block(row: dict[str, Any]) -> None:
 
 
 @given(blocks())
-def test_repeated_units_are_the_units(row: dict[str, Any]) -> None:
-    gene = block_of(row).gene
-    counted: dict[Any, int] = {}
-    for unit in block_units(gene, 5):
-        counted[unit] = counted.get(unit, 0) + 1
-    repeated: dict[Any, int] = {}
+def test_units_are_those_that_the_op_gives_one_by_one(row: dict[str, Any]) -> None:
+    gene, in_width = block_of(row).gene, 5
+    units = block_units(gene, in_width)
+    assert len(units) == gene.depth
+    for index, unit in enumerate(units):
+        assert (unit.mid_width, unit.width, unit.groups) == gene.kind.unit_widths(gene, index)
+        assert (unit.in_width, unit.stride) == (in_width, gene.stride if index == 0 else 1)
+        assert unit.projection == (gene.kind.is_residual and (index == 0 or in_width != unit.width))
+        in_width = unit.width
+    repeated = Counter[Unit]()
     for unit, times in repeated_units(gene, 5):
-        repeated[unit] = repeated.get(unit, 0) + times
-    assert {unit: times for unit, times in repeated.items() if times} == counted
+        repeated[unit] += times
+    assert +repeated == Counter(units)
 
 
 @given(blocks())

@@ -22,8 +22,6 @@ from zen_cli.metrics.proxies import Measurement, Proxy, find, find_all, installe
 from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
-from zen_cli.net.chain import chain
-from zen_cli.net.counting import cost
 
 CLOSED = ("zen", "balanced", "entropy", "entropy_stages", "params", "macs", "activations")
 TINY: dict[str, Any] = {
@@ -38,18 +36,18 @@ def value(name: str, spec: ArchSpec, **wishes: Any) -> float:
 
 
 def log_widths(spec: ArchSpec) -> float:
-    return sum(math.log(layer.in_width * layer.kernel[0] ** 2 / layer.groups) for layer in chain(spec))
+    return sum(math.log(layer.in_width * layer.kernel[0] ** 2 / layer.groups) for layer in spec.chain)
 
 
 def log_last_map(spec: ArchSpec) -> float:
-    last = chain(spec)[-1]
+    last = spec.chain[-1]
     return math.log(last.out_width * last.out_size[0] ** 2)
 
 
 @given(specs())
 def test_costs_are_the_exact_costs(spec: ArchSpec) -> None:
     for name in ("params", "macs", "activations"):
-        assert value(name, spec) == getattr(cost(spec), name)
+        assert value(name, spec) == getattr(spec.cost, name)
 
 
 @given(specs())
@@ -61,7 +59,7 @@ def test_zen_is_the_closed_form_of_the_score(spec: ArchSpec) -> None:
 
 @given(specs())
 def test_balanced_is_depth_and_the_means_over_layers(spec: ArchSpec) -> None:
-    layers = score_chain(chain(spec)).layers
+    layers = score_chain(spec.chain).layers
     means = [term.log_sigma + math.log(term.layer.out_width * math.prod(term.layer.out_size)) for term in layers]
     assert value("balanced", spec) == pytest.approx(math.log(len(layers)) + sum(means) / len(layers), abs=1e-9)
 

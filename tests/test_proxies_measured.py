@@ -29,7 +29,6 @@ from zen_cli.metrics.proxies.sampling import random_images, random_labels, rando
 from zen_cli.metrics.proxies.snip import saliency
 from zen_cli.metrics.proxies.synflow import log_flow
 from zen_cli.metrics.settings import check_settings
-from zen_cli.net.chain import chain
 from zen_cli.net.module import ConvBN, ConvBNReLU, SqueezeExcitation, ZenNet
 
 MEASURED = ("phi", "grad_norm", "snip", "synflow", "naswot", "ntk")
@@ -146,7 +145,7 @@ def test_phi_is_the_norm_of_the_explicit_jacobian() -> None:
             ],
         }
     )
-    layers = chain(spec)
+    layers = spec.chain
     images = torch.randn(3, 2, 5, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     generator = torch.Generator().manual_seed(2)
     weights = [torch.randn(layer.weight_shape, dtype=torch.float64, generator=generator) for layer in layers]
@@ -172,7 +171,7 @@ def test_phi_does_not_overflow_where_its_definition_does() -> None:
 def test_zen_without_log_alpha_is_phi_while_alpha_is_small() -> None:
     spec, alpha = conv_chain(4, 48, 6), 1e-4
     wishes = check_settings(draws=12, batch_size=8, alpha=alpha, device="cpu")
-    (zen,) = estimate([Network(spec.id, chain(spec), "chain")], wishes)
+    (zen,) = estimate([Network(spec.id, spec.chain, "chain")], wishes)
     assert not isinstance(zen, RunError) and zen.std_error is not None
     phi = find("phi").evaluate(spec, wishes).measurement
     assert phi.std_error is not None

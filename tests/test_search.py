@@ -24,7 +24,6 @@ from zen_cli.nas.request import Request, check_request
 from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.nas.space import BlockSpace, RegNetSpace
-from zen_cli.net.counting import cost
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
 
@@ -169,7 +168,7 @@ def reference_ratio(spec: ArchSpec) -> float:
 
 
 def keeps(spec: ArchSpec, limits: Limits) -> bool:
-    total = cost(spec)
+    total = spec.cost
     used = (total.params, total.macs, total.layers, total.sublayers, reference_ratio(spec))
     return all(limit is None or value <= limit * (1 + 1e-12) for value, limit in zip(used, limits, strict=True))
 
@@ -320,7 +319,7 @@ def test_the_smallest_value_that_it_names_can_be_had() -> None:
             evolve(wanted(space, max_params="1k"))
         least = float(str(caught.value).split("found is ")[1])
         settings = wanted(space, max_params=str(int(least)), evaluations=8)
-        assert all(cost(candidate.spec).params <= least for candidate in evolve(settings).candidates)
+        assert all(candidate.spec.cost.params <= least for candidate in evolve(settings).candidates)
 
 
 def test_budgets_that_contradict_each_other_name_the_one_that_breaks() -> None:
@@ -436,7 +435,7 @@ def test_a_proxy_is_searched_in_its_own_direction() -> None:
 
 def test_params_as_a_proxy_fills_the_budget() -> None:
     best = evolve(wanted(proxy="params", evaluations=4000)).candidates[0]
-    assert best.score == cost(best.spec).params > 95_000
+    assert best.score == best.spec.cost.params > 95_000
 
 
 # The answer.

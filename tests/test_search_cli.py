@@ -13,7 +13,6 @@ from cli import ENVIRONMENT, Zen
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
-from zen_cli.net.chain import chain
 from zen_cli.net.notation import notation
 from zen_cli.net.spec import parse_spec
 from zen_cli.ui.search_view import sparkline
@@ -182,7 +181,7 @@ def test_the_same_seed_is_the_same_bytes(zen: Zen) -> None:
 def test_no_two_networks_of_an_answer_are_the_same_layers_in_other_blocks(zen: Zen) -> None:
     words = ["--space", "mobile", "--resolution", "64", "--max-macs", "40M", "--max-sublayers", "12"]
     rows = zen("search", *words, "--budget", "60kevals", "--verify", "0", "--top", "12").rows
-    layers = {(chain(parse_spec(row["arch"])), row["cost"]["params"], row["cost"]["macs"]) for row in rows}
+    layers = {(parse_spec(row["arch"]).chain, row["cost"]["params"], row["cost"]["macs"]) for row in rows}
     assert len(layers) == len(rows) == 12
 
 
@@ -259,11 +258,10 @@ def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> 
 
 
 def test_published_networks_keep_the_budgets_of_their_presets() -> None:
-    from zen_cli.net.counting import cost
 
     for preset in presets().values():
         if preset.published is not None:
-            total = cost(preset.published)
+            total = preset.published.cost
             for name, limit in preset.limits._asdict().items():
                 assert limit is None or getattr(total, name) <= limit, (preset.name, name, getattr(total, name), limit)
 

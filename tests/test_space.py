@@ -24,7 +24,6 @@ from zen_cli.nas.space import (
     parse_space,
     to_spec,
 )
-from zen_cli.net.counting import cost
 from zen_cli.net.spec import parse_spec
 
 SEED = {
@@ -228,7 +227,7 @@ def test_built_in_spaces_load_and_their_documents_read_back(name: str) -> None:
     assert space.summary
     assert parse_space(space.model_dump(by_alias=True, mode="json")) == space
     for resolution in (32, 224):
-        assert cost(space.seed(resolution)).params > 0
+        assert space.seed(resolution).cost.params > 0
 
 
 def test_the_seed_follows_the_resolution() -> None:

@@ -14,7 +14,7 @@ from strategies import specs
 
 from zen_cli import ArchSpec, parse_spec
 from zen_cli.errors import SpecError
-from zen_cli.net.counting import cost
+from zen_cli.net.network import Network, cost, label
 from zen_cli.net.spec import json_schema
 
 TINY: dict[str, Any] = {"resolution": 8, "num_classes": 10, "blocks": [{"op": "conv", "width": 8}]}
@@ -91,7 +91,7 @@ def test_channels_and_maps_chain(spec: ArchSpec) -> None:
         assert unit.mid_width % unit.groups == 0
         width = unit.width
     assert width == spec.blocks[-1].width
-    assert spec.sublayers == cost(spec).sublayers
+    assert spec.sublayers == spec.cost.sublayers
 
 
 def test_replace_checks_again() -> None:
@@ -191,3 +191,19 @@ def test_the_schema_names_every_key_that_the_model_has() -> None:
     ops = {name: set(part["properties"]) for name, part in schema["$defs"].items()}
     assert ops["BottleneckBlock"] >= {"op", "kernel", "width", "stride", "depth", "se", "mid_width", "groups"}
     assert all(part["additionalProperties"] is False for part in schema["$defs"].values())
+
+
+@given(specs())
+def test_a_spec_is_a_network(spec: ArchSpec) -> None:
+    network: Network = spec
+    assert network.spec is spec and network.module is None and network.source is None
+    assert network.cost == cost(spec)
+    assert network.cost.layers == len(network.chain)
+    assert label(spec.replace(name="mine")) == "mine" and label(spec.replace(name=None)) == spec.id
+
+
+def test_a_deep_network_is_made_of_few_layer_objects() -> None:
+    deep = {"op": "mbconv", "width": 16, "expansion": 2, "pair_width": 8, "depth": 1000, "stride": 2}
+    spec = parse_spec({"resolution": 8, "blocks": [deep]})
+    assert len(spec.chain) == 3000
+    assert len(set(map(id, spec.chain))) <= 12 and len(set(map(id, spec.units))) <= 4

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from .formats.reading import load, load_all
     from .metrics.records import ScoreRecord
     from .metrics.scoring import score
-    from .net.counting import Cost, cost
+    from .net.counting import Cost
     from .net.module import build
+    from .net.network import cost
     from .net.spec import ArchSpec, parse_spec
 
 # torch works without numpy, which zen never asks for, but says this when it is imported.
@@ -48,7 +49,7 @@ _HOMES = {
     "ScoreRecord": "metrics.records",
     "ZenError": "errors",
     "build": "net.module",
-    "cost": "net.counting",
+    "cost": "net.network",
     "load": "formats.reading",
     "load_all": "formats.reading",
     "parse_plainnet": "formats.plainnet",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from ..net.counting import cost
 from ..net.spec import ArchSpec
 
 _LONGEST = 200
@@ -26,7 +25,7 @@ def tool() -> str:
 
 def facts(spec: ArchSpec, record: dict[str, Any] | None) -> list[Fact]:
     """Cost, score and search of a network, the latter two where its record tells them."""
-    total = cost(spec)
+    total = spec.cost
     rows = [
         Fact("id", spec.id),
         Fact("parameters", f"{total.params:,}"),

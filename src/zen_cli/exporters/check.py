@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from ..errors import RunError
 from ..formats.plainnet import parse_plainnet
-from ..net.counting import cost
 from ..net.spec import parse_spec
 from .source_network import Network
 
@@ -89,7 +88,7 @@ def check_text(file: Written) -> Finding:
             if file.target == "json"
             else parse_plainnet(data.decode(), resolution=spec.resolution, num_classes=spec.num_classes)
         )
-        if again.id != spec.id or cost(again) != cost(spec):
+        if again.id != spec.id or again.cost != spec.cost:
             raise RunError(f"{file.network.where}: {file.target} reads back as another network; please report it")
         return Finding(None, words="read back: the same network, parameters and MACs")
     if file.target == "svg":

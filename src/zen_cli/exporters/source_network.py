@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..net.counting import Cost, cost
+from ..net.counting import Cost
 from ..net.spec import ArchSpec
 from .layout import name_map
 
@@ -50,7 +50,7 @@ class Network:
     @cached_property
     def cost(self) -> Cost:
         """Its exact cost."""
-        return cost(self.spec)
+        return self.spec.cost
 
     @cached_property
     def reference(self) -> ZenNet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..net.counting import cost
 from ..net.spec import ArchSpec
 from .layout import lay_out
 from .pyclasses import call, classes, init_lines, needs
@@ -71,7 +70,7 @@ def torch_source(network: Network) -> str:
     pieces = [
         *classes(spec),
         "\n".join(body) + "\n",
-        _check(spec.in_channels, spec.resolution, spec.num_classes, cost(spec).params),
+        _check(spec.in_channels, spec.resolution, spec.num_classes, spec.cost.params),
     ]
     preamble = [head, "", "from __future__ import annotations", "", *imports, "", "import torch"]
     preamble += ["from torch import Tensor, nn"]

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import RunError, ZenError
-from ..net.chain import chain
-from ..net.counting import Cost, cost
+from ..net.counting import Cost
 from ..net.spec import ArchSpec
 from .mean_field import score_chain
 from .prefetch import groups
@@ -68,7 +67,7 @@ def score_all(
     closed = settings.estimator == "mean-field"
     for spec, zen, total in _mean_field(specs, settings) if closed else _monte_carlo(specs, settings, on_draw):
         try:
-            yield zen if isinstance(zen, ZenError) else _record(spec, zen, total or cost(spec), settings, breakdown)
+            yield zen if isinstance(zen, ZenError) else _record(spec, zen, total or spec.cost, settings, breakdown)
         except ZenError as error:
             yield error
 
@@ -110,7 +109,7 @@ def _record(spec: ArchSpec, zen: Zen, total: Cost, settings: ScoreSettings, brea
 
 def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
     """The closed form layer by layer: log sigma, the running total, and how far the halves have drifted apart."""
-    terms = score_chain(chain(spec), convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
+    terms = score_chain(spec.chain, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
     rows, total = [], 0.0
     for index, term in enumerate(terms.layers, start=1):
         total += term.log_sigma
@@ -165,7 +164,7 @@ def _monte_carlo(
     device = resolve_device(settings.device)
     mode = resolve_mode(settings, device)
     for group in groups(specs, GROUP):
-        networks = [Network(spec.id, chain(spec), spec.name or spec.id) for spec in group]
+        networks = [Network(spec.id, spec.chain, spec.name or spec.id) for spec in group]
         for spec, result in zip(group, estimate(networks, settings, on_draw=on_draw), strict=True):
             if isinstance(result, ZenError):
                 yield spec, result, None

@@ -91,7 +91,7 @@ def score_and_count(spec: ArchSpec, *, convention: str, norm: str, alpha: float)
     value = terms.zen(norm, alpha)
     if not math.isfinite(value):
         raise ScoreError(f"the mean-field score of {spec.name or spec.id} is {value}; use another alpha")
-    return value, fits(terms.total.cost, spec)
+    return value, fits(terms.total.cost, spec.name or spec.id)
 
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:

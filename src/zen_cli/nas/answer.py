@@ -11,8 +11,7 @@ from ..errors import RunError, UsageError, ZenError
 from ..metrics.records import ScoreRecord, SearchRow
 from ..metrics.scoring import score_all
 from ..metrics.settings import ScoreSettings
-from ..net.chain import chain
-from ..net.counting import Cost, cost
+from ..net.counting import Cost
 from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.evolution import Evolution
@@ -101,7 +100,7 @@ def evolve(settings: SearchSettings, run: RunDirectory | None = None, watch: Wat
     for member in evolution.population:
         spec = ledger.spec(member.genome)
         # the same layers in other blocks, such as 2 + 4 sub-layers for 4 + 2, are no second network
-        candidates.setdefault((chain(spec), cost(spec)), Candidate(_named(spec, space.name), sign * member.score))
+        candidates.setdefault((spec.chain, spec.cost), Candidate(_named(spec, space.name), sign * member.score))
         if len(candidates) >= max(settings.top, settings.verify):
             break
     return Outcome(tuple(candidates.values()), stopped, evolution.proposals, loop.elapsed_s)
@@ -293,5 +292,5 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
 def _monte_carlo(specs: Sequence[ArchSpec], settings: ScoreSettings) -> list[float | RunError]:
     from ..metrics.monte_carlo import Network, estimate
 
-    networks = [Network(spec.id, chain(spec), spec.id) for spec in specs]
+    networks = [Network(spec.id, spec.chain, spec.id) for spec in specs]
     return [row if isinstance(row, RunError) else row.value for row in estimate(networks, settings)]

@@ -6,30 +6,25 @@ is a chain of layers conv -> BN -> ReLU (the VCNN of Zen-NAS, arXiv 2102.01063, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
-from .layers import Chain, ConvLayer
-from .ops import Gene, block_units
-from .spec import ArchSpec
+from .layers import Chain, ConvLayer, shrink
+from .ops import Gene, Unit, block_units, walk
 
 
-def chain(spec: ArchSpec) -> Chain:
-    """The vanilla chain of a network, from the image to the last feature map."""
+def chain_of(genes: Iterable[Gene], in_width: int, side: int) -> Chain:
+    """The layers of blocks on images of `in_width` channels and `side` x `side`."""
     layers: list[ConvLayer] = []
-    width, side = spec.in_channels, spec.resolution
-    for block in spec.blocks:
-        rows = block_chain(block.gene, width, side)
-        layers += rows
-        width, side = block.width, rows[-1].out_size[0]
+    for gene, width, block_side in walk(genes, in_width, side):
+        unit_side = block_side
+        for unit in block_units(gene, width):
+            layers += _unit_layers(unit, unit_side)
+            unit_side = shrink(unit_side, unit.stride)
     return tuple(layers)
 
 
 @lru_cache(maxsize=8192)
-def block_chain(gene: Gene, in_width: int, in_side: int) -> Chain:
-    """The layers of one block on a square input of `in_width` channels and side `in_side`."""
-    layers: list[ConvLayer] = []
-    for unit in block_units(gene, in_width):
-        for layer in unit.layers(in_side):
-            layers.append(layer)
-            in_side = layer.out_size[0]
-    return tuple(layers)
+def _unit_layers(unit: Unit, side: int) -> Chain:
+    """The layers of one unit, the same objects each time, so that a deep block takes little memory."""
+    return unit.layers(side)

@@ -8,13 +8,13 @@ Network Design Spaces*, arXiv 2003.13678), layers the convolutions of the chain 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import SpecError
 from .layers import ConvLayer, shrink, square_conv
-from .ops import Gene, Unit, repeated_units
-from .spec import ArchSpec
+from .ops import Gene, Unit, repeated_units, walk
 
 
 class Cost(NamedTuple):
@@ -37,42 +37,34 @@ class Cost(NamedTuple):
         )
 
 
-def cost(spec: ArchSpec) -> Cost:
-    """The cost of a network: its blocks and its classifier.
-
-    Raises:
-        SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
-    """
-    total = Cost()
-    width, side = spec.in_channels, spec.resolution
-    for block in spec.blocks:
-        part, side = block_cost(block.gene, width, side)
-        total, width = total.plus(part), block.width
-    return fits(total.plus(linear_cost(width, spec.num_classes)), spec)
+def cost_of(genes: Iterable[Gene], in_width: int, side: int, num_classes: int) -> Cost:
+    """The cost of blocks on images of `in_width` channels and `side` x `side`, and of their classifier."""
+    total, last_width = Cost(), in_width
+    for gene, width, block_side in walk(genes, in_width, side):
+        total, last_width = total.plus(block_cost(gene, width, block_side)), gene.width
+    return total.plus(linear_cost(last_width, num_classes))
 
 
-def fits(total: Cost, spec: ArchSpec) -> Cost:
+def fits(total: Cost, name: str) -> Cost:
     """The cost of a network, if it can be written down.
 
     Raises:
         SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
     """
     if max(total) >= 2**63:
-        name = Cost._fields[total.index(max(total))]
-        raise SpecError(
-            f"{spec.name or spec.id}: needs {max(total):.1e} {name}, more than can be written down; use smaller widths"
-        )
+        field = Cost._fields[total.index(max(total))]
+        raise SpecError(f"{name}: needs {max(total):.1e} {field}, more than can be written down; use smaller widths")
     return total
 
 
 @lru_cache(maxsize=8192)
-def block_cost(gene: Gene, in_width: int, side: int) -> tuple[Cost, int]:
-    """The cost of a block on `in_width` channels of `side` x `side`, and the side of its output."""
+def block_cost(gene: Gene, in_width: int, side: int) -> Cost:
+    """The cost of a block on `in_width` channels of `side` x `side`."""
     total = Cost(sublayers=gene.sublayers)
     for unit, times in repeated_units(gene, in_width):
         total = total.plus(unit_cost(unit, side), times)
         side = shrink(side, unit.stride)
-    return total, side
+    return total
 
 
 @lru_cache(maxsize=8192)

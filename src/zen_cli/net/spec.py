@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import SpecError
-from .layers import shrink
-from .ops import MAX_WIDTH, OPS, Block, Unit, block_units
+from .chain import chain_of
+from .counting import Cost, cost_of, fits
+from .layers import Chain
+from .ops import MAX_WIDTH, OPS, Block, Gene, Unit, block_units, walk
 from .validation import explain, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
@@ -42,15 +44,13 @@ class ArchSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
-        side, units = self.resolution, 0
-        for index, block in enumerate(self.blocks):
+        for index, (block, _, side) in enumerate(walk(self.genes, self.in_channels, self.resolution)):
             if block.stride > 1 and side == 1:
                 raise ValueError(
                     f"blocks[{index}].stride: {block.stride} on a 1 x 1 map shrinks it to nothing; "
                     f"use stride 1 here or a resolution above {self.resolution}"
                 )
-            side = shrink(side, block.stride)
-            units += block.depth
+        units = sum(block.depth for block in self.blocks)
         if units > MAX_UNITS:
             raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")
         return self
@@ -58,12 +58,40 @@ class ArchSpec(BaseModel):
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """The network unit by unit, from the image to the head."""
-        rows: list[Unit] = []
-        in_width = self.in_channels
-        for block in self.blocks:
-            rows += block_units(block.gene, in_width)
-            in_width = block.width
-        return tuple(rows)
+        blocks = walk(self.genes, self.in_channels, self.resolution)
+        return tuple(unit for gene, in_width, _ in blocks for unit in block_units(gene, in_width))
+
+    @property
+    def genes(self) -> tuple[Gene, ...]:
+        """The blocks as bare tuples."""
+        return tuple(block.gene for block in self.blocks)
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The layers that a score sees, from the image to the last feature map."""
+        return chain_of(self.genes, self.in_channels, self.resolution)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Exact parameters, MACs, activations, layers and sub-layers of the training form, for one image.
+
+        Raises:
+            SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
+        """
+        return fits(cost_of(self.genes, self.in_channels, self.resolution, self.num_classes), self.name or self.id)
+
+    @property
+    def spec(self) -> ArchSpec:
+        """Itself: as a `Network`, the one that is written as blocks."""
+        return self
+
+    @property
+    def module(self) -> None:
+        """None: the module of a spec is what `build` makes."""
+
+    @property
+    def source(self) -> None:
+        """None: a spec is all that there is to say about where it came from."""
 
     @cached_property
     def id(self) -> str:

@@ -14,7 +14,6 @@ from ..nas.loop import Snapshot
 from ..nas.presets import Preset, presets
 from ..nas.scorers import Ledger
 from ..nas.settings import SearchSettings
-from ..net.counting import cost
 from ..net.notation import notation
 from ..units import format_count, format_seconds
 from .search_view import search_view
@@ -133,7 +132,7 @@ class Screen:
     def verifying(self, outcome: Outcome) -> None:
         """Says what it takes to verify the best, where that is long."""
         score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
-        macs = 2 * score.batch_size * score.draws * sum(cost(candidate.spec).macs for candidate in candidates)
+        macs = 2 * score.batch_size * score.draws * sum(candidate.spec.cost.macs for candidate in candidates)
         if not self._quiet and macs > LONG_MACS:
             self._say(
                 f"verifying {len(candidates)} networks takes {format_count(macs)} multiply-adds; "

@@ -23,7 +23,6 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ...errors import ScoreError
-from ...net.counting import cost
 from ...net.spec import ArchSpec
 from ..settings import ScoreSettings
 from .base import Measurement
@@ -47,7 +46,7 @@ def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
             raise ScoreError(f"{spec.name or spec.id}: naswot is undefined, two images have one code; {_FEWER}")
         return value
 
-    need = forward_bytes(spec, settings.batch_size, 4) + 4 * cost(spec).params
+    need = forward_bytes(spec, settings.batch_size, 4) + 4 * spec.cost.params
     return measure_draws("naswot", spec, settings, draw, need, weights="he-normal", mode="train")
 
 

@@ -26,7 +26,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...net.chain import chain
 from ...net.layers import Chain
 from ...net.module import build_pool
 from ...net.spec import ArchSpec
@@ -39,7 +38,7 @@ PROJECTIONS = 4
 
 def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
     """The Phi-score in nats, averaged over random networks."""
-    layers = chain(spec)
+    layers = spec.chain
 
     def draw(generator: torch.Generator) -> float:
         images = random_images(spec, settings.batch_size, generator)

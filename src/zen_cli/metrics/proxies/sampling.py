@@ -16,8 +16,6 @@ from torch.nn import functional
 
 from ...devices import free_bytes, is_out_of_memory, resolve_device
 from ...errors import MemoryLimitError, ScoreError
-from ...net.chain import chain
-from ...net.counting import cost
 from ...net.module import ZenNet, build
 from ...net.spec import ArchSpec
 from ...units import format_bytes
@@ -99,7 +97,7 @@ def measure_on_labels(
 
 def _check_statistics(proxy: str, spec: ArchSpec, batch_size: int) -> None:
     """Refuses what a BN in training mode cannot normalise: one value a channel."""
-    smallest = min(min(layer.out_size) for layer in chain(spec))
+    smallest = min(min(layer.out_size) for layer in spec.chain)
     if batch_size == 1 and (smallest == 1 or any(unit.squeeze for unit in spec.units)):
         raise ScoreError(
             f"{spec.name or spec.id}: {proxy} needs batch statistics, and one image on a 1 x 1 map has none; "
@@ -115,7 +113,7 @@ def training_bytes(spec: ArchSpec, batch_size: int, *, gradients: int = 1) -> in
 
     A convolution, its BN and its ReLU keep a map each.
     """
-    total = cost(spec)
+    total = spec.cost
     return 4 * (3 * batch_size * total.activations + (1 + gradients) * total.params)
 
 
@@ -123,7 +121,7 @@ def forward_bytes(spec: ArchSpec, batch_size: int, itemsize: int) -> int:
     """An estimate from above of the maps that a forward pass keeps at its largest layer, shortcut included."""
     sizes = (
         2 * layer.in_width * math.prod(layer.in_size) + 3 * layer.out_width * math.prod(layer.out_size)
-        for layer in chain(spec)
+        for layer in spec.chain
     )
     return itemsize * batch_size * max(sizes)
 

@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...net.chain import chain
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
 from ..settings import ScoreSettings
@@ -43,7 +42,7 @@ def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
 
         return log_flow(spec, weight, generator.device)
 
-    largest = max(math.prod(layer.weight_shape) for layer in chain(spec))
+    largest = max(math.prod(layer.weight_shape) for layer in spec.chain)
     need = forward_bytes(spec, 2, 8) + 8 * 2 * max(largest, spec.num_classes * spec.blocks[-1].width)
     return measure_draws("synflow", spec, settings, draw, need, weights="he-normal", batch_size=None)
 

@@ -1,4 +1,4 @@
-"""The ops: one file each, registered in `OPS`; whoever counts, scores, builds, draws or mutates a block asks its op.
+"""The ops: one file each, registered in `OPS`; what counts, scores, builds, draws or mutates a block calls its op.
 
 To add an op, add one file with a class that `@register` decorates, and import it here.
 """
@@ -8,7 +8,7 @@ from .basic import BasicBlock
 from .bottleneck import BottleneckBlock
 from .conv import ConvBlock
 from .mbconv import MBConvBlock
-from .units import block_units, first_units, repeated_units
+from .units import block_units, repeated_units, walk
 
 __all__ = [
     "MAX_WIDTH",
@@ -24,8 +24,8 @@ __all__ = [
     "Unit",
     "Width",
     "block_units",
-    "first_units",
     "register",
     "repeated_units",
     "round_to_8",
+    "walk",
 ]

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import cycle, islice
 
+from ..layers import shrink
 from .base import OPS, Gene, Unit
 
 
-@lru_cache(maxsize=8192)
+def walk(genes: Iterable[Gene], in_width: int, side: int) -> Iterator[tuple[Gene, int, int]]:
+    """Each block with the channels and the side of the map that it reads."""
+    for gene in genes:
+        yield gene, in_width, side
+        in_width, side = gene.width, shrink(side, gene.stride)
+
+
 def block_units(gene: Gene, in_width: int) -> tuple[Unit, ...]:
-    """The units of one block on `in_width` channels.
+    """The units of one block on `in_width` channels."""
+    units = [unit for unit, _ in repeated_units(gene, in_width)]
+    return *units[:2], *islice(cycle(units[2:] or units[1:]), max(0, gene.depth - 2))
 
-    The shortcut of the first unit is always a projection; a later one only where its channels differ.
+
+@lru_cache(maxsize=8192)
+def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
+    """The different units of a block in order, and how often each occurs; four at most, however deep the block is.
+
+    After the first all are alike, or alternate where the units of a pair differ in width. The shortcut of the first
+    unit is always a projection; a later one only where its channels differ.
     """
-    return first_units(gene, in_width, gene.depth)
+    depth = gene.depth
+    if depth == 1 or gene.widths(0) == gene.widths(1):
+        return tuple(zip(_first_units(gene, in_width, 2), (1, depth - 1), strict=False))
+    return tuple(zip(_first_units(gene, in_width, 4), (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
 
 
-def first_units(gene: Gene, in_width: int, count: int) -> tuple[Unit, ...]:
+def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
     """The first units of one block, at most `count`."""
     kind, rows = OPS[gene.op], []
     for index in range(min(count, gene.depth)):
@@ -26,17 +46,4 @@ def first_units(gene: Gene, in_width: int, count: int) -> tuple[Unit, ...]:
         stride = gene.stride if index == 0 else 1
         rows.append(Unit(gene.op, gene.kernel, stride, in_width, mid_width, width, groups, squeeze, projection))
         in_width = width
-    return tuple(rows)
-
-
-def repeated_units(gene: Gene, in_width: int) -> list[tuple[Unit, int]]:
-    """The different units of a block in order, and how often each occurs.
-
-    After the first all are alike, or alternate where the units of a pair differ in width.
-    """
-    depth = gene.depth
-    if depth == 1 or gene.widths(0) == gene.widths(1):
-        units = first_units(gene, in_width, 2)
-        return list(zip(units, (1, depth - 1), strict=False))
-    units = first_units(gene, in_width, 4)
-    return list(zip(units, (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
+    return rows
