@@ -53,11 +53,17 @@ class Zen:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, *words: str, stdin: str | bytes = b"") -> Result:
+    def __call__(self, *words: str, stdin: str | bytes = b"", **variables: str) -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         command = [sys.executable, "-m", "zen_cli", *words]
         done = subprocess.run(
-            command, cwd=self.folder, input=data, capture_output=True, env=ENVIRONMENT, timeout=120, check=False
+            command,
+            cwd=self.folder,
+            input=data,
+            capture_output=True,
+            env=ENVIRONMENT | variables,
+            timeout=120,
+            check=False,
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 

@@ -15,7 +15,7 @@ from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
 from zen_cli.net.notation import notation
 from zen_cli.net.spec import parse_spec
-from zen_cli.ui.search_view import sparkline
+from zen_cli.ui.bars import sparkline
 from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
 
 SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
@@ -342,7 +342,7 @@ def test_counts_and_shares_are_read_as_people_write_them() -> None:
 
 
 def test_counts_and_seconds_are_written_for_people() -> None:
-    assert [format_count(value) for value in (18, 1_039_932, 999_999, 4e8)] == ["18", "1.04M", "1M", "400M"]
+    assert [format_count(value) for value in (18, 1_039_932, 999_999, 4e8)] == ["18", "1.04M", "1.00M", "400M"]
     assert [format_seconds(value) for value in (8.12, 200, 7500)] == ["8.1 s", "3 min 20 s", "2 h 5 min"]
 
 

@@ -10,7 +10,7 @@
         +-- MemoryLimitError   a network that needs more memory than there is
         +-- ScoreError         a score that is not a finite number
 
-A message is one line: where, what, and how to fix it.
+A message is one line: where, what, and how to mend it.
 """
 
 from __future__ import annotations
@@ -62,12 +62,6 @@ class MemoryLimitError(RunError):
 
 class ScoreError(RunError):
     """A score came out as infinity or not a number."""
-
-
-def reason(error: OSError | ValueError) -> str:
-    """What the system says about a file that cannot be opened, read or written, to follow a comma."""
-    text = getattr(error, "strerror", None) or str(error)
-    return text[:1].lower() + text[1:]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -34,13 +34,15 @@ def parse_count(text: str, where: str = "number") -> int:
     Raises:
         UsageError: not a number, an unknown suffix, zero, negative, or a fraction of one.
     """
+    from fractions import Fraction
+
     value, suffix = split_number(text, where)
     if suffix.lower() not in _SCALES:
         raise UsageError(f"{where}: unknown suffix {suffix!r} in {text!r}; use k, M, G (or B) or T")
-    count = round(value * _SCALES[suffix.lower()], 6)
+    count = Fraction(repr(value)) * _SCALES[suffix.lower()]  # exact: as floats, 8.44G is not a whole number
     if count <= 0:
         raise UsageError(f"{where}: {text!r} is not positive; write a number like 1M")
-    if count != int(count):
+    if count.denominator != 1:
         raise UsageError(f"{where}: {text!r} is not a whole number; write a number like 1M")
     return int(count)
 
@@ -95,11 +97,17 @@ def format_seconds(value: float) -> str:
 
 
 def format_count(value: float) -> str:
-    """1039932 as `1.04M`: three digits and a suffix, for people."""
+    """1039932 as `1.04M` and 22 billion as `22.0G`: from 1000 on three digits and a suffix, below it all digits."""
     for scale, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= 0.9995 * scale:
-            return f"{value / scale:.3g}{suffix}" if abs(value) < 999.5 * scale else f"{value / scale:.0f}{suffix}"
+            return three_digits(value / scale) + suffix
     return f"{value:.0f}"
+
+
+def three_digits(value: float) -> str:
+    """A number with the decimals that give it three digits, zeros included: `1.50`, `22.0`, `400`; none from 100 on."""
+    size = abs(value)
+    return f"{value:.{2 if size < 9.995 else 1 if size < 99.95 else 0}f}"
 
 
 def format_bytes(value: float) -> str:

@@ -73,7 +73,7 @@ def export(
     from ..exporters import Wish
     from ..exporters import export as export_all
     from ..formats.reading import Overrides, read
-    from ..ui.tables import Progress
+    from ..ui.progress import Progress
 
     items = read(_sources(sources), Overrides(resolution, num_classes))
     wish = Wish(out, weights, seed, force)

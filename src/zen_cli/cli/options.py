@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import typer
 
 from ..errors import OutputError, UsageError, nearest
 
-if TYPE_CHECKING:
-    from ..metrics.records import ScoreRecord
+Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
 
-Format: TypeAlias = Literal["table", "json", "jsonl"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 SCORE_PANEL = "What defines the score"
 OUTPUT_PANEL = "Output"
@@ -126,8 +124,8 @@ OutputFormat = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="table|json|jsonl",
-        autocompletion=choices("table", "json", "jsonl"),
+        metavar="|".join(FORMATS),
+        autocompletion=choices(*FORMATS),
         help="Default: table on a terminal, jsonl in a pipe.",
         rich_help_panel=OUTPUT_PANEL,
     ),
@@ -143,55 +141,17 @@ def check_format(name: str | None) -> Format:
     """
     if name is None:
         return "table" if sys.stdout is not None and sys.stdout.isatty() else "jsonl"
-    match name:
-        case "table" | "json" | "jsonl":
-            return name
-    raise UsageError(f"--format: unknown {name!r}; {nearest(name, ('table', 'json', 'jsonl'))}")
-
-
-class Writer:
-    """Writes records to stdout: JSON lines as they come, an array or a table at the end."""
-
-    def __init__(self, style: Format) -> None:
-        self._style = style
-        self._records: list[ScoreRecord] = []
-
-    def write(self, record: ScoreRecord) -> None:
-        """Takes one record."""
-        from ..metrics.records import to_bytes
-
-        if self._style == "jsonl":
-            emit(to_bytes(record) + b"\n")
-        else:
-            self._records.append(record)
-
-    def close(self) -> None:
-        """Writes what waits for the end."""
-        if self._style == "table":
-            from ..ui.tables import print_records
-
-            print_records(self._records)
-        elif self._style == "json":
-            from ..metrics.records import to_bytes
-
-            body = b",\n".join(to_bytes(record, indent=True) for record in self._records)
-            emit(b"[\n" + body + b"\n]\n" if body else b"[]\n")
-
-
-@contextmanager
-def records(style: Format) -> Iterator[Writer]:
-    """A writer that is closed also when an error ends the command, so that what was computed is not lost."""
-    writer = Writer(style)
-    try:
-        yield writer
-    finally:
-        writer.close()
+    for known in FORMATS:
+        if name == known:
+            return known
+    raise UsageError(f"--format: unknown {name!r}; {nearest(name, FORMATS)}")
 
 
 def report(message: str, code: int) -> int:
-    """Prints an error as one line on stderr and passes the exit code through."""
-    if sys.stderr is not None:
-        print("zen: " + " ".join(message.split()), file=sys.stderr)
+    """Prints an error as a message on stderr and passes the exit code through."""
+    from ..ui.terminal import say
+
+    say(message)
     return code
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 from ..errors import RunError
 from .options import check_format, report
+from .writing import write_listing
 
 
 def list_proxies(style: str | None) -> int:
-    """Prints them as a table or as JSON, one that cannot be loaded as a line on stderr; returns the exit code."""
+    """Writes them in a format, one that cannot be loaded as a line on stderr; returns the exit code."""
     from ..metrics.proxies import Proxy, installed
+    from ..ui.tables import print_proxies
 
-    style = check_format(style)
     rows: list[Proxy] = []
     code = 0
     for found in installed():
@@ -20,13 +19,6 @@ def list_proxies(style: str | None) -> int:
             code = report(str(found), found.exit_code)
         else:
             rows.append(found)
-    if style == "table":
-        from ..ui.tables import console, proxies_table
-
-        console().print(proxies_table(rows))
-        return code
-    import orjson
-
     documents = [
         {
             "name": row.name,
@@ -37,8 +29,5 @@ def list_proxies(style: str | None) -> int:
         }
         for row in rows
     ]
-    if style == "json":
-        sys.stdout.buffer.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2) + b"\n")
-    else:
-        sys.stdout.buffer.write(b"".join(orjson.dumps(document) + b"\n" for document in documents))
+    write_listing(check_format(style), documents, lambda: print_proxies(rows))
     return code

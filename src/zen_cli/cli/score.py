@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError, ZenError
+from ..metrics.columns import COLUMNS, columns_of, find_column
 from . import options as opt
+from .writing import View, records
 
 if TYPE_CHECKING:
     from ..formats.reading import Item
@@ -52,6 +54,30 @@ def score(
     ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first error.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a spec and exit.")] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Order by a column, such as zen, params or a proxy, best first; -COLUMN for the worst first.",
+            autocompletion=opt.choices(*COLUMNS),
+            rich_help_panel=opt.OUTPUT_PANEL,
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, help="Only the first K (by zen, unless --sort says).", rich_help_panel=opt.OUTPUT_PANEL
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Columns of a table or of CSV, such as name,zen,params.",
+            autocompletion=opt.choices(*COLUMNS),
+            rich_help_panel=opt.OUTPUT_PANEL,
+        ),
+    ] = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -66,7 +92,8 @@ def score(
     from ..formats.reading import Overrides, read
     from ..metrics.scoring import add_proxies, score_all
     from ..metrics.settings import check_settings
-    from ..ui.tables import Progress
+    from ..ui.progress import Progress
+    from ..ui.terminal import is_terminal, say
 
     settings = check_settings(
         estimator=estimator,
@@ -83,28 +110,49 @@ def score(
     overrides = Overrides(resolution, num_classes)
     others = _find_proxies(proxies)
     failures = Failures(fail_fast)
-    with opt.records(opt.check_format(style)) as writer, Progress("scoring", quiet=quiet) as progress:
-        specs = failures.pass_specs(read(_sources(sources), overrides))
+    format_ = opt.check_format(style)
+    view = _view(format_, others, columns, sort, top)
+    places = _sources(sources)
+    typed = "-" in places and is_terminal(sys.stdin)
+    if typed and not quiet:
+        say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
+    hidden = quiet or typed or (is_terminal(sys.stdout) and format_ in ("jsonl", "csv"))  # which scroll
+    by_draws = settings.estimator == "monte-carlo"
+    per_network = 1 if not by_draws else None if settings.precision is not None else settings.draws
+
+    def advance(count: int) -> None:
+        total = None if failures.total is None or per_network is None else failures.total * per_network
+        progress.advance(count, total)
+
+    unit = "draws" if by_draws else "networks"
+    with records(format_, view) as writer, Progress("scoring", quiet=hidden, unit=unit) as progress:
+        specs = failures.pass_specs(read(places, overrides))
         first = next(specs, None)
         results: Iterable[ScoreRecord | ZenError] = ()
         if first is not None:  # torch is waited for only where there is something to score
-            results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=progress.drew)
+            progress.update(0)
+            results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=advance)
         for result in add_proxies(results, others, settings):
             if isinstance(result, ZenError):
                 failures.add(result)
                 continue
             writer.write(result)
-            progress.finished(result.name or result.id)
+            if not by_draws:
+                advance(1)
     if failures.code:
         raise typer.Exit(failures.code)
 
 
 class Failures:
-    """Reports each error of a stream as it comes and remembers the exit code."""
+    """Reports each error of a stream as it comes and remembers the exit code.
+
+    `total` is the number of architectures in the stream, None until its end was read.
+    """
 
     def __init__(self, fail_fast: bool) -> None:
         self._fail_fast = fail_fast
         self.code = 0
+        self.total: int | None = None
 
     def add(self, error: ZenError) -> None:
         """Reports an error, or raises it under `--fail-fast`."""
@@ -114,11 +162,14 @@ class Failures:
 
     def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
         """The architectures among the items."""
+        count = 0
         for item in items:
             if item.error is not None:
                 self.add(item.error)
             elif item.spec is not None:
+                count += 1
                 yield item.spec
+        self.total = count
 
 
 def _find_proxies(text: str | None) -> tuple[Proxy, ...]:
@@ -127,6 +178,39 @@ def _find_proxies(text: str | None) -> tuple[Proxy, ...]:
     from ..metrics.proxies import find_all
 
     return find_all(text)
+
+
+def _view(style: opt.Format, proxies: Sequence[Proxy], columns: str | None, sort: str | None, top: int | None) -> View:
+    """What to show of the records.
+
+    Raises:
+        UsageError: a column that the records do not have, or columns of JSON.
+    """
+    from ..metrics.ordering import parse_order
+
+    known = columns_of([(proxy.name, proxy.direction) for proxy in proxies])
+    if columns is not None and style not in ("table", "csv"):
+        raise UsageError(f"columns: {style} holds whole records; add --format table or --format csv")
+    key = sort if sort is not None or top is None else "zen"
+    chosen = None if columns is None else list(dict.fromkeys(filter(None, map(str.strip, columns.split(",")))))
+    if chosen == []:
+        raise UsageError("columns: names no column; write some like name,zen,params")
+    for where, names in (("columns", chosen or ()), ("sort", [key.removeprefix("-")] if key else ())):
+        _check_scored(where, names, known)
+    return View(
+        None if chosen is None else [find_column(name, known, "columns") for name in chosen],
+        None if key is None else parse_order(key, known),
+        top,
+    )
+
+
+def _check_scored(where: str, names: Iterable[str], known: Container[str]) -> None:
+    """Raises UsageError where a column is a proxy that was not asked for."""
+    from ..metrics.proxies import names as proxy_names
+
+    for name in names:
+        if name not in known and name in proxy_names():
+            raise UsageError(f"{where}: {name} is not scored; add it to --proxies")
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -12,6 +12,7 @@ import typer
 from ..errors import UsageError
 from . import options as opt
 from .search_run import run_search
+from .writing import write_listing
 
 if TYPE_CHECKING:
     from ..nas.settings import SearchSettings
@@ -226,25 +227,26 @@ def search(
 
 def _print_presets(style: str | None) -> None:
     from ..nas.presets import presets
-    from ..ui.search_view import presets_table
-    from ..ui.tables import console
+    from ..ui.search_tables import print_presets
 
-    if opt.check_format(style) == "table":
-        console().print(presets_table(list(presets().values())))
-        return
-    import orjson
-
-    for row in presets().values():
-        limits = {name: value for name, value in row.limits._asdict().items() if value is not None}
-        body = {"preset": row.name, "space": row.space, "resolution": row.resolution, "num_classes": row.num_classes}
-        opt.emit(orjson.dumps({**body, "limits": limits}) + b"\n")
+    rows = list(presets().values())
+    documents = [
+        {
+            "preset": row.name,
+            "space": row.space,
+            "resolution": row.resolution,
+            "num_classes": row.num_classes,
+            "limits": {name: value for name, value in row.limits._asdict().items() if value is not None},
+        }
+        for row in rows
+    ]
+    write_listing(opt.check_format(style), documents, lambda: print_presets(rows))
 
 
 def _check_space(settings: SearchSettings) -> None:
     from ..nas.members import random_members
-    from ..ui.search_view import members_table
-    from ..ui.tables import console
+    from ..ui.search_tables import print_members
 
-    console().print(members_table(settings, random_members(settings, 5)))
+    print_members(settings, random_members(settings, 5))
     if sys.stderr is not None:
         print(f"zen: the space {settings.space.name} is sound", file=sys.stderr)

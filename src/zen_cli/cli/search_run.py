@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ZenError
 from . import options as opt
+from .writing import records as write_records
 
 if TYPE_CHECKING:
     from ..metrics.records import ScoreRecord
@@ -60,7 +61,7 @@ def run_search(
             rows.append(row)
     if run is not None:
         run.write_results(b"".join(to_bytes(row) + b"\n" for row in rows))
-    with opt.records(style) as writer:
+    with write_records(style) as writer:
         for row in rows:
             writer.write(row)
     return code
@@ -71,7 +72,7 @@ def _answer(
 ) -> tuple[list[ScoreRecord | ZenError], int]:
     """The records of the best, and 130 where Ctrl-C came before their bound and their verification were done."""
     from ..nas.answer import add_bound, finish
-    from ..ui.tables import Progress
+    from ..ui.progress import Progress
 
     unverified = settings.model_copy(update={"verify": 0})
     if outcome.stopped == "interrupted":
@@ -83,8 +84,10 @@ def _answer(
         screen.bound(outcome)
         step = "verifying"
         screen.verifying(outcome)
-        with Progress(step, quiet=quiet) as progress:
-            found = finish(settings, outcome, on_draw=progress.drew)
+        score, count = settings.score, min(settings.verify, len(outcome.candidates))
+        total = score.draws * count if score.precision is None else None
+        with Progress(step, quiet=quiet, unit="draws", total=total) as progress:
+            found = finish(settings, outcome, on_draw=progress.advance)
     except KeyboardInterrupt:
         code = opt.report(f"stopped while {step}; these are the scores of the search", 130)
         return finish(unverified, outcome), code

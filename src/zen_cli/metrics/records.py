@@ -8,7 +8,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..net.counting import Cost
+from ..net.notation import notation
 from ..net.spec import ArchSpec
+from .columns import Scalar, columns_of
 from .settings import Convention, Estimator, Norm, PrecisionMode
 
 SCHEMA: Literal["zen-score/1"] = "zen-score/1"
@@ -127,6 +129,17 @@ class ScoreRecord(_Row):
     breakdown: Breakdown | None = None
     arch: ArchSpec
     search: SearchRow | None = None
+
+    @property
+    def structure(self) -> str:
+        """The network on one line, see `notation`."""
+        return notation(self.arch)
+
+    def row(self) -> dict[str, Scalar]:
+        """The record as one flat row: the columns of CSV, those of its proxies and of its search included."""
+        proxies = [(name, row.direction) for name, row in (self.proxies or {}).items()]
+        columns = columns_of(proxies, search=self.search is not None)
+        return {name: column.of(self) for name, column in columns.items()}
 
 
 _OPTIONAL = ("proxies", "breakdown", "search")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import ZenError
 from ..nas.loop import Snapshot
@@ -16,8 +15,10 @@ from ..nas.scorers import Ledger
 from ..nas.settings import SearchSettings
 from ..net.notation import notation
 from ..units import format_count, format_seconds
+from .layout import Line, wrap
+from .live import Display
 from .search_view import search_view
-from .tables import console
+from .terminal import is_terminal, say
 
 if TYPE_CHECKING:
     from ..metrics.records import ScoreRecord
@@ -47,33 +48,28 @@ class Screen:
         self._settings = settings
         self._quiet = quiet or sys.stderr is None
         self._shown = time.monotonic()
-        self._live: Any = None
-        if not self._quiet and sys.stderr.isatty():
-            from rich.live import Live
-
-            self._live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
+        self._frame: Callable[[int], list[Line]] = lambda _: []
+        is_live = not self._quiet and is_terminal(sys.stderr)
+        self._display = Display(lambda width: self._frame(width)) if is_live else None
 
     def __enter__(self) -> Screen:
-        if self._live is not None:
-            self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, *_: object) -> None:
+        if self._display is not None:
+            self._display.close()
 
     def show(self, snapshot: Snapshot, ledger: Ledger) -> None:
         """A generation is over; draws a frame or a line when it is time for one."""
         if not self._is_due():
             return
-        if self._live is not None:
-            self._live.update(search_view(self._settings, snapshot, ledger, self._live.console.width), refresh=True)
+        if self._display is not None:
+            self._frame = lambda width: search_view(self._settings, snapshot, ledger, width)
+            self._display.draw()
         else:
             best = ledger.spec(snapshot.best.genome)
             rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
-            self._say(
+            say(
                 f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "
                 f"best {snapshot.sign * snapshot.best.score:.2f}, "
                 f"median {snapshot.sign * snapshot.median:.2f}: {notation(best)}"
@@ -82,7 +78,7 @@ class Screen:
     def _is_due(self) -> bool:
         """Whether it is time for a frame or a line; the next one is due a while later."""
         now = time.monotonic()
-        pause = FRAME_SECONDS if self._live is not None else LINE_SECONDS
+        pause = FRAME_SECONDS if self._display is not None else LINE_SECONDS
         if self._quiet or now - self._shown < pause:
             return False
         self._shown = now
@@ -92,12 +88,11 @@ class Screen:
         """A line about work that has no population, such as the exact search."""
         if not self._is_due():
             return
-        if self._live is not None:
-            from rich.text import Text
-
-            self._live.update(Text(text), refresh=True)
+        if self._display is not None:
+            self._frame = lambda width: [Line(part) for part in wrap(text, width)]
+            self._display.draw()
         else:
-            self._say(text)
+            say(text)
 
     def report(self, outcome: Outcome, *, hint: bool = True) -> None:
         """Says how the search ended, and how its best compares with what was published."""
@@ -108,16 +103,16 @@ class Screen:
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
         unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
         what = self._settings.proxy or "nats"
-        self._say(
+        say(
             f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
-        self._say(notation(best.spec))
+        say(notation(best.spec))
         preset = _preset_of(self._settings)
         if preset is not None and self._settings.proxy is None:
-            self._say(_comparison(preset, self._settings))
-        if hint and self._live is not None and outcome.bound is None and _has_bound(self._settings):
-            self._say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
+            say(_comparison(preset, self._settings))
+        if hint and self._display is not None and outcome.bound is None and _has_bound(self._settings):
+            say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
 
     def bound(self, outcome: Outcome) -> None:
         """Says what nothing in the space exceeds."""
@@ -125,16 +120,14 @@ class Screen:
             return
         best = outcome.candidates[0].score
         gap = max(0.0, (outcome.bound - best) / abs(best))
-        self._say(
-            f"{best:.2f} nats; by the closed form nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})"
-        )
+        say(f"{best:.2f} nats; by the closed form nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
 
     def verifying(self, outcome: Outcome) -> None:
         """Says what it takes to verify the best, where that is long."""
         score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
         macs = 2 * score.batch_size * score.draws * sum(candidate.spec.cost.macs for candidate in candidates)
         if not self._quiet and macs > LONG_MACS:
-            self._say(
+            say(
                 f"verifying {len(candidates)} networks takes {format_count(macs)} multiply-adds; "
                 "Ctrl-C hands them over unverified"
             )
@@ -152,13 +145,10 @@ class Screen:
             if first.value - score.value <= 2 * math.hypot(first.std_error or 0.0, score.std_error or 0.0)
         ]
         if len(close) > 1:
-            self._say(
+            say(
                 f"{len(close)} of {len(scores)} verified networks lie within two standard errors of the first; "
                 "more --draws tell them apart"
             )
-
-    def _say(self, text: str) -> None:
-        print(f"zen: {text}", file=sys.stderr, flush=True)
 
 
 def _has_bound(settings: SearchSettings) -> bool:
