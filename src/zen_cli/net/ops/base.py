@@ -1,7 +1,7 @@
 """What an op is: one class that knows all about one kind of block.
 
 An op is a model (the keys of a block in a spec) and, as class attributes and class methods, what the
-rest of the program asks about its units: widths, convolutions, module, drawing, structure string, mutation rules.
+rest of the program needs to know of its units: widths, convolutions, module, drawing, structure string, mutation rules.
 `@register` adds it to the table `OPS`; an op that is not in the table is an error everywhere.
 
 Three forms of one thing: a `Block` is validated and written in a spec; its `Gene` is the same as a bare tuple, which
@@ -168,7 +168,7 @@ class Block(BaseModel):
         chart_style: in flow charts.
         units_per_sublayer: units that published searches count as one sub-layer.
         is_residual: whether a unit has a shortcut around its convolutions.
-        hashed_as: the op whose name stands in ids; another one where the units are a special case of its units.
+        hashed_as: the op whose name is used in ids; another one where the units are a special case of its units.
         squeeze_after: the index of the convolution after which squeeze-and-excitation is placed.
         is_searchable: whether a space may contain it between stem and head.
         has_mid: whether its genes have a `mid`.
@@ -231,12 +231,12 @@ class Block(BaseModel):
     # A block <-> its gene
 
     def own_fields(self) -> dict[str, int]:
-        """The fields of the gene that this op has beside the common ones."""
+        """The fields of the gene that only this op has."""
         return {}
 
     @classmethod
     def own_keys(cls, gene: Gene) -> dict[str, Any]:
-        """The keys of the block that this op has beside the common ones."""
+        """The keys of the block that only this op has."""
         return {}
 
     # Units
