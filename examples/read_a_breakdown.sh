@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # quick
 # needs: jq
-# Where a score comes from: the five layers with the largest gain, and the layer from which on Delta is saturated.
+# Where a score comes from: the five layers with the largest gain, and the layer where Delta saturates.
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # quick
 # needs: jq
-# From a budget to a file: searches within 300k parameters and 12 sub-layers, keeps the candidate with the fewest
-# multiply-adds of the five best, and writes it as a Python file that needs PyTorch alone.
+# From limits to a file: searches networks of at most 300k parameters and 12 sub-layers, takes from the five best the one
+# with the fewest multiply-adds, and writes it as a Python file that needs only PyTorch.
 set -euo pipefail
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
 # quick
-# needs: jq
-# Scores a folder of networks by the closed form and ranks them: the score beside what it costs.
+# Scores a folder of networks by the closed form, the highest score first, each with what it costs.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-zen score --estimator mean-field networks/*.json |
-    jq -rs 'sort_by(-.zen.value)[] | [.name, (.zen.value * 100 | round / 100), .cost.params, .cost.macs] | @tsv'
+zen score --estimator mean-field --sort zen --columns name,zen,params,macs --format csv networks/*.json

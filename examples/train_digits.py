@@ -6,10 +6,10 @@
     python examples/train_digits.py --arch my_net.json   # train a network of yours instead
 
 The images are the 1,797 handwritten digits that ship inside scikit-learn, enlarged to 16 x 16. `zen search` finds a
-network within a budget; `zen export` writes it as a Python file, which is all that the training below imports. The
-network made by hand is a small ResNet whose widths are chosen to have as many parameters within a few percent.
-Everything goes to `--out`; the script may be stopped at any time and goes on at the last finished epoch when it is
-started again.
+network within limits; `zen export` writes it as a Python file, which is all that the training below imports. The
+network made by hand is a small ResNet; its widths are chosen so that its number of parameters is the same within a few
+percent. All files are written to `--out`. The script can be stopped at any time; started again, it continues after the
+last finished epoch.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def main() -> None:
     """Search, export, train both, plot."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--arch", type=Path, help="a spec or record to train, instead of searching for one")
-    parser.add_argument("--out", type=Path, default=Path("digits"), help="folder of everything that is written")
+    parser.add_argument("--out", type=Path, default=Path("digits"), help="folder of all files")
     parser.add_argument("--max-params", default="60k")
     parser.add_argument("--max-macs", default="4M")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="a smaller network and 2 epochs, to see that all works")
+    parser.add_argument("--quick", action="store_true", help="a smaller network and 2 epochs, as a test")
     options = parser.parse_args()
     if options.quick:
         options.max_params, options.max_macs, options.epochs = "15k", "1M", min(options.epochs, 2)
@@ -106,11 +106,11 @@ def main() -> None:
 
 
 def search(options: argparse.Namespace) -> Path:
-    """The best network within the budget, by `zen search`; found once for each question, then kept."""
+    """The best network within the limits, by `zen search`; searched once for each set of options, then kept."""
     path: Path = options.out / f"found-{options.max_params}-{options.max_macs}-seed{options.seed}.json"
     if not path.exists():
-        budget = ["--max-params", options.max_params, "--max-macs", options.max_macs, "--max-sublayers", "8"]
-        words = ["search", "--space", "resnet", "--resolution", str(SIDE), "--num-classes", str(CLASSES), *budget]
+        limits = ["--max-params", options.max_params, "--max-macs", options.max_macs, "--max-sublayers", "8"]
+        words = ["search", "--space", "resnet", "--resolution", str(SIDE), "--num-classes", str(CLASSES), *limits]
         words += ["--budget", "20000evals", "--verify", "0", "--top", "1", "--format", "jsonl"]
         part = path.with_suffix(".part")
         part.write_bytes(zen(*words, "--seed", str(options.seed)))
@@ -119,7 +119,7 @@ def search(options: argparse.Namespace) -> Path:
 
 
 def export(arch: Path, out: Path) -> nn.Module:
-    """The network as a Python file, imported; from here on `zen` is not needed."""
+    """The network as a Python file, imported; after this `zen` is not needed."""
     file = out / "found_net.py"
     zen("export", str(arch), "--to", "torch", "-o", str(file), "--force", "--num-classes", str(CLASSES))
     zen("export", str(arch), "--to", "svg", "-o", str(out / "found_net.svg"), "--force", "--quiet")
@@ -132,7 +132,7 @@ def export(arch: Path, out: Path) -> nn.Module:
 
 
 def zen(*words: str) -> bytes:
-    """Runs the command; its messages go to the terminal, its answer comes back."""
+    """Runs the command and returns what it writes to stdout; its messages go to the terminal."""
     done = subprocess.run([sys.executable, "-m", "zen_cli", *words], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         sys.exit(done.returncode)
@@ -140,7 +140,7 @@ def zen(*words: str) -> bytes:
 
 
 def match(params: int) -> HandMade:
-    """The network made by hand whose size is nearest to a number of parameters."""
+    """The network made by hand whose number of parameters is nearest to `params`."""
     with torch.device("meta"):
         width = min(range(2, 65), key=lambda value: abs(count(HandMade(value, 4 * value)) - params))
         last = min(range(2 * width, 6 * width), key=lambda value: abs(count(HandMade(width, value)) - params))

@@ -1,9 +1,10 @@
 # quick --quick
 """Is the Zen-score the Phi-score? Zen - log alpha - Phi of plain chains, over depth and alpha.
 
-Phi is the log gradient norm of the chain without BN. While alpha is small, Zen - log alpha measures the same thing: the
-perturbation grows by pi/(pi - 1) in variance a layer, and BN's removal of the mean lowers each gain by exactly that.
-Once alpha grows to order 1, after about 2 ln(1/alpha) / ln 1.467 layers, Delta saturates and the two part.
+Phi is the log gradient norm of the chain without BN. While the perturbation is small, Zen - log alpha measures the
+same: in each layer the variance of the perturbation grows by pi/(pi - 1), and the removal of the mean by BN lowers the
+gain by exactly that. After about 2 ln(1/alpha) / ln 1.467 layers the perturbation is of order 1, Delta saturates, and
+the two scores differ.
 
     python examples/zen_vs_phi.py [--quick] [--svg zen_vs_phi.svg]
 """
@@ -66,7 +67,7 @@ def plot(depths: list[int], curves: dict[float, list[float]]) -> str:
 
 
 def saturation(alpha: float) -> float:
-    """Layers after which alpha has grown to 1."""
+    """The number of layers after which the perturbation has grown from alpha to 1."""
     return 2 * math.log(1 / alpha) / math.log(GROWTH)
 
 
@@ -74,9 +75,9 @@ def main() -> None:
     """Prints the table and saves the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer, shallower and narrower networks, a few seconds")
-    parser.add_argument("--svg", type=Path, default=Path("zen_vs_phi.svg"), help="where the plot goes")
-    words = parser.parse_args()
-    depths, width, draws = ([4, 12, 24, 32], 24, 4) if words.quick else ([4, 16, 24, 32, 48, 64], 64, 16)
+    parser.add_argument("--svg", type=Path, default=Path("zen_vs_phi.svg"), help="file of the plot")
+    options = parser.parse_args()
+    depths, width, draws = ([4, 12, 24, 32], 24, 4) if options.quick else ([4, 16, 24, 32, 48, 64], 64, 16)
 
     table = Table(title=f"Zen - log alpha - Phi in nats, width {width}, {draws} random networks each")
     table.add_column("layers", justify="right")
@@ -93,8 +94,8 @@ def main() -> None:
     table.add_section()
     table.add_row("saturates", *(f"{saturation(alpha):.0f} layers" for alpha in ALPHAS))
     Console().print(table)
-    words.svg.write_text(plot(depths, curves), encoding="utf-8")
-    print(f"plot: {words.svg}")
+    options.svg.write_text(plot(depths, curves), encoding="utf-8")
+    print(f"plot: {options.svg}")
 
 
 if __name__ == "__main__":

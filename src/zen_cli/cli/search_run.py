@@ -80,7 +80,10 @@ def _answer(
         return finish(unverified, outcome), 130
     step = "computing the bound"
     try:
-        outcome = add_bound(settings, outcome) if bound else outcome
+        if bound:
+            with Progress(step, quiet=quiet) as progress:
+                progress.update(0)
+                outcome = add_bound(settings, outcome)
         screen.bound(outcome)
         step = "verifying"
         screen.verifying(outcome)

@@ -23,8 +23,8 @@ class Snapshot(NamedTuple):
     """How far a search is, after a generation.
 
     `population` is sorted, best first; `median` and `spread` (between its quartiles) are of its scores; `trail` is the
-    best score over the generations, thinned out. All of these are higher where better; `sign` is -1 where what people
-    know by its name is lower where better.
+    best score after equal numbers of generations, and now. All of these are higher where better; `sign` is -1 where
+    what people know by its name is lower where better.
     """
 
     proposals: int
@@ -90,7 +90,8 @@ class Loop:
         self._evolution, self._scorer = evolution, scorer
         self._budget, self._patience = budget, patience
         self._generation, self._run, self._clock = generation, run, clock
-        self._trail: list[float] = []
+        self._trail: list[float] = []  # the best score after every `_trail_step` generations
+        self._trail_step = 1
         self._sign = sign
         self._leaves_garbage = leaves_garbage
         self._before_s = 0.0
@@ -99,7 +100,8 @@ class Loop:
         if state is not None:
             evolution.restore(state["evolution"], decode)
             self._before_s, self._history_bytes = state["elapsed_s"], state["history_bytes"]
-            self._trail = state["trail"]
+            self._trail, self._trail_step = state["trail"], state["trail_step"]
+        self._generations = len(self._trail) * self._trail_step
         self._began = clock()
 
     @property
@@ -164,9 +166,12 @@ class Loop:
         evolution = self._evolution
         population = evolution.population
         count = len(population)
-        self._trail.append(population[0].score)
+        self._generations += 1
+        if self._generations % self._trail_step == 0:
+            self._trail.append(population[0].score)
         if len(self._trail) > SPARK_POINTS:
             self._trail = self._trail[1::2]
+            self._trail_step *= 2
         return Snapshot(
             evolution.proposals,
             self.elapsed_s,
@@ -175,7 +180,7 @@ class Loop:
             population,
             population[count // 2].score,
             population[count // 4].score - population[3 * count // 4].score,
-            tuple(self._trail),
+            (*self._trail, population[0].score),
             self._sign,
         )
 
@@ -186,6 +191,7 @@ class Loop:
                 "evolution": self._evolution.state(),
                 "elapsed_s": self.elapsed_s,
                 "trail": self._trail,
+                "trail_step": self._trail_step,
             }
         )
 

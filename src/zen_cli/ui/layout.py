@@ -111,6 +111,17 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
+def pack(items: Sequence[str], width: int, space: str = SPACE) -> list[str]:
+    """Puts items side by side, as many on a line as fit, none of them broken."""
+    lines: list[str] = []
+    for item in items:
+        if lines and cells(lines[-1]) + len(space) + cells(item) <= width:
+            lines[-1] += space + item
+        else:
+            lines.append(item)
+    return lines
+
+
 def crop(text: str, width: int) -> str:
     """The beginning of a text that takes at most `width` columns, for what is drawn over and over in one place."""
     if cells(text) <= width:
@@ -177,25 +188,14 @@ def _join(texts: Sequence[str], fields: Sequence[Field], widths: Sequence[int]) 
 def _stack(fields: Sequence[Field], sections: Mapping[int, str], width: int) -> Iterator[Line]:
     """Each row as a heading and its other values below it, as many on a line as fit."""
     head, *rest = fields
+    room = width - len(INDENT)
     for index, name in enumerate(head.cells):
         if index in sections:
             yield Line(f"── {sections[index]} ──", "dim")
         yield Line(name, "bold")
-        line = ""
-        for row in rest:
-            value = row.cells[index].strip()
-            if value in ("", ABSENT):
-                continue
-            item = f"{row.title} {value}".strip()
-            if row.wraps:
-                if line:
-                    yield Line(INDENT + line)
-                yield from (Line(INDENT + text) for text in wrap(item, width - len(INDENT)))
-                line = ""
-            elif line and cells(INDENT + line + SPACE + item) > width:
-                yield Line(INDENT + line)
-                line = item
-            else:
-                line = f"{line}{SPACE}{item}" if line else item
-        if line:
+        values = [(row, row.cells[index].strip()) for row in rest]
+        values = [(row, value) for row, value in values if value not in ("", ABSENT)]
+        short = [f"{row.title} {value}".strip() for row, value in values if not row.wraps]
+        long = [f"{row.title} {value}".strip() for row, value in values if row.wraps]
+        for line in (*pack(short, room), *(line for text in long for line in wrap(text, room))):
             yield Line(INDENT + line)

@@ -26,7 +26,7 @@ class Meter:
     The rate leaves out what came before the first count, such as imports.
 
     Args:
-        unit: what is counted, such as `networks`.
+        unit: what is counted, such as `networks`; empty where nothing is.
         clock: seconds, for tests.
     """
 
@@ -58,7 +58,9 @@ class Meter:
 
     def text(self) -> str:
         """All of it in words: `120 of 300 draws, 35.1/s, 5.1 s left`."""
-        words = [f"{self.done:,}" + (f" of {self.total:,}" if self.total else "") + f" {self._unit}".rstrip()]
+        words = []
+        if self._unit:
+            words.append(f"{self.done:,}" + (f" of {self.total:,}" if self.total else "") + f" {self._unit}")
         rate = self.rate
         if rate is not None and rate >= 1:
             words.append(f"{round(rate):,}/s" if rate >= 1000 else f"{three_digits(rate)}/s")
@@ -77,7 +79,7 @@ class Progress:
     Args:
         label: what is done, such as `scoring`.
         quiet: show nothing.
-        unit: what is counted.
+        unit: what is counted; empty where only the time that it takes is known.
         total: how many there are, if that is known before.
     """
 

@@ -1,4 +1,4 @@
-"""The screen of a search: a live view on a terminal, plain lines elsewhere, always on stderr."""
+"""What a search shows on stderr: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
-LONG_MACS = 3e12  # about a minute of a laptop
+LONG_MACS = 3e12  # about a minute on a laptop
 _ENDINGS = {
     "interrupted": "interrupted",
     "time": "time is up",
-    "patience": "patience is at its end",
+    "patience": "no better network within the patience",
     "optimal": "proven optimal",
     "gap": "gap reached",
 }
@@ -60,7 +60,7 @@ class Screen:
             self._display.close()
 
     def show(self, snapshot: Snapshot, ledger: Ledger) -> None:
-        """A generation is over; draws a frame or a line when it is time for one."""
+        """Draws a frame or prints a line after a generation, if it is time for one."""
         if not self._is_due():
             return
         if self._display is not None:
@@ -112,18 +112,18 @@ class Screen:
         if preset is not None and self._settings.proxy is None:
             say(_comparison(preset, self._settings))
         if hint and self._display is not None and outcome.bound is None and _has_bound(self._settings):
-            say("--bound tells how close that is to the best network of the space; --algorithm exact finds it")
+            say("a bound tells how close that is to the best network of the space; the exact algorithm finds it")
 
     def bound(self, outcome: Outcome) -> None:
-        """Says what nothing in the space exceeds."""
+        """Says what no network of the space exceeds."""
         if self._quiet or outcome.bound is None or not outcome.candidates:
             return
         best = outcome.candidates[0].score
         gap = max(0.0, (outcome.bound - best) / abs(best))
-        say(f"{best:.2f} nats; by the closed form nothing in this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
+        say(f"{best:.2f} nats; by the closed form no network of this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
 
     def verifying(self, outcome: Outcome) -> None:
-        """Says what it takes to verify the best, where that is long."""
+        """Says what it takes to verify the best networks, where that takes long."""
         score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
         macs = 2 * score.batch_size * score.draws * sum(candidate.spec.cost.macs for candidate in candidates)
         if not self._quiet and macs > LONG_MACS:
@@ -133,7 +133,7 @@ class Screen:
             )
 
     def verified(self, found: Sequence[ScoreRecord | ZenError]) -> None:
-        """Says how many of the verified might as well stand first."""
+        """Says how many verified networks the standard errors cannot tell from the first."""
         records = [row for row in found if not isinstance(row, ZenError)]
         scores = [record.zen for record in records[: self._settings.verify] if record.zen.std_error is not None]
         if self._quiet or len(scores) < 2 or self._settings.proxy is not None:
@@ -146,8 +146,8 @@ class Screen:
         ]
         if len(close) > 1:
             say(
-                f"{len(close)} of {len(scores)} verified networks lie within two standard errors of the first; "
-                "more --draws tell them apart"
+                f"{len(close)} of {len(scores)} verified networks are within two standard errors of the first; "
+                "more draws tell them apart"
             )
 
 

@@ -42,7 +42,7 @@ def presets_sheet(presets: Sequence[Preset]) -> Sheet:
             Field("sublayers", write_column([row.sublayers for row in limits], "integer"), drop=3),
             Field("published", [f"{row.published_name}, {row.accuracy}" for row in presets], False, drop=1, wraps=True),
         ],
-        captions=["params, MACs and sublayers are limits; use one with zen search --preset NAME"],
+        captions=["params, MACs and sublayers are limits"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
+from ..metrics.columns import COLUMNS
 from ..metrics.terms import spec_terms
 from ..nas.loop import Snapshot
 from ..nas.scorers import Ledger
@@ -13,28 +14,39 @@ from ..net.notation import notation
 from ..net.ops.base import Gene
 from ..units import format_count, format_seconds
 from .bars import bar, sparkline
-from .layout import Field, Line, Sheet, lay_out
+from .layout import Field, Line, Sheet, lay_out, pack
 
 TOP = 5
-SPARK = 40
-BAR = 30
+LABEL = 14  # columns of what begins a line
+MIN_LABELLED = 60  # columns of a terminal that has room for long labels
+SPARK, BAR = 40, 30
+GAP = "   "
 
 
 def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int) -> list[Line]:
     """The view as lines for a terminal of this width."""
-    rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
-    size = f"{settings.resolution}x{settings.resolution}"
-    head = (
-        f"{ledger.space.name} {size}   {snapshot.proposals:,} evaluations   {rate:,.0f}/s   "
-        f"{format_seconds(snapshot.elapsed_s)}   round {snapshot.round + 1}"
-    )
-    state = (
-        f"best {snapshot.sign * snapshot.best.score:.3f}   median {snapshot.sign * snapshot.median:.3f}   "
-        f"spread {snapshot.spread:.3f}   {len(snapshot.population)} networks"
-    )
-    lines = [Line(head, "bold"), *_budget_lines(settings, snapshot), Line(state)]
-    lines += growth_lines([snapshot.sign * value for value in snapshot.trail], width)
-    return [*lines, Line(""), *lay_out(_best_sheet(settings, snapshot, ledger), width)]
+    rate, side = snapshot.proposals / max(snapshot.elapsed_s, 1e-9), settings.resolution
+    head = [
+        f"{ledger.space.name} {side}x{side}",
+        f"{snapshot.proposals:,} evaluations",
+        f"{rate:,.0f}/s",
+        format_seconds(snapshot.elapsed_s),
+        f"round {snapshot.round + 1}",
+    ]
+    state = [
+        f"best {snapshot.sign * snapshot.best.score:.3f}",
+        f"median {snapshot.sign * snapshot.median:.3f}",
+        f"spread {snapshot.spread:.3f}",
+        f"{len(snapshot.population)} networks",
+    ]
+    return [
+        *(Line(text, "bold") for text in pack(head, width, GAP)),
+        *_budget_lines(settings, snapshot, width),
+        *map(Line, pack(state, width, GAP)),
+        *growth_lines([snapshot.sign * value for value in snapshot.trail], width),
+        Line(""),
+        *lay_out(_best_sheet(settings, snapshot, ledger), width),
+    ]
 
 
 def growth_lines(trail: Sequence[float], width: int) -> list[Line]:
@@ -44,14 +56,15 @@ def growth_lines(trail: Sequence[float], width: int) -> list[Line]:
         trail: the best score at equal steps of the search.
         width: of a line.
     """
-    recent = trail[len(trail) // 2 :]
-    rows = []
-    for label, values in (("whole search", trail), ("last half", recent)):
-        first, last = f"{values[0]:.2f}", f"{values[-1]:.2f}"
-        gain = f"{values[-1] - values[0]:+.2f}"
-        room = max(8, min(SPARK, width - 12 - len(first) - len(last) - len(gain) - 6))
-        rows.append(Line(f"{label:<12}  {first} {sparkline(values, room)} {last}  {gain}"))
-    return rows
+    labels = ("whole search", "last half") if width >= MIN_LABELLED else ("whole", "half")
+    indent = LABEL if width >= MIN_LABELLED else 1 + max(map(len, labels))
+    lines = []
+    for label, values in zip(labels, (trail, trail[len(trail) // 2 :]), strict=True):
+        low, high, gain = f"{values[0]:.2f}", f"{values[-1]:.2f}", f"{values[-1] - values[0]:+.2f}"
+        room = width - indent - len(f"{low}  {high} {gain}")
+        line = sparkline(values, max(1, min(SPARK, room)))
+        lines.append(Line(f"{label:<{indent}}{low} {line} {high} {gain}"))
+    return lines
 
 
 def different(shapes: Sequence[Hashable], count: int) -> list[int]:
@@ -69,19 +82,24 @@ def shape_of(genes: Sequence[Gene]) -> Hashable:
     return tuple((gene.op, gene.kernel, gene.stride, gene.depth) for gene in genes)
 
 
-def _budget_lines(settings: SearchSettings, snapshot: Snapshot) -> list[Line]:
-    """A bar for each budget that there is."""
+def _budget_lines(settings: SearchSettings, snapshot: Snapshot, width: int) -> list[Line]:
+    """A bar for each budget that there is, with the time left at the speed so far."""
     budget = settings.budget
     rows = (
         ("evaluations", budget.evaluations, snapshot.proposals, format_count),
         ("time", budget.seconds, snapshot.elapsed_s, format_seconds),
         ("gpu time", budget.device_seconds, snapshot.elapsed_s, format_seconds),
     )
-    return [
-        Line(f"{name:<12}  {bar(value / limit, BAR):░<{BAR}}  {value / limit:.0%} of {write(limit)}")
-        for name, limit, value, write in rows
-        if limit is not None
-    ]
+    lines = []
+    for name, limit, value, write in rows:
+        if limit is not None:
+            share = min(1.0, value / limit)
+            text = f"{share:.0%} of {write(limit)}"
+            if share:
+                text += f", {format_seconds(snapshot.elapsed_s * (1 / share - 1))} left"
+            room = max(0, min(BAR, width - LABEL - len(text) - 1))
+            lines.append(Line(f"{name:<{LABEL}}{bar(share, room):░<{room}} {text}"))
+    return lines
 
 
 def _best_sheet(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Sheet:
@@ -100,7 +118,7 @@ def _best_sheet(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) ->
         Field("networks", [str(counts[shapes[index]]) for index in chosen], drop=9),
     ]
     for place, (name, _, limit) in enumerate(usage[0]):
-        title = f"{name.replace('_', ' ')} of {format_count(limit) if limit >= 1 else limit}"
+        title = COLUMNS[name].title if name in COLUMNS else name.replace("_", " ")
         fields.append(Field(title, [f"{rows[place][1] / limit:.1%}" for rows in usage], drop=place + 1))
     fields.append(Field("structure", [notation(spec) for spec in specs], right=False, wraps=True))
-    return Sheet(fields)
+    return Sheet(fields, captions=["costs in per cent of their limits"] if usage[0] else [])

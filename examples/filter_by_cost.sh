@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # quick
 # needs: jq
-# Keeps the networks with at most 200 million multiply-adds, and scores those again with an error bar: a record is an
-# input too, so commands chain.
+# Keeps the networks with at most 200 million multiply-adds and scores them again, now with a standard error. A record is
+# also an input, so the output of one command can be the input of the next.
 set -euo pipefail
 cd "$(dirname "$0")"
 
