@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each class knows the exit code of the command that meets it.
+r"""Everything that can go wrong, as one tree; each class knows the exit code of the command that meets it.
 
     ZenError
     +-- InputError          exit 2: what the user wrote
@@ -10,19 +10,33 @@
         +-- MemoryLimitError   a network that needs more memory than there is
         +-- ScoreError         a score that is not a finite number
 
-A message is one line: where, what, and how to mend it.
+A message is one line of printable text, `field: fault; fix`: where, what, and how to fix it. It may quote what a user
+wrote, so every error passes it through `one_line`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# Characters that move the cursor, change the order of the text around them, or end a line: C0 and C1 controls, bidi
+# marks, line and paragraph separators, annotation marks, the byte order mark; also surrogates, which are not text.
+# The inside of a character class for Python, for pydantic and for JSON Schema; fixed, so that no version of Unicode
+# changes which names are valid.
+CONTROLS = r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb"
+PRINTABLE = rf"^[^{CONTROLS}]*$"
+_UNPRINTABLE = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
+MAX_MESSAGE = 1000
 
 
 class ZenError(Exception):
     """Base of every error that `zen` raises on purpose."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class InputError(ZenError):
@@ -64,8 +78,27 @@ class ScoreError(RunError):
     """A score came out as infinity or not a number."""
 
 
+def printable(text: str) -> str:
+    """A text with `?` in place of every character that a name may not hold, see `CONTROLS`."""
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("?", text)
+
+
+def one_line(text: str) -> str:
+    """A text as one line that is safe to print: spaces for line breaks, `?` for control characters, and cut in the
+    middle where it is very long.
+    """
+    if len(text) > MAX_MESSAGE:
+        text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 3 :]}"
+    return printable(" ".join(text.split()))
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """A text cut at a number of characters."""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `did you mean "kernel"?`, or the list of what is known."""
     names = sorted(known)
-    close = get_close_matches(word, names, n=1)
+    close = get_close_matches(word[:80], names, n=1)
     return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import SpecError
+from ..errors import PRINTABLE, SpecError
 from .chain import chain_of
 from .counting import Cost, cost_of, fits
 from .layers import Chain
 from .ops import MAX_WIDTH, OPS, Block, Gene, Unit, block_units, walk
-from .validation import explain, kind, show
+from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
 MAX_UNITS = 10_000
@@ -36,11 +36,11 @@ class ArchSpec(BaseModel):
     )
 
     schema_: Literal["zen-arch/1"] = Field(default=SCHEMA, alias="schema")
-    name: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: str | None = Field(default=None, max_length=200, pattern=PRINTABLE)
     resolution: int = Field(default=224, ge=1, le=16_384, description="side of the square input image")
     in_channels: int = Field(default=3, ge=1, le=MAX_WIDTH, description="channels of the input image")
     num_classes: int = Field(default=1000, ge=1, le=10_000_000, description="outputs of the linear classifier")
-    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=1000, strict=False)
+    blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_ITEMS, strict=False)
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
@@ -144,10 +144,12 @@ def parse_spec(data: object, where: str = "") -> ArchSpec:
     version = data.get("schema", SCHEMA)
     if version != SCHEMA:
         raise SpecError(f'{prefix}schema: {show(version)} is not known; this version of zen reads "{SCHEMA}"')
+    if fault := excess_size(data):
+        raise SpecError(prefix + fault)
     try:
         return ArchSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecError(prefix + explain(error, OPS, ArchSpec)) from None
+        raise SpecError(prefix + first_fault(error, OPS, ArchSpec)) from None
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...errors import SourceError, SpecError, UsageError, nearest
 from ...net.ops import OPS
-from ...net.validation import explain, kind, show
+from ...net.validation import excess_size, first_fault, kind, show
 from .blocks import BlockSpace
 from .regnet import RegNetSpace
 
@@ -60,9 +60,11 @@ def parse_space(data: object, where: str = "") -> Space:
     model = _KINDS.get(family) if isinstance(family, str) else None
     if model is None:
         raise SpecError(f"{prefix}kind: {show(family)} is not known; use one of {', '.join(_KINDS)}")
+    if fault := excess_size(data):
+        raise SpecError(prefix + fault)
     try:
         space = model.model_validate(data)
     except ValidationError as error:
-        raise SpecError(prefix + explain(error, OPS, model)) from None
+        raise SpecError(prefix + first_fault(error, OPS, model)) from None
     assert isinstance(space, (BlockSpace, RegNetSpace))
     return space
