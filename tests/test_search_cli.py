@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from cli import ENVIRONMENT, Zen
 
-from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
 from zen_cli.net.notation import notation
 from zen_cli.net.spec import parse_spec
 from zen_cli.ui.bars import sparkline
-from zen_cli.units import Budget, format_count, format_seconds, parse_budget, parse_count, parse_share
+from zen_cli.units import format_count, format_seconds
 
 SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
 QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]
@@ -25,20 +24,20 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--budget", "30parsec"], ["--budget", "unknown unit", "30parsec", "gpu-day"]),
     (["--budget", "0.5gpu-year"], ["--budget", "unknown unit"]),
     (["--budget", "480000"], ["--budget", "unknown unit"]),
-    (["--budget", "0s"], ["--budget", "not positive"]),
-    (["--budget", "-5s"], ["--budget", "not positive"]),
-    (["--budget", "0evals"], ["--budget", "not positive"]),
-    (["--budget", "0.5evals"], ["--budget", "not positive"]),
+    (["--budget", "0s"], ["--budget", "too small"]),
+    (["--budget", "-5s"], ["--budget", "too small"]),
+    (["--budget", "0evals"], ["--budget", "too small"]),
+    (["--budget", "0.5evals"], ["--budget", "too small"]),
     (["--budget", "much"], ["--budget", "much", "not a number"]),
-    (["--budget", "1e999s"], ["--budget", "not finite"]),
+    (["--budget", "1e999s"], ["--budget", "too large"]),
     (["--budget", ""], ["--budget"]),
-    (["--max-params", "0"], ["--max-params", "not positive"]),
-    (["--max-params", "-1M"], ["--max-params", "not positive"]),
+    (["--max-params", "0"], ["--max-params", "too small"]),
+    (["--max-params", "-1M"], ["--max-params", "too small"]),
     (["--max-params", "1Q"], ["--max-params", "unknown suffix"]),
     (["--max-params", "1.5"], ["--max-params", "whole number"]),
     (["--max-params", "many"], ["--max-params", "not a number"]),
     (["--max-macs", "nan"], ["--max-macs"]),
-    (["--max-macs", "1e999"], ["--max-macs", "not finite"]),
+    (["--max-macs", "1e999"], ["--max-macs", "too large"]),
     (["--max-layers", "0"], ["--max-layers"]),
     (["--max-sublayers", "-3"], ["--max-sublayers"]),
     (["--max-depth-width-ratio", "0"], ["--max-depth-width-ratio", "not positive"]),
@@ -297,48 +296,6 @@ def test_patience_ends_the_search(zen: Zen) -> None:
 
 
 # Words.
-
-
-@pytest.mark.parametrize(
-    ("texts", "budget"),
-    [
-        (["480000evals"], Budget(evaluations=480_000)),
-        (["480kevals"], Budget(evaluations=480_000)),
-        (["1.5Mevals", "2e6evals"], Budget(evaluations=1_500_000)),
-        (["1eval"], Budget(evaluations=1)),
-        (["30s"], Budget(seconds=30)),
-        (["10min"], Budget(seconds=600)),
-        (["10m"], Budget(seconds=600)),
-        (["2h"], Budget(seconds=7200)),
-        (["2 hours"], Budget(seconds=7200)),
-        (["1d", "2h"], Budget(seconds=7200)),
-        (["0.5gpu-day"], Budget(device_seconds=43_200)),
-        (["12gpu-hours"], Budget(device_seconds=43_200)),
-        (["12GPU-h"], Budget(device_seconds=43_200)),
-        (["1h", "10evals", "1gpu-hour"], Budget(10, 3600, 3600)),
-        ([], Budget()),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_budgets_are_read_as_people_write_them(texts: list[str], budget: Budget) -> None:
-    assert parse_budget(texts) == budget
-
-
-def test_counts_and_shares_are_read_as_people_write_them() -> None:
-    counts = {
-        "1M": 10**6,
-        "1.05e6": 1_050_000,
-        "400M": 4 * 10**8,
-        "18": 18,
-        "1_000": 1000,
-        "2G": 2 * 10**9,
-        "0.5k": 500,
-    }
-    assert {text: parse_count(text) for text in counts} == counts
-    assert (parse_share("1%", "x"), parse_share("0.01", "x")) == (0.01, 0.01)
-    for text in ("", "M", "1M2", "--", "∞", "0x10"):
-        with pytest.raises(UsageError):
-            parse_count(text)
 
 
 def test_counts_and_seconds_are_written_for_people() -> None:

@@ -1,90 +1,85 @@
-"""Numbers as people write them: `1.05M` parameters, `0.5gpu-day`, `480000evals`, `1%`, and back."""
+"""Numbers as people write them: `1.05M` parameters, `0.5gpu-day`, `1%`, and back."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from .errors import UsageError
+from .errors import UsageError, shorten
 
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+LARGEST = 2**63 - 1  # what readers of JSON hold as a whole number
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
-_NUMBER = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][+-]?\d+)?)\s*([a-zA-Z%-]*)\s*")
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_NUMBER = re.compile(
+    rf"[ \t]*([+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]{{1,3}})?)[ \t]*([a-zA-Z%-]*)[ \t]*"
+)
 
 
-def split_number(text: str, where: str) -> tuple[float, str]:
-    """Splits `0.5gpu-day` into 0.5 and `gpu-day`.
-
-    Raises:
-        UsageError: the text does not start with a number, or the number is not finite.
-    """
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{where}: {text!r} is not a number; write it like 1M, 1.05e6 or 400000")
-    value = float(match[1].replace("_", ""))
-    if not math.isfinite(value):
-        raise UsageError(f"{where}: {text!r} is not finite; write a number like 1M")
-    return value, match[2]
-
-
-def parse_count(text: str, where: str = "number") -> int:
-    """`1M`, `1.05e6`, `400M`, `2G`, `18` as a positive integer.
+def split_number(text: str, where: str) -> tuple[Fraction, str]:
+    """Splits `0.5gpu-day` into 1/2 and `gpu-day`; exact, so that no digit of a number is lost.
 
     Raises:
-        UsageError: not a number, an unknown suffix, zero, negative, or a fraction of one.
+        UsageError: the text does not start with a number in ASCII digits, or is longer than a number needs.
     """
     from fractions import Fraction
 
+    match = _NUMBER.fullmatch(text) if len(text) <= 100 else None
+    if match is None:
+        raise UsageError(f"{where}: {_quoted(text)} is not a number; write it like 1M, 1.05e6 or 400000")
+    return Fraction(match[1].replace("_", "")), match[2]
+
+
+def parse_count(text: str, where: str = "number", *, least: int = 1, most: int = LARGEST) -> int:
+    """`1M`, `1.05e6`, `400M`, `2G`, `18` as a whole number from `least` to `most`.
+
+    Raises:
+        UsageError: not a number, an unknown suffix, a fraction of one, or out of bounds.
+    """
     value, suffix = split_number(text, where)
     if suffix.lower() not in _SCALES:
         raise UsageError(f"{where}: unknown suffix {suffix!r} in {text!r}; use k, M, G (or B) or T")
-    count = Fraction(repr(value)) * _SCALES[suffix.lower()]  # exact: as floats, 8.44G is not a whole number
-    if count <= 0:
-        raise UsageError(f"{where}: {text!r} is not positive; write a number like 1M")
+    count = value * _SCALES[suffix.lower()]
+    if count < least:
+        raise UsageError(f"{where}: {text!r} is too small; use at least {least}")
+    if count > most:
+        raise UsageError(f"{where}: {text!r} is too large; use at most {most}")
     if count.denominator != 1:
         raise UsageError(f"{where}: {text!r} is not a whole number; write a number like 1M")
-    return int(count)
+    return count.numerator
 
 
-_SECONDS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86_400, "day": 86_400}
-
-
-class Budget(NamedTuple):
-    """When a search ends, whichever comes first: proposals, seconds on the clock, seconds times devices."""
-
-    evaluations: int | None = None
-    seconds: float | None = None
-    device_seconds: float | None = None
-
-
-def parse_budget(texts: Iterable[str], where: str = "--budget") -> Budget:
-    """`0.5gpu-day`, `2h`, `480000evals` as one budget; of two of a kind the smaller counts.
-
-    A gpu-day is a day of one device, of which a CPU is one.
+def parse_share(text: str, where: str) -> float:
+    """`1%` or `0.01` as a share in 0 to 1.
 
     Raises:
-        UsageError: not a number, an unknown unit, zero or negative.
+        UsageError: not a number, another unit, or outside of 0 to 1.
     """
-    found: dict[str, float] = {}
-    for text in texts:
-        value, unit = split_number(text, where)
-        name, plain = unit.lower().removesuffix("s") if len(unit) > 1 else unit.lower(), unit.lower()
-        if name in ("eval", "keval", "meval"):
-            key, amount = "evaluations", value * {"eval": 1, "keval": 1e3, "meval": 1e6}[name]
-        elif name.startswith("gpu-") and name.removeprefix("gpu-") in _SECONDS:
-            key, amount = "device_seconds", value * _SECONDS[name.removeprefix("gpu-")]
-        elif plain in _SECONDS or name in _SECONDS:
-            key, amount = "seconds", value * _SECONDS[plain if plain in _SECONDS else name]
-        else:
-            raise UsageError(f"{where}: unknown unit in {text!r}; write 480000evals, 30s, 10min, 2h or 0.5gpu-day")
-        if amount <= 0 or (key == "evaluations" and amount < 1):
-            raise UsageError(f"{where}: {text!r} is not positive; write 480000evals, 30s, 10min, 2h or 0.5gpu-day")
-        found[key] = min(amount, found.get(key, math.inf))
-    evaluations = found.get("evaluations")
-    return Budget(
-        None if evaluations is None else round(evaluations), found.get("seconds"), found.get("device_seconds")
-    )
+    value, unit = split_number(text, where)
+    if unit not in ("", "%"):
+        raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; write 1% or 0.01")
+    if unit == "" and value == 1:
+        raise UsageError(f"{where}: {text!r} may be 1% or all of it; write 1% or 100%")
+    share = value / 100 if unit == "%" else value
+    if not 0 <= share <= 1:
+        raise UsageError(f"{where}: {text!r} is not between 0% and 100%; write 1% or 0.01")
+    return float(share)
+
+
+def parse_real(text: str, where: str, *, least: float, most: float) -> float:
+    """`0.01` or `1e-4` as a number from `least` to `most`.
+
+    Raises:
+        UsageError: not a number, a suffix, or out of bounds.
+    """
+    value, suffix = split_number(text, where)
+    if suffix:
+        raise UsageError(f"{where}: {text!r} is not a number; write it like 0.01 or 1e-4")
+    if not least <= value <= most:
+        raise UsageError(f"{where}: {text!r} is out of range; use {least:g} to {most:g}")
+    return float(value)
 
 
 def format_seconds(value: float) -> str:
@@ -118,18 +113,5 @@ def format_bytes(value: float) -> str:
     return f"{value:.0f} B"
 
 
-def parse_share(text: str, where: str) -> float:
-    """`1%` or `0.01` as a share in 0 to 1.
-
-    Raises:
-        UsageError: not a number, another unit, or outside of 0 to 1.
-    """
-    value, unit = split_number(text, where)
-    if unit not in ("", "%"):
-        raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; write 1% or 0.01")
-    if unit == "" and value == 1:
-        raise UsageError(f"{where}: {text!r} may be 1% or all of it; write 1% or 100%")
-    share = value / 100 if unit == "%" else value
-    if not 0 <= share <= 1:
-        raise UsageError(f"{where}: {text!r} is not between 0% and 100%; write 1% or 0.01")
-    return share
+def _quoted(text: str) -> str:
+    return repr(shorten(text))

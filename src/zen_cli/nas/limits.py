@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
+
+from pydantic import Field
 
 from ..metrics.terms import Terms
+from ..units import LARGEST
+
+Count: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class Limits(NamedTuple):
@@ -15,11 +20,11 @@ class Limits(NamedTuple):
     layers' widths, the width of a layer being the weights that one of its output elements reads.
     """
 
-    params: int | None = None
-    macs: int | None = None
-    layers: int | None = None
-    sublayers: int | None = None
-    depth_width_ratio: float | None = None
+    params: Count | None = None
+    macs: Count | None = None
+    layers: Count | None = None
+    sublayers: Count | None = None
+    depth_width_ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @staticmethod
     def options() -> dict[str, str]:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
 
-from ..units import Budget
 from .algorithms.evolution import Evolution, Member
+from .budget import Budget
 from .rundir import RunDirectory
 from .scorers import Scorer
 

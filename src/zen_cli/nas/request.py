@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from ..errors import UsageError, nearest
 from ..metrics.settings import ScoreSettings, check_settings
-from ..units import Budget, parse_budget, parse_count, parse_share
+from ..units import parse_count, parse_share
+from .budget import Budget, parse_budget
 from .limits import Limits
 from .presets import find_preset
 from .settings import BATCH_LINEAGES, CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_VERIFY, SearchSettings
@@ -102,7 +103,7 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
             )
         base["algorithm"] = request.algorithm
     if request.gap is not None:
-        base["gap"] = parse_share(request.gap, "--gap")
+        base["gap"] = parse_share(request.gap, "gap")
     base["limits"] = _limits(request, base["limits"])
     base["score"] = _score(request, None if stored is None else stored.score)
     if request.budget:
@@ -138,7 +139,7 @@ def _limits(request: Request, base: Limits) -> Limits:
     for name in ("params", "macs", "layers", "sublayers"):
         text = getattr(request, f"max_{name}")
         if text is not None:
-            wanted[name] = parse_count(text, f"--max-{name}")
+            wanted[name] = parse_count(text, f"max_{name}")
     ratio = request.max_depth_width_ratio
     if ratio is not None:
         if not 0 < ratio < float("inf"):

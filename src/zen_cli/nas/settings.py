@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
-from ..units import Budget
+from .budget import Budget
 from .limits import Limits
 from .space import Space, parse_space
 
