@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from cli import ENVIRONMENT, Zen
 from export_cases import EVERYTHING, PLAIN
 
 from zen_cli.exporters import TARGETS, find_targets, registry
-from zen_cli.exporters.files import module_name, write_all
+from zen_cli.exporters.files import module_name
 from zen_cli.formats.plainnet import to_plainnet
 from zen_cli.net.spec import parse_spec
 
@@ -124,14 +123,6 @@ def test_one_existing_file_keeps_all_from_being_written_unless_forced(zen: Zen) 
     assert zen(*words, "--force", stdin=SPEC).code == 0
     assert names(zen) == {"out/plain.svg", "out/plain.json", "out/plain.mmd"}
     assert "<svg" in (zen.folder / "out" / "plain.svg").read_text()
-
-
-def test_a_failure_while_writing_leaves_the_old_files(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("old")
-    with pytest.raises(Exception, match="cannot be written"):
-        write_all({tmp_path / "a": b"new", tmp_path / "a" / "b": b"new"})
-    assert (tmp_path / "a").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from strategies import specs
 
 from zen_cli import ArchSpec, load, load_all, parse_plainnet, score
-from zen_cli.errors import OutputError, SourceError, SpecError
+from zen_cli.errors import SourceError, SpecError
 from zen_cli.formats.documents import Found, read_values
-from zen_cli.formats.reading import write_bytes
 from zen_cli.metrics.records import to_bytes
 from zen_cli.net.spec import parse_spec
 
@@ -141,13 +140,3 @@ def test_a_file_name_that_is_no_text_still_names_a_network(tmp_path: Path) -> No
     path.write_text(json.dumps(SMALL.to_dict()), encoding="utf-8")
     record = score(load(path), estimator="mean-field")
     assert json.loads(to_bytes(record))["name"] == "a???b"
-
-
-def test_writing_is_all_or_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    write_bytes(path, b"1")
-    write_bytes(path, b"2")
-    assert path.read_bytes() == b"2"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["out.json"]
-    with pytest.raises(OutputError, match="cannot be written"):
-        write_bytes(tmp_path / "missing" / "out.json", b"3")

@@ -292,7 +292,7 @@ def test_places_that_are_no_run_directories(zen: Zen, half: Path, write: Any) ->
 def test_what_a_kill_before_the_settings_leaves_is_no_run(zen: Zen) -> None:
     (zen.folder / "run").mkdir()
     (zen.folder / "run" / "lock").touch()
-    (zen.folder / "run" / ".settings.json.1.part").touch()
+    (zen.folder / "run" / ".zen-1.part").touch()
     assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "run").code == 0
 
 

@@ -97,6 +97,12 @@ def shorten(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+def reason(error: OSError | ValueError) -> str:
+    """What the system says about a file that cannot be opened, read or written, to follow a comma."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `did you mean "kernel"?`, or the list of what is known."""
     names = sorted(known)

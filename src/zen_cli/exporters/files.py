@@ -1,4 +1,4 @@
-"""Where exported files go: their names, whether they may be written, and writing all of them or none."""
+"""Where exported files go: their names, and whether they may be written."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from keyword import iskeyword
 from pathlib import Path
 
 from ..errors import OutputError, UsageError
+from ..formats.files import check_output
 from ..net.spec import ArchSpec
 
 _MAX_STEM = 60
@@ -44,39 +44,11 @@ def check_places(paths: Sequence[Path], *, force: bool) -> None:
         if path in seen:
             raise UsageError(f"{path}: two networks for one file name; give one of them, or -o a folder")
         seen.add(path)
+        _check_folder(path.parent)
         if path.is_dir():
             raise OutputError(f"{path}: is a folder; name a file, or end it with / to write into it")
-        if not force and path.exists():
-            raise OutputError(f"{path}: exists; use --force to overwrite it")
-    for folder in {path.parent for path in paths}:
-        _check_folder(folder)
-
-
-def write_all(files: dict[Path, bytes]) -> None:
-    """Writes all files or none: each beside its place first, then all are moved there.
-
-    Raises:
-        OutputError: a folder cannot be written, or the disk is full.
-    """
-    parts: list[tuple[Path, Path]] = []
-    path = Path()
-    try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
-            parts.append((part, path))
-            with open(part, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        for part, path in parts:
-            os.replace(part, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written, {(error.strerror or str(error)).lower()}") from None
-    finally:
-        for part, _ in parts:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        if path.parent.exists():
+            check_output(path, force=force)
 
 
 def _check_folder(folder: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import SourceError, UsageError, nearest
+from ..formats.files import write_files
 from ..formats.reading import Item
 from ..net.spec import ArchSpec
 from .check import Finding, Written, check_running, check_text
-from .files import check_places, is_folder, module_name, write_all
+from .files import check_places, is_folder, module_name
 from .registry import TARGETS, Target, find_targets
 from .source_network import Network
 
@@ -79,8 +80,9 @@ def export(
             for row, file, finding in zip(planned, made, findings, strict=True)
         ]
     files = {row.path: row.data for row in done if row.path is not None}
-    check_places(list(files), force=wish.force)
-    write_all(files)
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_files(files, force=wish.force)
     return done
 
 

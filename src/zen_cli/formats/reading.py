@@ -1,4 +1,4 @@
-"""Reading architectures from anywhere and writing records: files, `-`, JSON, JSON lines, structure strings.
+"""Reading architectures from anywhere: files, `-`, JSON, JSON lines, structure strings.
 
 What a document is, is recognised: an object is a spec or a record that holds one in `arch`, an array holds such
 objects, a line that starts like `SuperConvK3BNRELU(` is a structure string. Documents may follow each other in one
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..errors import InputError, OutputError, SourceError, SpecError
+from ..errors import InputError, SourceError, SpecError, reason
 from ..net.spec import ArchSpec, parse_spec
 from ..net.validation import kind, show
 from .documents import read_values
@@ -47,9 +47,9 @@ class Overrides(NamedTuple):
 
 
 def read(sources: Iterable[str], overrides: Overrides | None = None) -> Iterator[Item]:
-    """The architectures of files, of `-` (stdin) and of structure strings given as words, one by one.
+    """The architectures of files, of `-` (stdin) and of structure strings given as arguments, one by one.
 
-    A fault in one document becomes an `Item` with an error; reading goes on behind it where that makes sense.
+    A fault in one document becomes an `Item` with an error; reading goes on after it where that makes sense.
     """
     overrides = overrides or Overrides()
     for source in sources:
@@ -95,24 +95,6 @@ def load_all(path: str | os.PathLike[str]) -> list[ArchSpec]:
     return specs
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file in one step: whoever reads it sees all of it or what was there before.
-
-    Raises:
-        OutputError: the folder is missing or cannot be written, or the disk is full.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written, {_reason(error)}") from None
-
-
 @contextmanager
 def _open(source: str) -> Iterator[BinaryIO]:
     if source == "-":
@@ -128,9 +110,9 @@ def _open(source: str) -> Iterator[BinaryIO]:
             yield stream
     except FileNotFoundError as error:
         hint = "name a file that is there, a structure string, or - for stdin"
-        raise SourceError(f"{source}: cannot be read, {_reason(error)}; {hint}") from None
+        raise SourceError(f"{source}: cannot be read, {reason(error)}; {hint}") from None
     except (OSError, ValueError) as error:
-        raise SourceError(f"{source}: cannot be read, {_reason(error)}") from None
+        raise SourceError(f"{source}: cannot be read, {reason(error)}") from None
 
 
 def _open_stdin() -> BinaryIO:
@@ -141,11 +123,6 @@ def _open_stdin() -> BinaryIO:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (OSError, ValueError, AttributeError):  # not a file, as in a test
         return io.BytesIO(sys.stdin.buffer.read())
-
-
-def _reason(error: OSError | ValueError) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text[:1].lower() + text[1:]
 
 
 def _read_stream(stream: BinaryIO, source: str, overrides: Overrides) -> Iterator[Item]:

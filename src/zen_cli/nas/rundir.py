@@ -21,8 +21,8 @@ from typing import IO, Any
 import orjson
 from pydantic import ValidationError
 
-from ..errors import OutputError, SourceError, UsageError
-from ..formats.reading import write_bytes
+from ..errors import OutputError, SourceError, UsageError, reason
+from ..formats.files import is_leftover, write_file
 from ..net.validation import show
 from .settings import SCHEMA, SearchSettings
 
@@ -52,10 +52,10 @@ class RunDirectory:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"--out: {path} cannot be made, {_reason(error)}") from None
+            raise OutputError(f"--out: {path} cannot be made, {reason(error)}") from None
         run = cls(path, settings)
         body = settings.model_dump(by_alias=True)
-        write_bytes(path / "settings.json", orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+        write_file(path / "settings.json", orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
         return run
 
     @classmethod
@@ -104,14 +104,14 @@ class RunDirectory:
         body = {"schema": CHECKPOINT_SCHEMA, "sha256": _digest(state), "state": state}
         newest, previous = self.path / "checkpoint.json", self.path / "checkpoint.previous.json"
         fresh = self.path / "checkpoint.new.json"
-        write_bytes(fresh, orjson.dumps(body, default=_plain))
+        write_file(fresh, orjson.dumps(body, default=_plain))
         try:
             if newest.exists():
                 os.replace(newest, previous)
             os.replace(fresh, newest)
             _flush_directory(self.path)
         except OSError as error:
-            raise OutputError(f"{newest}: cannot be written, {_reason(error)}") from None
+            raise OutputError(f"{newest}: cannot be written, {reason(error)}") from None
 
     def read_checkpoint(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         """The newest state that is whole; None where there is none yet.
@@ -147,7 +147,7 @@ class RunDirectory:
             history.truncate(min(length, history.tell()))
             history.seek(0, os.SEEK_END)
         except OSError as error:
-            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {_reason(error)}") from None
+            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {reason(error)}") from None
         self._history = history
 
     def append_history(self, row: dict[str, Any]) -> None:
@@ -156,25 +156,23 @@ class RunDirectory:
         try:
             self._history.write(orjson.dumps(row) + b"\n")
         except OSError as error:
-            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {_reason(error)}") from None
+            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {reason(error)}") from None
 
     def write_results(self, data: bytes) -> None:
         """Writes the answer."""
-        write_bytes(self.path / "results.jsonl", data)
+        write_file(self.path / "results.jsonl", data)
 
     def _flush(self, file: IO[bytes]) -> None:
         try:
             file.flush()
             os.fsync(file.fileno())
         except OSError as error:
-            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {_reason(error)}") from None
+            raise OutputError(f"{self.path}/history.jsonl: cannot be written, {reason(error)}") from None
 
 
 def _is_leftover(file: Path) -> bool:
     """Whether a run that ended before it had found anything left this file."""
-    return file.name in ("lock", "settings.json") or (
-        file.name.startswith(".settings.json.") and file.suffix == ".part"
-    )
+    return file.name in ("lock", "settings.json") or is_leftover(file)
 
 
 def _read_state(file: Path) -> dict[str, Any]:
@@ -206,7 +204,7 @@ def _lock(path: Path) -> IO[bytes]:
     try:
         file = open(path / "lock", "wb")  # noqa: SIM115  # held open on purpose
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written, {_reason(error)}") from None
+        raise OutputError(f"{path}: cannot be written, {reason(error)}") from None
     try:
         import fcntl
     except ImportError:  # Windows, where there is no such lock
@@ -226,8 +224,3 @@ def _flush_directory(path: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
-
-
-def _reason(error: OSError) -> str:
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
