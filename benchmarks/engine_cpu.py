@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 from engine_loop import floor, measure_rates, network, obvious_loop, published, table, tiny, wall
 
-from zen_cli.metrics.monte_carlo import MIN_PRECISION_DRAWS, Network, estimate
-from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo import MIN_PRECISION_DRAWS, KeyedChain, estimate
+from zen_cli.metrics.monte_carlo.draws import Draw
 from zen_cli.metrics.monte_carlo.single import score_draw
 from zen_cli.metrics.settings import check_settings
 
@@ -44,7 +44,7 @@ class Round(NamedTuple):
     engine_core: float
 
 
-def one_round(one: Network, batch: int, draws: int, number: int) -> Round:
+def one_round(one: KeyedChain, batch: int, draws: int, number: int) -> Round:
     settings = check_settings(batch_size=batch, draws=draws, device="cpu")
     loop = wall(lambda: [obvious_loop(one.chain, batch, CPU) for _ in range(draws)], CPU) / draws
     engine = wall(lambda: list(estimate([one], settings)), CPU) / draws
@@ -56,7 +56,7 @@ def one_round(one: Network, batch: int, draws: int, number: int) -> Round:
     return Round(loop, engine, loop_core, engine_core)
 
 
-def against_the_loop(networks: dict[str, Network], batches: list[int], rounds: int, draws: int) -> str:
+def against_the_loop(networks: dict[str, KeyedChain], batches: list[int], rounds: int, draws: int) -> str:
     """Medians over rounds, the first of which warms up, and the medians of the rounds' ratios."""
     rows = []
     for name, one in networks.items():
@@ -75,7 +75,7 @@ def against_the_loop(networks: dict[str, Network], batches: list[int], rounds: i
     return table(header, rows)
 
 
-def what_to_pick(one: Network, batches: list[int], draws: int) -> str:
+def what_to_pick(one: KeyedChain, batches: list[int], draws: int) -> str:
     """Seconds to a standard error over batch sizes, and the shift of the mean against the largest."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -109,7 +109,7 @@ def what_to_pick(one: Network, batches: list[int], draws: int) -> str:
     return table(header, rows)
 
 
-def floors(networks: dict[str, Network], batches: list[int]) -> str:
+def floors(networks: dict[str, KeyedChain], batches: list[int]) -> str:
     """Work of a draw and the least time it takes at this machine's rates, on one core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -37,11 +37,11 @@ from engine_loop import (
     wall,
 )
 
-from zen_cli.metrics.monte_carlo import Network, workers
+from zen_cli.metrics.monte_carlo import KeyedChain, workers
 from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
 from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together
+from zen_cli.metrics.monte_carlo.draws import Draw
 from zen_cli.metrics.monte_carlo.estimates import run
-from zen_cli.metrics.monte_carlo.network import Draw
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.metrics.monte_carlo.workers import Together
 from zen_cli.metrics.settings import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
@@ -54,8 +54,8 @@ OPTIONS = [{"num_warps": warps, "num_stages": stages} for warps, stages in itert
 class Bench(NamedTuple):
     """What all parts measure on."""
 
-    crowd: list[Network]
-    mobiles: list[Network]
+    crowd: list[KeyedChain]
+    mobiles: list[KeyedChain]
     batches: list[int]
     device: torch.device
     rates: Rates
@@ -63,7 +63,7 @@ class Bench(NamedTuple):
 
 
 def score_all(
-    networks: list[Network], settings: ScoreSettings, device: torch.device, mode: PrecisionMode = "float32"
+    networks: list[KeyedChain], settings: ScoreSettings, device: torch.device, mode: PrecisionMode = "float32"
 ) -> list[float]:
     """Every network's estimate, by the workers of a GPU wherever they run."""
     values = []
@@ -117,7 +117,7 @@ def modes(bench: Bench) -> Rows:
         yield [mode, way, f"{alpha:g}", *cells, f"{statistics.stdev(errors):.4f}", f"{spread:.3f}"]
 
 
-def in_float64(one: Network, settings: ScoreSettings, device: torch.device) -> list[float]:
+def in_float64(one: KeyedChain, settings: ScoreSettings, device: torch.device) -> list[float]:
     """Draws of a network from the numbers that a device draws in float32, computed in float64 on the CPU."""
     drawn = start(one, range(settings.draws), settings, torch.float32, device)
     return score_bundles([Bundle(one.chain, drawn.x.double().cpu(), drawn.weights.double().cpu())], settings)
@@ -144,7 +144,7 @@ def against_the_loop(bench: Bench) -> Rows:
             yield [title, str(len(networks)), str(batch), str(draws), *rates, f"{gain:.1f}", share]
 
 
-def race(bench: Bench, networks: list[Network], batch: int, draws: int) -> list[float]:
+def race(bench: Bench, networks: list[KeyedChain], batch: int, draws: int) -> list[float]:
     """Median seconds a network of the loop in float32, of the loop as torch comes, of plain torch and of the engine.
 
     Last the median ratio of the first to the engine.

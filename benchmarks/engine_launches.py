@@ -20,9 +20,9 @@ import torch
 from engine_loop import at_least, floor, network, new_file, obvious_loop, population, published, table, tiny
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from zen_cli.metrics.monte_carlo import Network
+from zen_cli.metrics.monte_carlo import KeyedChain
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
-from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo.draws import Draw
 from zen_cli.metrics.monte_carlo.plan import MAX_LANES, lay_out
 from zen_cli.metrics.settings import check_settings
 
@@ -52,7 +52,7 @@ def counted(function: Callable[[], object]) -> int:
     return counter.count
 
 
-def rows(title: str, networks: list[Network], sizes: list[int]) -> list[list[str]]:
+def rows(title: str, networks: list[KeyedChain], sizes: list[int]) -> list[list[str]]:
     """For some sizes of a population: launches a network by the loop, by plain torch and by the engine."""
     settings = check_settings(batch_size=1, draws=1, device="cpu")
     found = []
@@ -71,7 +71,7 @@ def rows(title: str, networks: list[Network], sizes: list[int]) -> list[list[str
     return found
 
 
-def work_of(title: str, one: Network, batch: int) -> list[str]:
+def work_of(title: str, one: KeyedChain, batch: int) -> list[str]:
     """Multiply-adds of one draw, and memory that it moves at least and with maps normalised in between."""
     least, more = (floor(one.chain, batch, touches=touches) for touches in (1, 4))
     moved = (f"{work.bytes / 2**20:.0f} MiB" for work in (least, more))

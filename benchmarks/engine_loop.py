@@ -16,7 +16,7 @@ from torch import nn
 from zen_cli.devices import resolve_device
 from zen_cli.errors import ZenError
 from zen_cli.formats.plainnet import parse_plainnet
-from zen_cli.metrics.monte_carlo import Network
+from zen_cli.metrics.monte_carlo import KeyedChain
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.net.layers import Chain
 from zen_cli.net.module import build_chain
@@ -77,8 +77,8 @@ def named_device(text: str) -> torch.device:
         raise argparse.ArgumentTypeError(str(error).removeprefix("--device: ")) from None
 
 
-def network(spec: ArchSpec) -> Network:
-    return Network(spec.id, spec.chain, spec.name or spec.id)
+def network(spec: ArchSpec) -> KeyedChain:
+    return KeyedChain(spec.id, spec.chain, spec.name or spec.id)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ import torch
 from engine_loop import at_least, network, new_file, published, table, tiny
 from torch import Tensor
 
-from zen_cli.metrics.monte_carlo import Network, batch
+from zen_cli.metrics.monte_carlo import KeyedChain, batch
 from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
 from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.net.layers import ConvLayer
@@ -49,7 +49,7 @@ def three_products(x: Tensor, weights: Tensor, layer: ConvLayer) -> Tensor:
 WAYS: dict[str, Convolve] = {"float32": convolve, "three of TF32": three_products, "TF32": one_product}
 
 
-def errors(name: str, one: Network, settings: ScoreSettings) -> list[list[str]]:
+def errors(name: str, one: KeyedChain, settings: ScoreSettings) -> list[list[str]]:
     """Mean and spread of the errors of each way, and the spread of draws in float64."""
     wanted: list[float] = []
     found: dict[str, list[float]] = {way: [] for way in WAYS}

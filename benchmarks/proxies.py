@@ -21,7 +21,7 @@ from pathlib import Path
 from report import spearman
 
 from zen_cli import ArchSpec, parse_spec
-from zen_cli.metrics.proxies import find, names
+from zen_cli.metrics import find, names
 from zen_cli.metrics.settings import check_settings
 
 RESULT = Path(__file__).parent / "results" / "proxies.md"
@@ -56,9 +56,9 @@ def main() -> None:
         accuracy = [accuracy for _, accuracy in chosen]
         proxy.evaluate(chosen[0][0], settings)  # imports what it needs
         start = time.perf_counter()
-        values = [proxy.sign * proxy.evaluate(spec, settings).measurement.value for spec, _ in chosen]
+        values = [proxy.sign * proxy.evaluate(spec, settings).value for spec, _ in chosen]
         spent = 1e3 * (time.perf_counter() - start) / len(chosen)
-        base = [zen.evaluate(spec, settings).measurement.value for spec, _ in chosen]
+        base = [zen.evaluate(spec, settings).value for spec, _ in chosen]
         own, other = spearman(values, accuracy), spearman(base, accuracy)
         line = f"| {name} | {len(chosen)} | {own:.3f} | {other:.3f} | {spent:.3g} |"
         lines.append(line)

@@ -13,11 +13,11 @@ from engine_reference import odd_chain, plain_chain, settings
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError, UsageError
 from zen_cli.metrics import monte_carlo as engine
 from zen_cli.metrics.mean_field import score_chain
-from zen_cli.metrics.monte_carlo import Estimate, Network, draw_bytes, estimate, summarise
+from zen_cli.metrics.monte_carlo import Estimate, KeyedChain, draw_bytes, estimate, summarise
 from zen_cli.metrics.monte_carlo import memory as memory_module
 from zen_cli.metrics.monte_carlo import workers as workers_module
 from zen_cli.metrics.monte_carlo.dispatch import score_together
-from zen_cli.metrics.monte_carlo.network import Draw, draws_wanted
+from zen_cli.metrics.monte_carlo.draws import Draw, draws_wanted
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.metrics.monte_carlo.single import Stopped, score_draw
 from zen_cli.metrics.monte_carlo.workers import Cores, Together
@@ -27,16 +27,16 @@ from zen_cli.net.layers import Chain, ConvLayer
 CPU = torch.device("cpu")
 
 
-def network(key: str, chain: Chain | None = None) -> Network:
-    return Network(key, chain or plain_chain(), key)
+def network(key: str, chain: Chain | None = None) -> KeyedChain:
+    return KeyedChain(key, chain or plain_chain(), key)
 
 
-def some_networks() -> list[Network]:
+def some_networks() -> list[KeyedChain]:
     chains = [plain_chain(), odd_chain(), plain_chain(width=12), plain_chain(depth=7), plain_chain(side=5)]
     return [network(f"n{index}", chain) for index, chain in enumerate(chains)]
 
 
-def scores(networks: list[Network], wishes: ScoreSettings) -> dict[str, tuple[float, ...]]:
+def scores(networks: list[KeyedChain], wishes: ScoreSettings) -> dict[str, tuple[float, ...]]:
     results = list(estimate(networks, wishes))
     assert len(results) == len(networks)
     found = {}
@@ -71,7 +71,7 @@ def test_more_draws_begin_with_the_same_draws() -> None:
 def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = some_networks()
     many = scores(networks, settings(draws=3))
-    monkeypatch.setattr(workers_module, "cores", lambda: 5)
+    monkeypatch.setattr(workers_module, "usable_cores", lambda: 5)
     assert scores(networks, settings(draws=3)) == many
 
 
@@ -177,7 +177,7 @@ def test_draws_are_never_more_than_doubled_nor_endless() -> None:
 
 
 def test_modes_are_checked_against_alpha_and_device() -> None:
-    with pytest.raises(UsageError, match=r"bfloat16 rounds away a perturbation of 0.01; use --alpha 0.05 or more"):
+    with pytest.raises(UsageError, match=r"bfloat16 rounds away a perturbation of 0.01; use an alpha of 0.05 or more"):
         check_settings(precision_mode="bfloat16")
     with pytest.raises(UsageError, match="unknown 'float23'"):
         check_settings(precision_mode="float23")
@@ -283,7 +283,7 @@ def test_cores_that_run_out_of_memory_try_again_alone(monkeypatch: pytest.Monkey
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:115] DefaultCPUAllocator: can't allocate memory")
         return score_draw(draw, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(workers_module, "cores", lambda: 4)
+    monkeypatch.setattr(workers_module, "usable_cores", lambda: 4)
     monkeypatch.setattr(workers_module, "score_draw", once_short)
     results = dict(zip((one.key for one in networks), estimate(networks, settings(draws=3)), strict=True))
     retried = [result for result in results.values() if isinstance(result, Estimate)]
@@ -325,7 +325,7 @@ def test_an_error_takes_the_place_of_the_result_that_could_not_be() -> None:
 def test_results_come_before_the_stream_has_ended() -> None:
     read = []
 
-    def endless() -> Iterator[Network]:
+    def endless() -> Iterator[KeyedChain]:
         while True:
             read.append(len(read))
             yield network(f"n{len(read)}", plain_chain(width=2, depth=1, side=4))

@@ -23,7 +23,7 @@ from lanes_tools import odd_chain, wide_chain
 from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
 from zen_cli.metrics.monte_carlo import draw_bytes
 from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together, trial
-from zen_cli.metrics.monte_carlo.network import Draw, Network
+from zen_cli.metrics.monte_carlo.draws import Draw, KeyedChain
 from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
 from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
@@ -164,7 +164,7 @@ def test_lanes_take_no_more_memory_than_is_asked_for(itemsize: int) -> None:
 
 
 def draws_of(*chains: Chain) -> list[Draw]:
-    return [Draw(Network(str(key), chain, str(key)), 0) for key, chain in enumerate(chains)]
+    return [Draw(KeyedChain(str(key), chain, str(key)), 0) for key, chain in enumerate(chains)]
 
 
 def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:

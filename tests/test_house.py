@@ -17,7 +17,14 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 # From left to right; a package stands for all of its modules.
 HOUSE = ("errors", "units", "devices", "net", "metrics", "formats", "nas", "exporters", "ui", "cli")
 # These may import torch when they are imported; all other modules import them inside a function.
-TORCH = ("net.module", "metrics.monte_carlo", "metrics.proxies", "nas.algorithms.exact", "exporters")
+MEASURED = ("grad_norm", "naswot", "ntk", "phi", "sampling", "snip", "synflow")
+TORCH = (
+    "net.module",
+    "metrics.monte_carlo",
+    *(f"metrics.proxies.{name}" for name in MEASURED),
+    "nas.algorithms.exact",
+    "exporters",
+)
 # Packages that only one home knows, and does without where they are missing.
 OPTIONAL = {"exporters": {"onnx", "onnxruntime", "safetensors", "timm"}, "metrics": {"triton"}}
 

@@ -173,3 +173,32 @@ def test_cuda_agrees_with_the_cpu() -> None:
     assert left.std_error is not None
     assert right.std_error is not None
     assert abs(left.value - right.value) < 4 * math.hypot(left.std_error, right.std_error)
+
+
+def test_progress_counts_draws_of_how_many_and_failed_networks_too() -> None:
+    small, giant = parse_spec(TINY), parse_spec({"blocks": [{"op": "conv", "width": 65536, "kernel": 31, "depth": 2}]})
+    told: list[tuple[int, int | None]] = []
+    settings = check_settings(draws=3, batch_size=2, device="cpu")
+    rows = list(score_all([small, giant, small], settings, on_progress=lambda *row: told.append(row)))
+    assert [isinstance(row, ZenError) for row in rows] == [False, True, False]
+    assert [total for _, total in told] == [9] * len(told)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (9, 9)
+
+
+def test_progress_of_a_stream_has_a_total_once_the_end_was_read() -> None:
+    told: list[tuple[int, int | None]] = []
+    settings = check_settings(draws=2, batch_size=2, device="cpu")
+    specs = (parse_spec({**TINY, "num_classes": classes}) for classes in (2, 3))
+    assert len(list(score_all(specs, settings, on_progress=lambda *row: told.append(row)))) == 2
+    assert told[-1] == (4, 4)
+    uncertain = check_settings(precision=50, batch_size=2, device="cpu")
+    list(score_all([parse_spec(TINY)], uncertain, on_progress=lambda *row: told.append(row)))
+    assert told[-1] == (8, None)
+
+
+def test_progress_of_the_closed_form_counts_networks() -> None:
+    told: list[tuple[int, int | None]] = []
+    settings = check_settings(estimator="mean-field")
+    list(score_all([parse_spec(TINY)] * 2, settings, on_progress=lambda *row: told.append(row)))
+    assert told == [(1, 2), (2, 2)]

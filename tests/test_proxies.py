@@ -17,13 +17,14 @@ from strategies import specs
 
 from zen_cli import ArchSpec, parse_spec, score
 from zen_cli.errors import RunError, ScoreError, UsageError
+from zen_cli.metrics import Measurement, Metric, find, find_all, installed, limitable, names, refuse_unused
 from zen_cli.metrics.mean_field import score_chain
-from zen_cli.metrics.proxies import Measurement, Proxy, find, find_all, installed, names
 from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
 
-CLOSED = ("zen", "balanced", "entropy", "entropy_stages", "params", "macs", "activations")
+SUMS = ("params", "macs", "activations", "layers", "sublayers")
+CLOSED = ("zen", "balanced", "entropy", "entropy_stages", *SUMS, "depth_width_ratio")
 TINY: dict[str, Any] = {
     "resolution": 8,
     "num_classes": 3,
@@ -31,8 +32,8 @@ TINY: dict[str, Any] = {
 }
 
 
-def value(name: str, spec: ArchSpec, **wishes: Any) -> float:
-    return find(name).evaluate(spec, check_settings(**wishes)).measurement.value
+def value(name: str, spec: ArchSpec, **given: Any) -> float:
+    return find(name).evaluate(spec, check_settings(estimator="mean-field", **given)).value
 
 
 def log_widths(spec: ArchSpec) -> float:
@@ -46,8 +47,9 @@ def log_last_map(spec: ArchSpec) -> float:
 
 @given(specs())
 def test_costs_are_the_exact_costs(spec: ArchSpec) -> None:
-    for name in ("params", "macs", "activations"):
+    for name in SUMS:
         assert value(name, spec) == getattr(spec.cost, name)
+        assert find(name).kind == "additive"
 
 
 @given(specs())
@@ -103,42 +105,91 @@ def test_random_is_uniform_and_follows_seed_and_id() -> None:
 
 
 def test_the_sign_is_what_a_search_maximises() -> None:
-    assert find("ntk").sign == -1
-    assert all(find(name).sign == 1 for name in names() if name != "ntk")
-    assert {name for name in names() if find(name).closed_form is not None} == set(CLOSED)
+    lower = {"ntk", "depth_width_ratio"}
+    assert all(find(name).sign == (-1 if name in lower else 1) for name in names())
+
+
+def test_a_search_can_limit_what_has_a_closed_form() -> None:
+    assert limitable() == CLOSED
+    terms, settings = spec_terms(parse_spec(TINY)), check_settings()
+    for name in names():
+        metric = find(name)
+        assert (metric.closed_form is not None) == (name in CLOSED) == (metric.kind != "measured")
+        if name in CLOSED:
+            assert metric.value_of(terms, settings) == value(name, parse_spec(TINY))
+        else:
+            with pytest.raises(UsageError, match=f"{name}: has no closed form"):
+                metric.value_of(terms, settings)
+
+
+def test_a_setting_has_an_effect_if_and_only_if_the_metric_uses_it() -> None:
+    other = {"convention": "zennas", "norm": "l1", "alpha": 0.5, "batch_size": 3, "draws": 1, "seed": 1}
+    for name in ("zen", "balanced", "entropy", "params", "random", "synflow", "phi"):
+        metric, base = find(name), check_settings(estimator="mean-field", batch_size=2, draws=2)
+        first = metric.evaluate(parse_spec(TINY), base)
+        for setting, changed in other.items():
+            second = metric.evaluate(parse_spec(TINY), base.model_copy(update={setting: changed}))
+            assert (second.value != first.value) == (setting in metric.uses("mean-field")), (name, setting)
+
+
+def test_settings_without_an_effect_are_refused() -> None:
+    closed, drawn = check_settings(estimator="mean-field"), check_settings()
+    zen, phi, entropy = find("zen"), find("phi"), find("entropy")
+    refuse_unused(["draws", "seed", "precision_mode", "estimator", "alpha"], [zen], drawn)
+    refuse_unused(["draws", "alpha"], [zen, phi], closed)
+    for name in ("draws", "seed", "batch_size", "device", "precision", "precision_mode"):
+        with pytest.raises(UsageError, match=rf"^{name}: has no effect on zen \(mean-field\); leave it out$"):
+            refuse_unused([name], [zen], closed)
+    with pytest.raises(UsageError, match="norm: has no effect on entropy"):
+        refuse_unused(["norm"], [entropy], closed)
+    with pytest.raises(UsageError, match="draws: has no effect"):
+        score(parse_spec(TINY), estimator="mean-field", draws=2)
+
+
+def test_zen_is_one_metric_with_two_estimators() -> None:
+    zen, spec = find("zen"), parse_spec(TINY)
+    assert zen.estimators == ("mean-field", "monte-carlo")
+    drawn = check_settings(draws=2, batch_size=2, device="cpu")
+    record = score(spec, draws=2, batch_size=2, device="cpu")
+    first, second = zen.evaluate_all([spec, spec], drawn)
+    assert first == second and not isinstance(first, RunError)
+    assert (first.value, first.std_error) == (record.zen.value, record.zen.std_error)
+    assert [find(name).estimators for name in ("balanced", "phi")] == [("mean-field",), ("monte-carlo",)]
 
 
 def test_many_networks_come_in_order_with_errors_in_their_place() -> None:
     good, bad = parse_spec(TINY), parse_spec({**TINY, "name": "bad", "in_channels": 2})
-    proxy = Proxy("odd", "higher", "", "", closed_form=lambda terms, settings: math.inf if bad_terms == terms else 1.0)
+    proxy = Metric("odd", "higher", "", "", closed_form=lambda terms, settings: math.inf if bad_terms == terms else 1.0)
     bad_terms = spec_terms(bad)
     first, failed, last = proxy.evaluate_all([good, bad, good], ScoreSettings())
     assert first == last
-    assert not isinstance(first, RunError) and first.measurement.value == 1
+    assert not isinstance(first, RunError) and first.value == 1
     assert isinstance(failed, ScoreError) and "bad: odd is inf" in str(failed)
 
 
 def test_names_are_found_listed_once_and_the_nearest_is_named() -> None:
     assert [proxy.name for proxy in find_all("phi, params,phi")] == ["phi", "params"]
-    with pytest.raises(UsageError, match="--proxy: unknown 'sinflow'; did you mean \"synflow\""):
-        find("sinflow", "--proxy")
-    with pytest.raises(UsageError, match="names no proxy"):
+    with pytest.raises(UsageError, match="proxy: unknown 'sinflow'; did you mean \"synflow\""):
+        find("sinflow", "proxy")
+    with pytest.raises(UsageError, match="names no metric"):
         find_all(" , ")
 
 
-def test_a_proxy_has_one_way_to_be_computed_and_a_direction() -> None:
-    with pytest.raises(TypeError, match="not both"):
-        Proxy("x", "higher", "", "")
+def test_a_metric_can_be_computed_and_has_a_direction() -> None:
+    with pytest.raises(TypeError, match="give closed_form, measure or measure_all"):
+        Metric("x", "higher", "", "")
+    with pytest.raises(TypeError, match=r"unknown settings \['sed'\]"):
+        Metric("x", "higher", "", "", closed_form=lambda terms, settings: 0.0, settings=("sed",))
     with pytest.raises(TypeError, match="direction"):
-        Proxy("x", "up", "", "", closed_form=lambda terms, settings: 0.0)  # type: ignore[arg-type]  # what is tested
+        Metric("x", "up", "", "", closed_form=lambda terms, settings: 0.0)  # type: ignore[arg-type]  # what is tested
 
 
 def test_listing_finding_and_closed_forms_need_no_torch() -> None:
     code = (
-        "import sys; from zen_cli import parse_spec; from zen_cli.metrics.proxies import find, installed, names\n"
+        "import sys; from zen_cli import parse_spec; from zen_cli.metrics import find, installed, names\n"
         "from zen_cli.metrics.settings import ScoreSettings\n"
         f"spec = parse_spec({TINY!r})\n"
-        f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, ScoreSettings())\n"
+        f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, ScoreSettings(estimator='mean-field'))\n"
         "list(installed()); find('phi')\n"
         "assert 'torch' not in sys.modules"
     )
@@ -146,13 +197,13 @@ def test_listing_finding_and_closed_forms_need_no_torch() -> None:
 
 
 PLUGIN = """
-from zen_cli.metrics.proxies import Measurement, Proxy
-DEPTH = Proxy("depth", "lower", "layers", "none", closed_form=lambda terms, settings: terms.total.layers)
+from zen_cli.metrics import Measurement, Metric
+DEPTH = Metric("depth", "lower", "layers", "none", closed_form=lambda terms, settings: terms.total.layers)
 def fail(spec, settings): raise KeyError("no\\nsuch key")
-FAILING = Proxy("failing", "higher", "fails", "none", measure=fail)
+FAILING = Metric("failing", "higher", "fails", "none", measure=fail)
 WRONG = 7
-UNEVEN = Proxy("uneven", "higher", "divides by zero", "none", closed_form=lambda terms, settings: 1 / 0)
-ODD = Proxy("odd", "higher", "gives text", "none", measure=lambda spec, settings: "high")
+UNEVEN = Metric("uneven", "higher", "divides by zero", "none", closed_form=lambda terms, settings: 1 / 0)
+ODD = Metric("odd", "higher", "gives text", "none", measure=lambda spec, settings: "high")
 """
 
 
@@ -180,11 +231,11 @@ def test_an_installed_proxy_scores_like_a_built_in_one(plugin: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("broken", "proxy broken of plugged (plugged_missing:X): cannot be loaded, ModuleNotFoundError"),
-        ("wrong", "proxy wrong of plugged (plugged:WRONG): is int, not a zen_cli.metrics.proxies.Proxy"),
-        ("failing", "proxy failing of plugged (plugged:FAILING) failed, KeyError: 'no"),
-        ("uneven", "proxy uneven of plugged (plugged:UNEVEN): failed, ZeroDivisionError"),
-        ("odd", "proxy odd of plugged (plugged:ODD): gave str, not a Measurement"),
+        ("broken", "metric broken of plugged (plugged_missing:X): cannot be loaded, ModuleNotFoundError"),
+        ("wrong", "metric wrong of plugged (plugged:WRONG): is int, not a zen_cli.metrics.Metric"),
+        ("failing", "metric failing of plugged (plugged:FAILING) failed, KeyError: 'no"),
+        ("uneven", "metric uneven of plugged (plugged:UNEVEN): failed, ZeroDivisionError"),
+        ("odd", "metric odd of plugged (plugged:ODD): gave str, not a Measurement"),
     ],
 )
 def test_a_broken_plugin_gives_one_line_that_names_it(

@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from zen_cli import ArchSpec, parse_spec
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError
-from zen_cli.metrics.monte_carlo import Network, estimate
-from zen_cli.metrics.proxies import find
+from zen_cli.metrics import find
+from zen_cli.metrics.monte_carlo import KeyedChain, estimate
 from zen_cli.metrics.proxies.grad_norm import gradient_norm
 from zen_cli.metrics.proxies.naswot import agreements, log_determinant
 from zen_cli.metrics.proxies.ntk import condition_number, kernel
@@ -76,18 +76,18 @@ def test_a_value_depends_on_network_settings_and_seed_alone(name: str) -> None:
     state = torch.random.get_rng_state()
     together = list(proxy.evaluate_all([second, first.replace(name="again"), first], wishes))
     assert torch.equal(state, torch.random.get_rng_state())
-    values = [result.measurement for result in together if not isinstance(result, RunError)]
-    assert values[1] == values[2] == alone.measurement
+    values = [result for result in together if not isinstance(result, RunError)]
+    assert values[1] == values[2] == alone
     assert values[0].value != values[1].value
-    assert proxy.evaluate(first, wishes.model_copy(update={"seed": 1})).measurement.value != alone.measurement.value
-    assert alone.measurement.settings["device"] == "cpu"
-    assert alone.row.direction == ("lower" if name == "ntk" else "higher")
+    assert proxy.evaluate(first, wishes.model_copy(update={"seed": 1})).value != alone.value
+    assert alone.settings["device"] == "cpu"
+    assert proxy.row(alone).direction == ("lower" if name == "ntk" else "higher")
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_draws_are_averaged_with_their_standard_error(name: str) -> None:
     proxy, spec = find(name), parse_spec(MIXED)
-    few, many = (proxy.evaluate(spec, check_settings(draws=draws, batch_size=4)).measurement for draws in (1, 12))
+    few, many = (proxy.evaluate(spec, check_settings(draws=draws, batch_size=4)) for draws in (1, 12))
     assert few.std_error is None
     assert many.std_error is not None and many.std_error > 0
     assert abs(few.value - many.value) < 8 * many.std_error * math.sqrt(12)
@@ -103,7 +103,7 @@ def test_any_network_has_a_finite_value_or_a_reason(spec: ArchSpec) -> None:
                 assert isinstance(result, ScoreError)
                 assert spec.id in str(result)
             else:
-                assert math.isfinite(result.measurement.value)
+                assert math.isfinite(result.value)
 
 
 def test_one_image_on_one_pixel_has_no_batch_statistics() -> None:
@@ -124,8 +124,7 @@ def test_a_network_that_does_not_fit_is_refused_before_it_is_built() -> None:
 def test_cuda_agrees_with_the_cpu(name: str) -> None:
     spec = parse_spec(MIXED)
     cpu, cuda = (
-        find(name).evaluate(spec, check_settings(draws=24, batch_size=4, device=device)).measurement
-        for device in ("cpu", "cuda")
+        find(name).evaluate(spec, check_settings(draws=24, batch_size=4, device=device)) for device in ("cpu", "cuda")
     )
     assert cpu.std_error is not None and cuda.std_error is not None
     assert abs(cpu.value - cuda.value) < 5 * math.hypot(cpu.std_error, cuda.std_error)
@@ -164,16 +163,16 @@ def test_phi_is_the_norm_of_the_explicit_jacobian() -> None:
 
 
 def test_phi_does_not_overflow_where_its_definition_does() -> None:
-    deep = find("phi").evaluate(conv_chain(300, 48, 4), check_settings(draws=1, batch_size=2)).measurement
+    deep = find("phi").evaluate(conv_chain(300, 48, 4), check_settings(draws=1, batch_size=2))
     assert deep.value > 750  # exp(750) is beyond float64
 
 
 def test_zen_without_log_alpha_is_phi_while_alpha_is_small() -> None:
     spec, alpha = conv_chain(4, 48, 6), 1e-4
     wishes = check_settings(draws=12, batch_size=8, alpha=alpha, device="cpu")
-    (zen,) = estimate([Network(spec.id, spec.chain, "chain")], wishes)
+    (zen,) = estimate([KeyedChain(spec.id, spec.chain, "chain")], wishes)
     assert not isinstance(zen, RunError) and zen.std_error is not None
-    phi = find("phi").evaluate(spec, wishes).measurement
+    phi = find("phi").evaluate(spec, wishes)
     assert phi.std_error is not None
     assert zen.value - math.log(alpha) == pytest.approx(
         phi.value, abs=0.15 + 4 * math.hypot(zen.std_error, phi.std_error)

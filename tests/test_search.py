@@ -412,7 +412,7 @@ def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does
 
 
 def test_a_proxy_is_searched_in_its_own_direction() -> None:
-    from zen_cli.metrics.proxies import find
+    from zen_cli.metrics import find
     from zen_cli.metrics.settings import check_settings
 
     score = check_settings(estimator="mean-field", batch_size=2)

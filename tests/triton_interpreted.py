@@ -11,9 +11,9 @@ import torch
 from engine_reference import plain_chain, settings
 from lanes_tools import expected, odd_chain, some_lanes, wide_chain
 
-from zen_cli.metrics.monte_carlo import Network, fused
+from zen_cli.metrics.monte_carlo import KeyedChain, fused
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
-from zen_cli.metrics.monte_carlo.network import Draw
+from zen_cli.metrics.monte_carlo.draws import Draw
 from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
@@ -48,7 +48,7 @@ def main() -> None:
     found["beside others"] = [alone, run(CHAINS, seeds, wishes), run(CHAINS[::-1], seeds[::-1], wishes)[::-1]]
     found["beside deeper ones"] = [run(DEEP[:1], [0], wishes), run(DEEP, [0, 1], wishes)[:1]]
     found["paper, l2"] = [alone, expected(CHAINS, seeds, wishes)]
-    draws = [Draw(Network(str(seed), CHAINS[seed], ""), number) for seed in (0, 1) for number in (0, 1)]
+    draws = [Draw(KeyedChain(str(seed), CHAINS[seed], ""), number) for seed in (0, 1) for number in (0, 1)]
     fused.MAX_LANES = 3
     cpu = torch.device("cpu")
     fused_scores = fused.score_fused(draws, wishes, "float32", cpu)

@@ -9,10 +9,10 @@ from .writing import write_listing
 
 def list_proxies(style: str | None) -> int:
     """Writes them in a format, one that cannot be loaded as a line on stderr; returns the exit code."""
-    from ..metrics.proxies import Proxy, installed
+    from ..metrics import Metric, installed
     from ..ui.tables import print_proxies
 
-    rows: list[Proxy] = []
+    rows: list[Metric] = []
     code = 0
     for found in installed():
         if isinstance(found, RunError):
@@ -24,7 +24,7 @@ def list_proxies(style: str | None) -> int:
             "name": row.name,
             "direction": row.direction,
             "closed_form": row.closed_form is not None,
-            "summary": row.summary,
+            "summary": row.description,
             "source": row.source,
         }
         for row in rows

@@ -16,7 +16,7 @@ from .writing import View, records
 
 if TYPE_CHECKING:
     from ..formats.reading import Item
-    from ..metrics.proxies import Proxy
+    from ..metrics import Metric
     from ..metrics.records import ScoreRecord
     from ..net.spec import ArchSpec
 
@@ -90,7 +90,7 @@ def score(
 
         raise typer.Exit(print_proxies(style))
     from ..formats.reading import Overrides, read
-    from ..metrics.scoring import add_proxies, score_all
+    from ..metrics.scoring import score_all
     from ..metrics.settings import check_settings
     from ..ui.progress import Progress
     from ..ui.terminal import is_terminal, say
@@ -117,42 +117,31 @@ def score(
     if typed and not quiet:
         say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
     hidden = quiet or typed or (is_terminal(sys.stdout) and format_ in ("jsonl", "csv"))  # which scroll
-    by_draws = settings.estimator == "monte-carlo"
-    per_network = 1 if not by_draws else None if settings.precision is not None else settings.draws
-
-    def advance(count: int) -> None:
-        total = None if failures.total is None or per_network is None else failures.total * per_network
-        progress.advance(count, total)
-
-    unit = "draws" if by_draws else "networks"
+    unit = "draws" if settings.estimator == "monte-carlo" else "networks"
     with records(format_, view) as writer, Progress("scoring", quiet=hidden, unit=unit) as progress:
         specs = failures.pass_specs(read(places, overrides))
         first = next(specs, None)
         results: Iterable[ScoreRecord | ZenError] = ()
         if first is not None:  # torch is waited for only where there is something to score
             progress.update(0)
-            results = score_all(chain([first], specs), settings, breakdown=breakdown, on_draw=advance)
-        for result in add_proxies(results, others, settings):
+            results = score_all(
+                chain([first], specs), settings, proxies=others, breakdown=breakdown, on_progress=progress.update
+            )
+        for result in results:
             if isinstance(result, ZenError):
                 failures.add(result)
                 continue
             writer.write(result)
-            if not by_draws:
-                advance(1)
     if failures.code:
         raise typer.Exit(failures.code)
 
 
 class Failures:
-    """Reports each error of a stream as it comes and remembers the exit code.
-
-    `total` is the number of architectures in the stream, None until its end was read.
-    """
+    """Reports each error of a stream as it comes and remembers the exit code."""
 
     def __init__(self, fail_fast: bool) -> None:
         self._fail_fast = fail_fast
         self.code = 0
-        self.total: int | None = None
 
     def add(self, error: ZenError) -> None:
         """Reports an error, or raises it under `--fail-fast`."""
@@ -162,25 +151,22 @@ class Failures:
 
     def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
         """The architectures among the items."""
-        count = 0
         for item in items:
             if item.error is not None:
                 self.add(item.error)
             elif item.spec is not None:
-                count += 1
                 yield item.spec
-        self.total = count
 
 
-def _find_proxies(text: str | None) -> tuple[Proxy, ...]:
+def _find_proxies(text: str | None) -> tuple[Metric, ...]:
     if text is None:
         return ()
-    from ..metrics.proxies import find_all
+    from ..metrics import find_all
 
     return find_all(text)
 
 
-def _view(style: opt.Format, proxies: Sequence[Proxy], columns: str | None, sort: str | None, top: int | None) -> View:
+def _view(style: opt.Format, proxies: Sequence[Metric], columns: str | None, sort: str | None, top: int | None) -> View:
     """What to show of the records.
 
     Raises:
@@ -206,7 +192,7 @@ def _view(style: opt.Format, proxies: Sequence[Proxy], columns: str | None, sort
 
 def _check_scored(where: str, names: Iterable[str], known: Container[str]) -> None:
     """Raises UsageError where a column is a proxy that was not asked for."""
-    from ..metrics.proxies import names as proxy_names
+    from ..metrics import names as proxy_names
 
     for name in names:
         if name not in known and name in proxy_names():

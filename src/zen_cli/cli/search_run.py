@@ -87,10 +87,8 @@ def _answer(
         screen.bound(outcome)
         step = "verifying"
         screen.verifying(outcome)
-        score, count = settings.score, min(settings.verify, len(outcome.candidates))
-        total = score.draws * count if score.precision is None else None
-        with Progress(step, quiet=quiet, unit="draws", total=total) as progress:
-            found = finish(settings, outcome, on_draw=progress.advance)
+        with Progress(step, quiet=quiet, unit="draws") as progress:
+            found = finish(settings, outcome, on_progress=progress.update)
     except KeyboardInterrupt:
         code = opt.report(f"stopped while {step}; these are the scores of the search", 130)
         return finish(unverified, outcome), code

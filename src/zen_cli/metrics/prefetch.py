@@ -1,8 +1,7 @@
-"""Reading ahead: what is at hand of a stream, in groups, without ever waiting for more while there is something.
+"""Splits a stream into groups of what has arrived, and never waits for more while there is something to work on.
 
-A person who pipes architectures in one by one sees each result before typing the next; a file of thousands comes in
-groups as large as a GPU likes. A thread does the reading, because only a thread can wait for a stream while something
-else goes on.
+A person who pipes networks in one by one sees each result before typing the next; a file of thousands comes in large
+groups, which suit a GPU. A thread reads, because only a thread can wait for a stream while other work goes on.
 """
 
 from __future__ import annotations
@@ -10,57 +9,53 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-def groups(items: Iterable[T], limit: int) -> Iterator[list[T]]:
-    """Splits a stream into lists of what is at hand, one to `limit` items each, in order.
+class Groups(Generic[T]):
+    """An iterator over lists of what has arrived of a stream, one to `limit` items each, in order.
 
     Args:
-        items: a sequence is cut; anything else is read by a thread, at most `limit` items ahead.
+        items: a sequence is cut; anything else is read by a thread, at most `limit` items before they are taken.
         limit: of a group.
 
-    Raises:
-        Whatever reading raises, behind the items that came before.
+    Iterating raises whatever reading raises, after the items that came before.
     """
-    if isinstance(items, Sequence):
-        rest = iter(items)
-        while group := list(islice(rest, limit)):
-            yield group
-        return
-    reader = _Reader(iter(items), limit)
-    try:
-        while group := reader.take():
-            yield group
-    finally:
-        reader.close()
 
-
-class _Reader(Generic[T]):
-    """A thread that fills a bounded buffer."""
-
-    def __init__(self, items: Iterator[T], limit: int) -> None:
-        self._items, self._limit = items, limit
+    def __init__(self, items: Iterable[T], limit: int) -> None:
+        self._limit = limit
+        self._items = iter(items)
         self._buffer: deque[T] = deque()
         self._error: BaseException | None = None
-        self._ended = self._closed = False
+        self._read, self._ended, self._closed = 0, False, False
         self._changed = threading.Condition()
-        # a daemon, for it may wait for a stream that never ends; it holds no lock of the interpreter meanwhile
-        threading.Thread(target=self._read, name="zen-reader", daemon=True).start()
+        if isinstance(items, Sequence):
+            self._buffer.extend(items)
+            self._read, self._ended = len(items), True
+            return
+        # a daemon, because it may wait for a stream that never ends; it holds no lock of the interpreter meanwhile
+        threading.Thread(target=self._fill, name="zen-reader", daemon=True).start()
 
-    def take(self) -> list[T]:
-        """All that is at hand; waits for the first item, and returns nothing at the end."""
+    @property
+    def total(self) -> int | None:
+        """How many items there are in all, once the end of the stream was read."""
+        return self._read if self._ended else None
+
+    def __iter__(self) -> Iterator[list[T]]:
+        return self
+
+    def __next__(self) -> list[T]:
         with self._changed:
             self._changed.wait_for(lambda: self._buffer or self._ended)
-            group = list(self._buffer)
-            self._buffer.clear()
+            group = [self._buffer.popleft() for _ in range(min(self._limit, len(self._buffer)))]
             self._changed.notify_all()
-            if not group and self._error is not None:
-                raise self._error
+        if group:
             return group
+        if self._error is not None:
+            raise self._error
+        raise StopIteration
 
     def close(self) -> None:
         """Stops reading after the item that is being read."""
@@ -68,7 +63,7 @@ class _Reader(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def _read(self) -> None:
+    def _fill(self) -> None:
         error: BaseException | None = None
         try:
             for item in self._items:
@@ -77,8 +72,9 @@ class _Reader(Generic[T]):
                     if self._closed:
                         return
                     self._buffer.append(item)
+                    self._read += 1
                     self._changed.notify_all()
-        except BaseException as caught:  # it belongs to whoever takes the items
+        except BaseException as caught:  # it belongs to the thread that takes the items
             error = caught
         finally:
             with self._changed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..net.counting import Cost
+from ..net.layers import Chain
+from ..net.network import Network
 from ..net.notation import notation
 from ..net.spec import ArchSpec
 from .columns import Scalar, columns_of
@@ -42,8 +44,8 @@ class Zen(_Row):
     precision_mode: PrecisionMode | None = None
 
 
-class ProxyRow(_Row):
-    """Another zero-shot score: its value, its standard error (null where there is none), and which way is better.
+class MetricRow(_Row):
+    """A metric beside the Zen-score: its value, its standard error (null where there is none), and which way is better.
 
     Beside these stand the settings that define it, as flat values.
     """
@@ -118,22 +120,43 @@ class SearchRow(_Row):
 
 
 class ScoreRecord(_Row):
-    """One scored architecture."""
+    """One scored network. One that is not written as blocks has its `chain` and its `source` in place of `arch`."""
 
     schema_: Literal["zen-score/1"] = Field(default=SCHEMA, alias="schema")
     id: str
     name: str | None
     zen: Zen
-    proxies: dict[str, ProxyRow] | None = None
+    proxies: dict[str, MetricRow] | None = None
     cost: CostRow
     breakdown: Breakdown | None = None
-    arch: ArchSpec
+    arch: ArchSpec | None = None
+    source: str | None = None
+    chain: Chain | None = None
     search: SearchRow | None = None
+
+    @model_validator(mode="after")
+    def _check_network(self) -> ScoreRecord:
+        if (self.arch is None) == (self.chain is None):
+            raise ValueError("arch: give either arch or chain, and not both")
+        return self
+
+    @classmethod
+    def of(cls, network: Network, **parts: Any) -> ScoreRecord:
+        """The record of a network with these parts."""
+        spec = network.spec
+        return cls(
+            id=network.id,
+            name=network.name,
+            arch=spec,
+            source=network.source,
+            chain=network.chain if spec is None else None,
+            **parts,
+        )
 
     @property
     def structure(self) -> str:
-        """The network on one line, see `notation`."""
-        return notation(self.arch)
+        """The network on one line, see `notation`; empty where it is not written as blocks."""
+        return "" if self.arch is None else notation(self.arch)
 
     def row(self) -> dict[str, Scalar]:
         """The record as one flat row: the columns of CSV, those of its proxies and of its search included."""
@@ -142,16 +165,19 @@ class ScoreRecord(_Row):
         return {name: column.of(self) for name, column in columns.items()}
 
 
-_OPTIONAL = ("proxies", "breakdown", "search")
+_OPTIONAL = ("proxies", "breakdown", "search", "source")
 
 
 def to_dict(record: ScoreRecord) -> dict[str, Any]:
     """A record as JSON types; parts that were not asked for are left out."""
-    row = record.model_dump(by_alias=True, exclude={"arch"})
+    row = record.model_dump(by_alias=True, exclude={"arch", "chain"})
     for key in _OPTIONAL:
         if row[key] is None:
             del row[key]
-    row["arch"] = record.arch.to_dict()
+    if record.arch is not None:
+        row["arch"] = record.arch.to_dict()
+    if record.chain is not None:
+        row["chain"] = [layer._asdict() for layer in record.chain]
     search = row.pop("search", None)
     if search is not None:
         row["search"] = {key: value for key, value in search.items() if value is not None}

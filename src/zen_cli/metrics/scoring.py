@@ -1,115 +1,131 @@
-"""Joins the parts: architectures and settings in, records out. torch is imported where Monte-Carlo begins."""
+"""Networks and settings in, records out. torch is imported where something is measured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
-from ..errors import RunError, ZenError
+from ..errors import ZenError
 from ..net.counting import Cost
-from ..net.spec import ArchSpec
+from ..net.network import Network
 from .mean_field import score_chain
-from .prefetch import groups
+from .metric import Metric
+from .prefetch import Groups
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, Zen
-from .settings import ScoreSettings, check_settings
+from .registry import find, refuse_unused
+from .settings import Convention, Estimator, Norm, PrecisionMode, ScoreSettings, check_settings
 from .terms import score_and_count
 
-if TYPE_CHECKING:
-    from .proxies import Proxy
-
-Scored: TypeAlias = tuple[ArchSpec, Zen | ZenError, Cost | None]  # the cost where it came along with the score
-GROUP = 1024  # networks that the engine gets at once, if so many are at hand
+Scored: TypeAlias = tuple[Network, Zen | ZenError, Cost | None]  # the cost where it came along with the score
+OnProgress: TypeAlias = Callable[[int, int | None], None]
+GROUP = 1024  # networks that the engine gets at once, if so many have arrived
 
 
-def score(spec: ArchSpec, *, proxies: Sequence[str] = (), breakdown: bool = False, **settings: Any) -> ScoreRecord:
-    """The Zen-score of one architecture with its cost, as the record that `zen score` writes.
+def score(
+    network: Network,
+    *,
+    proxies: Sequence[str] = (),
+    breakdown: bool = False,
+    estimator: Estimator | None = None,
+    convention: Convention | None = None,
+    norm: Norm | None = None,
+    alpha: float | None = None,
+    batch_size: int | None = None,
+    draws: int | None = None,
+    precision: float | None = None,
+    precision_mode: PrecisionMode | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> ScoreRecord:
+    """The Zen-score of one network with its cost, as the record that `zen score` writes.
 
     Args:
-        spec: the architecture.
-        proxies: names of other zero-shot scores to add, such as `phi`.
+        network: a spec, or another network.
+        proxies: names of metrics to add, such as `phi`.
         breakdown: whether to add the layer-by-layer shares of the closed form.
-        settings: `estimator`, `convention`, `norm`, `alpha`, `batch_size`, `draws`, `precision`, `precision_mode`,
-            `seed`, `device`, as the options of the command.
+        estimator: `monte-carlo` or `mean-field`; this and what follows is as in `ScoreSettings`.
+        convention: `paper` or `zennas`.
+        norm: `frobenius` or `l1`; by default that of the convention.
+        alpha: size of the perturbation, in standard deviations of the input.
+        batch_size: images in a draw.
+        draws: independent draws to average.
+        precision: a standard error in nats to draw until, in place of `draws`.
+        precision_mode: what a draw is computed in.
+        seed: of all random numbers.
+        device: `auto`, `cpu`, `cuda` or `cuda:1`.
+        on_progress: see `score_all`.
 
     Raises:
-        UsageError: a setting that cannot be.
+        UsageError: a setting that cannot be, or that has no effect.
         RunError: the network does not fit into memory, or its score is not finite.
     """
-    from .proxies import find
-
-    checked, others = check_settings(**settings), [find(name) for name in proxies]
-    for result in add_proxies(score_all([spec], checked, breakdown=breakdown), others, checked):
+    given = {
+        "estimator": estimator,
+        "convention": convention,
+        "norm": norm,
+        "alpha": alpha,
+        "batch_size": batch_size,
+        "draws": draws,
+        "precision": precision,
+        "precision_mode": precision_mode,
+        "seed": seed,
+        "device": device,
+    }
+    settings, others = check_settings(**given), [find(name) for name in proxies]
+    refuse_unused([name for name, value in given.items() if value is not None], [find("zen"), *others], settings)
+    for result in score_all([network], settings, proxies=others, breakdown=breakdown, on_progress=on_progress):
         if isinstance(result, ZenError):
             raise result
         return result
-    raise AssertionError("one architecture gives one result")
+    raise AssertionError("one network gives one result")
 
 
 def score_all(
-    specs: Iterable[ArchSpec],
+    networks: Iterable[Network],
     settings: ScoreSettings,
     *,
+    proxies: Sequence[Metric] = (),
     breakdown: bool = False,
-    on_draw: Callable[[int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[ScoreRecord | ZenError]:
-    """Records of many architectures, in order; an error takes the place of a record that could not be made.
+    """Records of many networks, in order; an error takes the place of a record that could not be made.
 
     Args:
-        specs: a stream of any length takes constant memory; Monte-Carlo reads up to `GROUP` of them ahead, in a thread,
-            and never waits for more while it has one.
-        settings: what defines the score.
+        networks: a stream of any length takes constant memory; Monte-Carlo reads up to `GROUP` of them before they are
+            scored, in a thread, and never waits for more while it has one.
+        settings: what defines the score and the other metrics.
+        proxies: metrics to add, see `registry.find`; one with a closed form is added as that, whatever the estimator of
+            the score. Where one fails, its error takes the place of the record.
         breakdown: whether to add the layers' shares.
-        on_draw: called with the number of Monte-Carlo draws finished.
+        on_progress: called with how many Monte-Carlo draws are finished, or networks by the closed form, and how many
+            there are in all, None while that is not known. A network that fails counts as all of its draws.
 
     Raises:
         UsageError: the device does not exist.
     """
     closed = settings.estimator == "mean-field"
-    for spec, zen, total in _mean_field(specs, settings) if closed else _monte_carlo(specs, settings, on_draw):
+    scored = (_mean_field if closed else _monte_carlo)(networks, settings, on_progress or (lambda *_: None))
+    beside = settings.model_copy(update={"estimator": "mean-field"})
+    for network, zen, total in scored:
+        if isinstance(zen, ZenError):
+            yield zen
+            continue
         try:
-            yield zen if isinstance(zen, ZenError) else _record(spec, zen, total or spec.cost, settings, breakdown)
+            yield ScoreRecord.of(
+                network,
+                zen=zen,
+                proxies={metric.name: metric.row(metric.evaluate(network, beside)) for metric in proxies} or None,
+                cost=CostRow.of(network.cost if total is None else total),
+                breakdown=break_down(network, settings) if breakdown else None,
+            )
         except ZenError as error:
             yield error
 
 
-def add_proxies(
-    results: Iterable[ScoreRecord | ZenError], proxies: Sequence[Proxy], settings: ScoreSettings
-) -> Iterator[ScoreRecord | ZenError]:
-    """The records with other zero-shot scores added; where one fails its error takes the place of the record.
-
-    Args:
-        results: records, or errors, which pass through.
-        proxies: what to add, see `proxies.find`.
-        settings: `batch_size`, `draws`, `seed` and `device` are those of the proxies too.
-
-    Raises:
-        UsageError: the device does not exist.
-    """
-    for result in results:
-        if isinstance(result, ZenError) or not proxies:
-            yield result
-            continue
-        try:
-            rows = {proxy.name: proxy.evaluate(result.arch, settings).row for proxy in proxies}
-            yield result.model_copy(update={"proxies": rows})
-        except RunError as error:
-            yield error
-
-
-def _record(spec: ArchSpec, zen: Zen, total: Cost, settings: ScoreSettings, breakdown: bool) -> ScoreRecord:
-    return ScoreRecord(
-        id=spec.id,
-        name=spec.name,
-        zen=zen,
-        cost=CostRow.of(total),
-        breakdown=break_down(spec, settings) if breakdown else None,
-        arch=spec,
-    )
-
-
-def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
-    """The closed form layer by layer: log sigma, the running total, and how far the halves have drifted apart."""
-    terms = score_chain(spec.chain, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
+def break_down(network: Network, settings: ScoreSettings) -> Breakdown:
+    """The closed form layer by layer: log sigma, the running total, and the decorrelation of the two copies."""
+    terms = score_chain(network.chain, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
     rows, total = [], 0.0
     for index, term in enumerate(terms.layers, start=1):
         total += term.log_sigma
@@ -131,58 +147,41 @@ def break_down(spec: ArchSpec, settings: ScoreSettings) -> Breakdown:
     return Breakdown(log_delta=terms.log_delta, saturation_layer=terms.saturation_layer, layers=tuple(rows))
 
 
-def _mean_field(specs: Iterable[ArchSpec], settings: ScoreSettings) -> Iterator[Scored]:
-    for spec in specs:
+def _mean_field(networks: Iterable[Network], settings: ScoreSettings, on_progress: OnProgress) -> Iterator[Scored]:
+    definition = {name: getattr(settings, name) for name in ("convention", "norm", "alpha")}
+    total = len(networks) if isinstance(networks, Sequence) else None
+    for number, network in enumerate(networks, start=1):
         try:
-            value, total = score_and_count(
-                spec, convention=settings.convention, norm=settings.norm, alpha=settings.alpha
-            )
+            value, cost = score_and_count(network, **definition)
         except ZenError as error:
-            yield spec, error, None
-            continue
-        yield (
-            spec,
-            Zen(
-                value=value,
-                std_error=None,
-                estimator="mean-field",
-                convention=settings.convention,
-                norm=settings.norm,
-                alpha=settings.alpha,
-            ),
-            total,
-        )
+            yield network, error, None
+        else:
+            yield network, Zen(value=value, std_error=None, estimator="mean-field", **definition), cost
+        on_progress(number, total)
 
 
-def _monte_carlo(
-    specs: Iterable[ArchSpec], settings: ScoreSettings, on_draw: Callable[[int], None] | None
-) -> Iterator[Scored]:
-    """Scores what is at hand together and hands each result on as soon as it and those before it are there."""
-    from ..devices import resolve_device
-    from .monte_carlo import Network, estimate, resolve_mode
+def _monte_carlo(networks: Iterable[Network], settings: ScoreSettings, on_progress: OnProgress) -> Iterator[Scored]:
+    """Scores what has arrived together and hands each result on as soon as it and those before it are there."""
+    from .proxies.zen import measure_all
 
-    device = resolve_device(settings.device)
-    mode = resolve_mode(settings, device)
-    for group in groups(specs, GROUP):
-        networks = [Network(spec.id, spec.chain, spec.name or spec.id) for spec in group]
-        for spec, result in zip(group, estimate(networks, settings, on_draw=on_draw), strict=True):
-            if isinstance(result, ZenError):
-                yield spec, result, None
-                continue
-            yield (
-                spec,
-                Zen(
-                    value=result.value,
-                    std_error=result.std_error,
-                    estimator="monte-carlo",
-                    convention=settings.convention,
-                    norm=settings.norm,
-                    alpha=settings.alpha,
-                    batch_size=settings.batch_size,
-                    draws=len(result.draws),
-                    seed=settings.seed,
-                    device=str(device),
-                    precision_mode=mode,
-                ),
-                None,
-            )
+    groups, done = Groups(networks, GROUP), 0
+
+    def drew(count: int) -> None:
+        nonlocal done
+        done += count
+        total = groups.total if settings.precision is None else None
+        on_progress(done, None if total is None else total * settings.draws)
+
+    try:
+        for group in groups:
+            for network, result in zip(group, measure_all(group, settings, on_draw=drew), strict=True):
+                if isinstance(result, ZenError):
+                    yield network, result, None
+                    continue
+                value, std_error, definition = result
+                zen = Zen.model_validate(
+                    {"value": value, "std_error": std_error, "estimator": "monte-carlo", **definition}
+                )
+                yield network, zen, None
+    finally:
+        groups.close()

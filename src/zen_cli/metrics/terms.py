@@ -14,9 +14,10 @@ from typing import NamedTuple
 from ..errors import ScoreError
 from ..net.counting import Cost, fits, layer_cost, linear_cost, projection_cost, se_cost
 from ..net.layers import ConvLayer, shrink
+from ..net.network import Network, label
 from ..net.ops import Gene, Unit, repeated_units
 from ..net.spec import ArchSpec
-from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma
+from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma, score_chain
 
 MAX_CACHED_BLOCKS = 65_536
 
@@ -74,24 +75,26 @@ def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "froben
     return score_and_count(spec, convention=convention, norm=norm, alpha=alpha)[0]
 
 
-def score_and_count(spec: ArchSpec, *, convention: str, norm: str, alpha: float) -> tuple[float, Cost]:
+def score_and_count(network: Network, *, convention: str, norm: str, alpha: float) -> tuple[float, Cost]:
     """The closed-form Zen-score of a network in nats, and its exact cost.
 
     Args:
-        spec: the network.
-        convention: `paper` or `zennas`, see `meanfield.log_sigma`.
+        network: a spec, or another network, whose chain is then taken.
+        convention: `paper` or `zennas`, see `mean_field.log_sigma`.
         norm: `frobenius` or `l1`.
         alpha: size of the perturbation, in standard deviations of the input.
 
     Raises:
         ScoreError: the score is not a finite number.
-        SpecError: a cost that does not fit into 64 bits.
+        SpecError: a cost that does not fit into 64 bits, or a chain that has no closed form.
     """
-    terms = spec_terms(spec, convention)
+    if network.spec is None:
+        return score_chain(network.chain, convention=convention, norm=norm, alpha=alpha).value, network.cost
+    terms = spec_terms(network.spec, convention)
     value = terms.zen(norm, alpha)
     if not math.isfinite(value):
-        raise ScoreError(f"the mean-field score of {spec.name or spec.id} is {value}; use another alpha")
-    return value, fits(terms.total.cost, spec.name or spec.id)
+        raise ScoreError(f"the mean-field score of {label(network)} is {value}; use another alpha")
+    return value, fits(terms.total.cost, label(network))
 
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import RunError, UsageError, ZenError
+from ..metrics import Metric, find
 from ..metrics.records import ScoreRecord, SearchRow
-from ..metrics.scoring import score_all
+from ..metrics.scoring import OnProgress, score_all
 from ..metrics.settings import ScoreSettings
 from ..net.counting import Cost
 from ..net.layers import Chain
@@ -210,7 +211,7 @@ def _named(spec: ArchSpec, space: str) -> ArchSpec:
 
 
 def finish(
-    settings: SearchSettings, outcome: Outcome, *, on_draw: Callable[[int], None] | None = None
+    settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgress | None = None
 ) -> list[ScoreRecord | ZenError]:
     """The answer: records of the best, best first.
 
@@ -221,11 +222,11 @@ def finish(
     rest = outcome.candidates[len(checked) :]
     fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
     verified = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
-    rows = _records(settings, outcome, checked, verified, on_draw)
+    rows = _records(settings, outcome, checked, verified, on_progress)
     if settings.proxy is None:
         rows.sort(key=lambda row: row.zen.value if isinstance(row, ScoreRecord) else float("-inf"), reverse=True)
     if len(rows) < settings.top:
-        rows += _records(settings, outcome, rest, settings.score, on_draw)
+        rows += _records(settings, outcome, rest, settings.score, None)
     errors = [row for row in rows if isinstance(row, ZenError)]
     return [row for row in rows if isinstance(row, ScoreRecord)][: settings.top] + errors
 
@@ -235,12 +236,12 @@ def _records(
     outcome: Outcome,
     candidates: Sequence[Candidate],
     score: ScoreSettings,
-    on_draw: Callable[[int], None] | None,
+    on_progress: OnProgress | None,
 ) -> list[ScoreRecord | ZenError]:
     if not candidates:
         return []
     rows: list[ScoreRecord | ZenError] = []
-    results = score_all([candidate.spec for candidate in candidates], score, on_draw=on_draw)
+    results = score_all([candidate.spec for candidate in candidates], score, on_progress=on_progress)
     for candidate, result in zip(candidates, results, strict=True):
         if isinstance(result, ScoreRecord):
             result = result.model_copy(update={"search": _provenance(settings, outcome, candidate)})
@@ -273,24 +274,15 @@ def _scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer, bool
         norm, alpha = score.norm, score.alpha
         return 1, ClosedFormScorer(ledger, limits, lambda terms: terms.zen(norm, alpha), stages=False), False
     if settings.proxy is None:
-        return 1, BatchScorer(ledger, limits, lambda specs: _monte_carlo(specs, score)), True
-    from ..metrics.proxies import find
-
-    proxy = find(settings.proxy, "--proxy")
-    sign, closed_form = proxy.sign, proxy.closed_form
+        return 1, BatchScorer(ledger, limits, lambda specs: _measured(find("zen"), specs, score)), True
+    metric = find(settings.proxy, "proxy")
+    sign, closed_form = metric.sign, metric.closed_form
     if closed_form is not None:
         form = closed_form
         return sign, ClosedFormScorer(ledger, limits, lambda terms: sign * form(terms, score)), False
-
-    def measured(specs: Sequence[ArchSpec]) -> list[Any]:
-        results = proxy.evaluate_all(specs, score)
-        return [row if isinstance(row, RunError) else sign * row.measurement.value for row in results]
-
-    return sign, BatchScorer(ledger, limits, measured), True
+    return sign, BatchScorer(ledger, limits, lambda specs: _measured(metric, specs, score)), True
 
 
-def _monte_carlo(specs: Sequence[ArchSpec], settings: ScoreSettings) -> list[float | RunError]:
-    from ..metrics.monte_carlo import Network, estimate
-
-    networks = [Network(spec.id, spec.chain, spec.id) for spec in specs]
-    return [row if isinstance(row, RunError) else row.value for row in estimate(networks, settings)]
+def _measured(metric: Metric, specs: Sequence[ArchSpec], settings: ScoreSettings) -> list[float | RunError]:
+    results = metric.evaluate_all(specs, settings)
+    return [row if isinstance(row, RunError) else metric.sign * row.value for row in results]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, NamedTuple, TypeAlias
 
 from pydantic import Field
 
+from ..metrics.proxies.depth_width_ratio import depth_width_ratio
 from ..metrics.terms import Terms
 from ..units import LARGEST
 
@@ -51,8 +51,3 @@ class Limits(NamedTuple):
             and (self.sublayers is None or total.sublayers <= self.sublayers)
             and (self.depth_width_ratio is None or depth_width_ratio(total) <= self.depth_width_ratio)
         )
-
-
-def depth_width_ratio(total: Terms) -> float:
-    """Layers over the geometric mean of their widths; see `Limits`."""
-    return total.layers / math.exp(total.log_fan_in / total.layers)

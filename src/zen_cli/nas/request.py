@@ -171,6 +171,6 @@ def _fill_in(base: dict[str, Any]) -> None:
 def _has_closed_form(base: dict[str, Any]) -> bool:
     if base.get("proxy") is None:
         return bool(base["score"].estimator == "mean-field")
-    from ..metrics.proxies import find
+    from ..metrics import find
 
-    return find(base["proxy"], "--proxy").closed_form is not None
+    return find(base["proxy"], "proxy").closed_form is not None

@@ -15,7 +15,7 @@ from .scores import captions, is_verified, score_fields
 from .terminal import print_lines, width_of
 
 if TYPE_CHECKING:
-    from ..metrics.proxies import Proxy
+    from ..metrics import Metric
 
 BAR = 24
 WIDE = 100
@@ -35,7 +35,7 @@ def print_records(records: Sequence[ScoreRecord], columns: Sequence[Column] | No
         print_lines(lay_out(score_sheet(records, columns), width))
 
 
-def print_proxies(proxies: Sequence[Proxy]) -> None:
+def print_proxies(proxies: Sequence[Metric]) -> None:
     """Prints a table of proxies on stdout."""
     print_lines(lay_out(proxies_sheet(proxies), width_of(sys.stdout)))
 
@@ -67,14 +67,14 @@ def column_field(column: Column, records: Sequence[ScoreRecord], *, drop: int = 
     return Field(column.title, write_column(values, column.kind), is_number, drop, column.kind == "words")
 
 
-def proxies_sheet(proxies: Sequence[Proxy]) -> Sheet:
+def proxies_sheet(proxies: Sequence[Metric]) -> Sheet:
     """One row a proxy: which way is better, whether it has a closed form to search by, what it is and its source."""
     return Sheet(
         [
             Field("proxy", [row.name for row in proxies], right=False),
             Field("better", [row.direction for row in proxies], right=False, drop=2),
             Field("closed form", ["yes" if row.closed_form is not None else "" for row in proxies], False, drop=3),
-            Field("what it is", [row.summary for row in proxies], right=False, wraps=True),
+            Field("what it is", [row.description for row in proxies], right=False, wraps=True),
             Field("source", [row.source for row in proxies], right=False, drop=1, wraps=True),
         ]
     )

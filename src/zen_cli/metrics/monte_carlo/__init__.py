@@ -22,9 +22,9 @@ Shapes: D draws, B images, 2 halves (x and x + alpha e), C channels, H x W posit
 channels last, [D, 2, B, H, W, C]: a convolution sees 2B images, and the statistics of a half see B H W rows of C.
 """
 
+from .draws import MAX_PRECISION_DRAWS, MIN_PRECISION_DRAWS, Estimate, KeyedChain, summarise
 from .estimates import estimate
 from .memory import draw_bytes
-from .network import MAX_PRECISION_DRAWS, MIN_PRECISION_DRAWS, Estimate, Network, summarise
 from .precision import resolve_mode
 from .seeds import draw_seed
 
@@ -32,7 +32,7 @@ __all__ = [
     "MAX_PRECISION_DRAWS",
     "MIN_PRECISION_DRAWS",
     "Estimate",
-    "Network",
+    "KeyedChain",
     "draw_bytes",
     "draw_seed",
     "estimate",

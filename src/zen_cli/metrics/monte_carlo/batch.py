@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
+from .draws import Draw, KeyedChain
 from .layers import channels_first, channels_last, is_pointwise, pool
-from .network import Draw, Network
 from .seeds import draw_seed, image_count, image_size, perturb, weight_count
 from .statistics import EPS, total
 
@@ -100,7 +100,7 @@ def score_bundles(bundles: Sequence[Bundle], settings: ScoreSettings) -> list[fl
 
 
 def start(
-    network: Network, numbers: Sequence[int], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
+    network: KeyedChain, numbers: Sequence[int], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
 ) -> Bundle:
     """Draws of one network in front of its first layer; one launch a draw makes all of its random numbers."""
     chain, batch = network.chain, settings.batch_size

@@ -14,7 +14,7 @@ from ...devices import is_out_of_memory
 from ...net.layers import Chain, ConvLayer
 from ..settings import PrecisionMode, ScoreSettings, check_settings
 from .batch import score_batch
-from .network import Draw, Network
+from .draws import Draw, KeyedChain
 from .precision import dtype_of, tensor_cores
 
 Way: TypeAlias = Callable[[Sequence[Draw], ScoreSettings, PrecisionMode, torch.device], list[float]]
@@ -109,7 +109,7 @@ def kernels_for(device: torch.device, mode: PrecisionMode) -> Way | None:
 def trial(way: Way, mode: PrecisionMode, device: torch.device) -> str | Exception | None:
     """Why a way through networks is not to be trusted on a device, or None."""
     settings = check_settings(batch_size=2, draws=2, alpha=1.0)
-    networks = [Network(f"trial {number}", chain, "trial") for number, chain in enumerate(TRIALS)]
+    networks = [KeyedChain(f"trial {number}", chain, "trial") for number, chain in enumerate(TRIALS)]
     draws = [Draw(network, number) for network in networks for number in range(settings.draws)]
     expected = score_plain(draws, settings, mode, device)
     try:

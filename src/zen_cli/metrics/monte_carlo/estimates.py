@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from ...devices import resolve_device
 from ...errors import RunError, ScoreError
 from ..settings import ScoreSettings
-from .network import Draw, Estimate, Network, draws_wanted, summarise
+from .draws import Draw, Estimate, KeyedChain, draws_wanted, summarise
 from .precision import resolve_mode
 from .workers import Outcome, Workers, start_workers
 
 
 def estimate(
-    networks: Iterable[Network],
+    networks: Iterable[KeyedChain],
     settings: ScoreSettings,
     *,
     on_draw: Callable[[int], None] | None = None,
@@ -27,7 +27,7 @@ def estimate(
             what is at hand in a list rather than a stream that makes its reader wait.
         settings: convention, norm, alpha, batch size, draws or precision, seed, device, precision mode. With a
             precision, draws are made until the standard error is that small, see `draws_wanted`.
-        on_draw: called with the number of draws that were finished.
+        on_draw: called with the number of draws that were finished, or that a failed network leaves out.
 
     Yields:
         One estimate a network, or the error of a network that has none: out of memory, not finite. Each depends on its
@@ -44,8 +44,8 @@ def estimate(
 class Job:
     """A network on its way to an estimate."""
 
-    def __init__(self, network: Network, settings: ScoreSettings) -> None:
-        self._network, self._settings = Network(*network), settings  # a copy, so that its id is this job's alone
+    def __init__(self, network: KeyedChain, settings: ScoreSettings) -> None:
+        self._network, self._settings = KeyedChain(*network), settings  # a copy, so that its id is this job's alone
         self._values: list[float] = []
         self._early: dict[int, float] = {}  # outcomes that came before an earlier draw's
         self._failed: tuple[int, RunError] | None = None
@@ -54,7 +54,7 @@ class Job:
         self._wanted = draws_wanted([], settings)
 
     @property
-    def network(self) -> Network:
+    def network(self) -> KeyedChain:
         """Whose job it is."""
         return self._network
 
@@ -66,6 +66,11 @@ class Job:
         if self._failed is not None:
             return self._failed[1]
         return None if self._wanted else summarise(self._values)
+
+    @property
+    def skipped(self) -> int:
+        """Draws of a fixed number that will never be made, because one of the network's draws failed."""
+        return 0 if self._settings.precision is not None else self._settings.draws - self._next
 
     def next_draw(self) -> Draw | None:
         """The draw to make next, or None where there is none to make now."""
@@ -98,7 +103,7 @@ class Job:
 
 
 def run(
-    networks: Iterator[Network],
+    networks: Iterator[KeyedChain],
     workers: Workers,
     settings: ScoreSettings,
     on_draw: Callable[[int], None] | None = None,
@@ -108,7 +113,10 @@ def run(
     by_network: dict[int, Job] = {}
     while True:
         while jobs and (result := jobs[0].result) is not None:
-            by_network.pop(id(jobs.popleft().network))
+            job = jobs.popleft()
+            by_network.pop(id(job.network))
+            if on_draw is not None and job.skipped:
+                on_draw(job.skipped)
             yield result
         _submit(networks, jobs, by_network, workers, settings)
         if not workers.busy:
@@ -121,7 +129,7 @@ def run(
 
 
 def _submit(
-    networks: Iterator[Network],
+    networks: Iterator[KeyedChain],
     jobs: deque[Job],
     by_network: dict[int, Job],
     workers: Workers,

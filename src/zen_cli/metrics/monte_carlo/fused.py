@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..settings import PrecisionMode, ScoreSettings
 from . import kernels
-from .network import Draw
+from .draws import Draw
 from .plan import MAX_LANES, Lanes, lay_out
 from .precision import dtype_of
 from .seeds import draw_seed, perturb

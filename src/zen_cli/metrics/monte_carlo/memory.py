@@ -11,7 +11,7 @@ from ...errors import MemoryLimitError
 from ...net.layers import Chain
 from ...units import format_bytes
 from ..settings import PrecisionMode, ScoreSettings
-from .network import Network
+from .draws import KeyedChain
 from .precision import dtype_of
 from .seeds import image_count, weight_count
 
@@ -55,7 +55,7 @@ class Memory:
         self._share = 1.0
         self._known: tuple[Chain, int] = ((), 0)
 
-    def need(self, network: Network) -> int:
+    def need(self, network: KeyedChain) -> int:
         """Bytes for one draw of a network; remembered until another is asked for."""
         chain = network.chain
         if self._known[0] is not chain:
@@ -71,7 +71,7 @@ class Memory:
         """Learns that the budget was too large."""
         self._share = max(self._share / 2, 1 / 1024)
 
-    def too_large(self, network: Network) -> MemoryLimitError | None:
+    def too_large(self, network: KeyedChain) -> MemoryLimitError | None:
         """The error of a network of which not even one draw fits, or None."""
         need, free = self.need(network), free_bytes(self._device)
         if need <= free:
@@ -81,6 +81,6 @@ class Memory:
             f"{self._device} has {format_bytes(free)}; {SMALLER}"
         )
 
-    def exhausted(self, network: Network) -> MemoryLimitError:
+    def exhausted(self, network: KeyedChain) -> MemoryLimitError:
         """The error of a network of which one draw alone ran out of memory."""
         return MemoryLimitError(f"{network.name}: out of memory on {self._device}; {SMALLER}")

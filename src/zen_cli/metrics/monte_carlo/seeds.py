@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...net.layers import Chain, Pool
-from .network import Draw
+from .draws import Draw
 
 
 def draw_seed(seed: int, key: str, number: int) -> int:

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
+from .draws import Draw
 from .layers import channels_first, channels_last, is_pointwise, pool
-from .network import Draw
 from .seeds import draw_generator, image_count, image_size, perturb
 from .statistics import EPS, total
 

@@ -19,8 +19,8 @@ from ...devices import is_out_of_memory, usable_cores
 from ...errors import RunError
 from ..settings import PrecisionMode, ScoreSettings
 from .dispatch import score_together
+from .draws import Draw, KeyedChain
 from .memory import Memory
-from .network import Draw, Network
 from .precision import dtype_of
 from .single import score_draw
 
@@ -46,7 +46,7 @@ class Workers(Protocol):
     def busy(self) -> bool:
         """Whether outcomes are still to come."""
 
-    def room(self, network: Network) -> bool:
+    def room(self, network: KeyedChain) -> bool:
         """Whether a draw of this network may be submitted now; always, where nothing is under way."""
 
     def submit(self, draw: Draw) -> None:
@@ -96,7 +96,7 @@ class Cores:
     def busy(self) -> bool:
         return bool(self._running or self._again or self._refused)
 
-    def room(self, network: Network) -> bool:
+    def room(self, network: KeyedChain) -> bool:
         if not self._running:
             return not self._again
         need = self._memory.need(network)
@@ -175,7 +175,7 @@ class Together:
     def busy(self) -> bool:
         return bool(self._draws)
 
-    def room(self, network: Network) -> bool:
+    def room(self, network: KeyedChain) -> bool:
         if not self._draws:
             return True
         return len(self._draws) < MAX_TOGETHER and self._used + self._memory.need(network) <= self._budget

@@ -1,6 +1,1 @@
-"""Other zero-shot scores beside Zen, one a file and one registry; torch is imported where one is measured."""
-
-from .base import Measurement, Proxy, ProxyResult, average
-from .registry import find, find_all, installed, names
-
-__all__ = ["Measurement", "Proxy", "ProxyResult", "average", "find", "find_all", "installed", "names"]
+"""The code of metrics, one a file; `registry.py` has the table. torch is imported by those that are measured."""

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 from .sampling import loss_gradients, measure_on_labels
 
 

@@ -24,8 +24,8 @@ from torch.overrides import TorchFunctionMode
 
 from ...errors import ScoreError
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 from .sampling import forward_bytes, measure_draws, random_images, random_network
 
 _RELUS = (torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, functional.relu, functional.relu_)

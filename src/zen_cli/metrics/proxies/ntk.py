@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from ...errors import ScoreError
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 from .sampling import measure_draws, random_images, random_network, training_bytes
 
 

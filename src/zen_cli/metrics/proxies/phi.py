@@ -29,8 +29,8 @@ from torch.nn import functional
 from ...net.layers import Chain
 from ...net.module import build_pool
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 from .sampling import measure_draws, random_images
 
 PROJECTIONS = 4

@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 
 
 def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:

@@ -19,8 +19,8 @@ from ...errors import MemoryLimitError, ScoreError
 from ...net.module import ZenNet, build
 from ...net.spec import ArchSpec
 from ...units import format_bytes
+from ..metric import Measurement, Setting, average
 from ..settings import ScoreSettings
-from .base import Measurement, Setting, average
 
 
 def measure_draws(

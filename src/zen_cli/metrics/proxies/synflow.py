@@ -27,8 +27,8 @@ from torch.nn import functional
 
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
+from ..metric import Measurement
 from ..settings import ScoreSettings
-from .base import Measurement
 from .sampling import forward_bytes, measure_draws
 
 

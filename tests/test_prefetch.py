@@ -1,4 +1,4 @@
-"""Reading ahead waits for the first item and for no other."""
+"""Prefetching waits for the first item and for no other."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from zen_cli.metrics.prefetch import groups
+from zen_cli.metrics.prefetch import Groups
 
 
 def test_a_sequence_is_cut() -> None:
-    assert list(groups([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
-    assert list(groups([], 2)) == []
+    assert list(Groups([1, 2, 3, 4, 5], 2)) == [[1, 2], [3, 4], [5]]
+    assert list(Groups([], 2)) == []
 
 
 def test_a_stream_comes_whole_and_in_order() -> None:
-    found = [item for group in groups(iter(range(1000)), 7) for item in group]
+    found = [item for group in Groups(iter(range(1000)), 7) for item in group]
     assert found == list(range(1000))
-    assert all(len(group) <= 7 for group in groups(iter(range(100)), 7))
+    assert all(len(group) <= 7 for group in Groups(iter(range(100)), 7))
 
 
 def test_what_is_there_is_handed_over_while_the_stream_waits() -> None:
-    """The second item comes only once the first was taken; whoever waits for it before would wait for ever."""
+    """The second item comes only once the first was taken: waiting for it would never end."""
     taken = threading.Event()
 
     def slow() -> Iterator[int]:
@@ -30,7 +30,7 @@ def test_what_is_there_is_handed_over_while_the_stream_waits() -> None:
         assert taken.wait(30)
         yield 2
 
-    stream = groups(slow(), 64)
+    stream = Groups(slow(), 64)
     assert next(stream) == [1]
     taken.set()
     assert next(stream) == [2]
@@ -47,13 +47,13 @@ def test_it_reads_no_further_than_the_limit() -> None:
                 full.set()
             yield len(read)
 
-    stream = groups(endless(), 4)
+    stream = Groups(endless(), 4)
     next(stream)
     assert not full.wait(0.2)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
 
-def test_an_error_stands_behind_the_items_before_it() -> None:
+def test_an_error_comes_after_the_items_before_it() -> None:
     def broken() -> Iterator[int]:
         yield 1
         yield 2
@@ -61,6 +61,22 @@ def test_an_error_stands_behind_the_items_before_it() -> None:
 
     found: list[int] = []
     with pytest.raises(ValueError, match="too early"):
-        for group in groups(broken(), 64):
+        for group in Groups(broken(), 64):
             found += group
     assert found == [1, 2]
+
+
+def test_the_total_is_known_once_the_end_was_read() -> None:
+    assert Groups([1, 2, 3], 2).total == 3
+    waiting = threading.Event()
+
+    def slow() -> Iterator[int]:
+        yield from (1, 2)
+        assert waiting.wait(30)
+
+    stream = Groups(slow(), 64)
+    first = next(stream)
+    assert stream.total is None
+    waiting.set()
+    assert [*first, *(item for group in stream for item in group)] == [1, 2]
+    assert stream.total == 2

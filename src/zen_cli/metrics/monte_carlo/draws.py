@@ -13,7 +13,7 @@ MIN_PRECISION_DRAWS = 8
 MAX_PRECISION_DRAWS = 4096
 
 
-class Network(NamedTuple):
+class KeyedChain(NamedTuple):
     """What the engine scores: a chain, the key that seeds its draws, and a name for messages."""
 
     key: str
@@ -24,7 +24,7 @@ class Network(NamedTuple):
 class Draw(NamedTuple):
     """One draw of one network; `number` counts from 0."""
 
-    network: Network
+    network: KeyedChain
     number: int
 
 

@@ -1,0 +1,183 @@
+"""What a metric is: a number of a network with a name, a unit, a direction, and ways to compute it. No torch.
+
+Three kinds: *additive*, a sum over blocks; *closed form*, a function of a network's sums; *measured*, which needs a
+forward pass or a device. A search evaluates the first two at full speed and can limit any of them; the Zen-score has
+both a closed form and a measured form, and the estimator says which one is meant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from ..errors import RunError, ScoreError, UsageError
+from ..net.network import Network, label, require_spec
+from .records import MetricRow
+from .settings import Estimator, ScoreSettings
+from .terms import NetworkTerms, spec_terms
+
+Direction: TypeAlias = Literal["higher", "lower"]
+Kind: TypeAlias = Literal["additive", "closed form", "measured"]
+Setting: TypeAlias = str | int | float | bool | None
+
+DRAWN = ("batch_size", "draws", "seed", "device")
+
+
+class Measurement(NamedTuple):
+    """One network's value, its standard error (None where nothing or one network was drawn), and what defines it."""
+
+    value: float
+    std_error: float | None = None
+    settings: Mapping[str, Setting] = {}  # a default that nobody writes to
+
+
+ClosedForm: TypeAlias = Callable[[NetworkTerms, ScoreSettings], float]
+Measure: TypeAlias = Callable[[Network, ScoreSettings], Measurement]
+MeasureAll: TypeAlias = Callable[[Iterable[Network], ScoreSettings], Iterator[Measurement | RunError]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a network.
+
+    Attributes:
+        name: what lists, options and records call it.
+        direction: whether `higher` or `lower` is better.
+        summary: one line for a listing, without the unit.
+        source: where the definition is.
+        closed_form: its value from a network's terms, made in the settings' convention; None if it has no closed form.
+        measure: its value on a network; None if it has no measured form. The same network and settings give the same
+            value.
+        settings: the settings that the closed form uses, by name.
+        unit: of the value, such as `nats`; empty for a plain number.
+        measured_with: the settings that the measured form uses.
+        measure_all: the measured form for many networks at once, in order, where that is faster than one by one.
+        is_additive: whether the closed form is a sum over blocks, the field of `Terms` of the same name.
+    """
+
+    name: str
+    direction: Direction
+    summary: str
+    source: str
+    closed_form: ClosedForm | None = None
+    measure: Measure | None = None
+    settings: tuple[str, ...] = ()
+    unit: str = ""
+    measured_with: tuple[str, ...] = DRAWN
+    measure_all: MeasureAll | None = None
+    is_additive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.closed_form is None and self.measure is None and self.measure_all is None:
+            raise TypeError(f"metric {self.name}: give closed_form, measure or measure_all")
+        if self.direction not in ("higher", "lower"):
+            raise TypeError(f"metric {self.name}: direction is {self.direction!r}; use 'higher' or 'lower'")
+        unknown = {*self.settings, *self.measured_with} - {*ScoreSettings.model_fields}
+        if unknown:
+            raise TypeError(f"metric {self.name}: uses unknown settings {sorted(unknown)}")
+
+    @property
+    def kind(self) -> Kind:
+        """What it takes to compute it, the quicker way of two."""
+        return "additive" if self.is_additive else "measured" if self.closed_form is None else "closed form"
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is: a search maximises sign x value."""
+        return 1 if self.direction == "higher" else -1
+
+    @property
+    def description(self) -> str:
+        """The summary with the unit."""
+        return f"{self.summary}, {self.unit}" if self.unit else self.summary
+
+    @property
+    def estimators(self) -> tuple[Estimator, ...]:
+        """The ways to compute it: `mean-field` for a closed form, `monte-carlo` for a measured one."""
+        closed: tuple[Estimator, ...] = () if self.closed_form is None else ("mean-field",)
+        return closed if self.measure is None and self.measure_all is None else (*closed, "monte-carlo")
+
+    def estimator(self, wanted: Estimator) -> Estimator:
+        """The way that is taken where one is wanted: that one, or the only one there is."""
+        return wanted if wanted in self.estimators else self.estimators[0]
+
+    def uses(self, wanted: Estimator) -> tuple[str, ...]:
+        """The settings that its value depends on, computed by `estimator(wanted)`; any other has no effect."""
+        return self.settings if self.estimator(wanted) == "mean-field" else self.measured_with
+
+    def value_of(self, terms: NetworkTerms, settings: ScoreSettings) -> float:
+        """The closed form.
+
+        Args:
+            terms: of a network, made in the settings' convention.
+            settings: those that `settings` names are used.
+
+        Raises:
+            UsageError: there is no closed form.
+        """
+        if self.closed_form is None:
+            raise UsageError(f"{self.name}: has no closed form; it is measured on networks")
+        return self.closed_form(terms, settings)
+
+    def evaluate(self, network: Network, settings: ScoreSettings) -> Measurement:
+        """The metric on one network.
+
+        Args:
+            network: a spec, or another network.
+            settings: the estimator, where the metric has two, and those that `uses` names.
+
+        Raises:
+            UsageError: the device does not exist.
+            RunError: the network does not fit into memory, has no such value, or the value is not finite.
+        """
+        for result in self.evaluate_all([network], settings):
+            if isinstance(result, RunError):
+                raise result
+            return result
+        raise AssertionError("one network gives one result")
+
+    def evaluate_all(self, networks: Iterable[Network], settings: ScoreSettings) -> Iterator[Measurement | RunError]:
+        """The metric on many networks, in order; an error takes the place of a value that could not be made.
+
+        Raises:
+            UsageError: the device does not exist.
+        """
+        if self.measure_all is not None and self.estimator(settings.estimator) == "monte-carlo":
+            yield from self.measure_all(networks, settings)
+            return
+        for network in networks:
+            try:
+                yield self._checked(network, self._one(network, settings))
+            except RunError as error:
+                yield error
+
+    def row(self, measurement: Measurement) -> MetricRow:
+        """What a record holds of a measurement."""
+        value, std_error, settings = measurement
+        return MetricRow.model_validate(
+            {"value": value, "std_error": std_error, "direction": self.direction, **settings}
+        )
+
+    def _one(self, network: Network, settings: ScoreSettings) -> Measurement:
+        if self.estimator(settings.estimator) == "mean-field":
+            value = self.value_of(spec_terms(require_spec(network, self.name), settings.convention), settings)
+            return Measurement(value, None, {name: getattr(settings, name) for name in self.settings})
+        assert self.measure is not None  # or it would have no such estimator
+        return self.measure(network, settings)
+
+    def _checked(self, network: Network, result: Measurement) -> Measurement:
+        for number in (result.value, result.std_error or 0.0):
+            if not math.isfinite(number):
+                raise ScoreError(f"{label(network)}: {self.name} is {number}")
+        return result
+
+
+def average(values: Sequence[float], settings: Mapping[str, Any]) -> Measurement:
+    """The mean of independent draws with its standard error."""
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Measurement(mean, None, settings)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    return Measurement(mean, math.sqrt(variance / len(values)), settings)

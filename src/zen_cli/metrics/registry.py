@@ -1,0 +1,225 @@
+"""All metrics by name: the built-in ones as a table, and those of installed packages.
+
+A package adds one through the entry-point group `zen_cli.metrics` (or `zen_cli.proxies`); the entry point names a
+`Metric`:
+
+    [project.entry-points."zen_cli.metrics"]
+    my_score = "my_package.scores:MY_SCORE"
+
+It is loaded when a name is wanted that is not built in, or when all are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import RunError, UsageError, nearest
+from ..net.network import Network, label
+from .metric import DRAWN, Direction, Measurement, Metric
+from .settings import ScoreSettings
+from .terms import NetworkTerms, Terms
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUPS = ("zen_cli.metrics", "zen_cli.proxies")
+ZEN = ("convention", "norm", "alpha")
+ENGINE = (*ZEN, *DRAWN, "precision", "precision_mode")
+
+
+class _Entry(NamedTuple):
+    """A built-in metric without its code, which is in the module of its name in `proxies/`.
+
+    `closed` are the settings of the closed form, None where there is none, and `measured` those of the measured form. A
+    sum is a field of `Terms` and has no module.
+    """
+
+    direction: Direction
+    unit: str
+    summary: str
+    source: str
+    closed: tuple[str, ...] | None = None
+    measured: tuple[str, ...] | None = None
+
+
+# fmt: off
+BUILT_IN = {
+    "zen": _Entry("higher", "nats", "the Zen-score's own closed form", "arXiv 2102.01063", ZEN, ENGINE),
+    "balanced": _Entry("higher", "nats", "log of depth + mean log gain + mean log map", "docs/proxies.md", ZEN[:1]),
+    "entropy": _Entry("higher", "nats^2", "entropy bound of the last feature map", "DeepMAD, arXiv 2303.02165", ()),
+    "entropy_stages": _Entry("higher", "nats^2", "the same summed over resolutions, last x8", "DeepMAD", ()),
+    "params": _Entry("higher", "", "parameters of the training form", "exact count", ()),
+    "macs": _Entry("higher", "", "multiply-adds of the training form, one image", "exact count", ()),
+    "activations": _Entry("higher", "", "output elements of convolutions, one image", "RegNet, arXiv 2003.13678", ()),
+    "layers": _Entry("higher", "", "convolutions of the chain", "exact count", ()),
+    "sublayers": _Entry("higher", "", "sub-layers as published searches count them", "exact count", ()),
+    "depth_width_ratio": _Entry("lower", "", "layers over their mean width", "DeepMAD, arXiv 2303.02165", ()),
+    "phi": _Entry("higher", "nats", "log gradient norm of the chain without BN", "arXiv 2102.01063", None, DRAWN),
+    "grad_norm": _Entry("higher", "", "gradient norm of the loss on random data", "arXiv 2101.08134", None, DRAWN),
+    "snip": _Entry("higher", "", "sum of |weight x gradient| on random data", "arXiv 1810.02340", None, DRAWN),
+    "synflow": _Entry("higher", "", "log of the summed strength of all paths", "arXiv 2006.05467", None, DRAWN[1:]),
+    "naswot": _Entry("higher", "", "log-determinant of the ReLU codes' agreement", "arXiv 2006.04647", None, DRAWN),
+    "ntk": _Entry("lower", "", "condition number of the neural tangent kernel", "arXiv 2102.11535", None, DRAWN),
+    "random": _Entry("higher", "", "a number from seed and id: the baseline to beat", "none", None, ("seed",)),
+}
+# fmt: on
+
+
+def names() -> tuple[str, ...]:
+    """The built-in metrics, those with a closed form first."""
+    return tuple(BUILT_IN)
+
+
+def limitable() -> tuple[str, ...]:
+    """The built-in metrics that a search can limit at full speed: those with a closed form."""
+    return tuple(name for name, entry in BUILT_IN.items() if entry.closed is not None)
+
+
+def find(name: str, field: str = "proxies") -> Metric:
+    """The metric of a name, built in or from an installed package.
+
+    Args:
+        name: such as `phi`.
+        field: what an error message starts with.
+
+    Raises:
+        UsageError: no metric has this name; the message gives the nearest.
+        RunError: an installed package has it, and it cannot be loaded.
+    """
+    if name in BUILT_IN:
+        return _built_in(name)
+    points = {point.name: point for point in _entry_points()}
+    if name not in points:
+        raise UsageError(f"{field}: unknown {name!r}; {nearest(name, [*BUILT_IN, *points])}")
+    return _load(points[name])
+
+
+def find_all(text: str, field: str = "proxies") -> tuple[Metric, ...]:
+    """The metrics of a list such as `phi,synflow`, in its order, each once.
+
+    Raises:
+        UsageError: a name is unknown, or there is none.
+        RunError: one of an installed package cannot be loaded.
+    """
+    words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not words:
+        raise UsageError(f"{field}: names no metric; write some like phi,synflow")
+    return tuple(find(word, field) for word in words)
+
+
+def installed() -> Iterator[Metric | RunError]:
+    """All metrics, built-in ones first; an error takes the place of one that cannot be loaded."""
+    for name in BUILT_IN:
+        yield _built_in(name)
+    for point in _entry_points():
+        try:
+            if point.name in BUILT_IN:
+                raise RunError(f"metric {point.name} of {_package(point)}: the name is built in; rename it there")
+            yield _load(point)
+        except RunError as error:
+            yield error
+
+
+def refuse_unused(given: Iterable[str], metrics: Collection[Metric], settings: ScoreSettings) -> None:
+    """Refuses settings that were given and that no metric uses.
+
+    Args:
+        given: names of settings that a user wrote.
+        metrics: all that are computed with these settings.
+        settings: the estimator says which way.
+
+    Raises:
+        UsageError: a setting that has no effect.
+    """
+    used = {"estimator", *(name for metric in metrics for name in metric.uses(settings.estimator))}
+    for name in given:
+        if name in ScoreSettings.model_fields and name not in used:
+            what = ", ".join(f"{metric.name} ({metric.estimator(settings.estimator)})" for metric in metrics)
+            raise UsageError(f"{name}: has no effect on {what}; leave it out")
+
+
+def _built_in(name: str) -> Metric:
+    direction, unit, summary, source, closed, measured = BUILT_IN[name]
+    is_additive = name in Terms._fields
+    forms: dict[str, Any] = {"is_additive": is_additive}
+    if is_additive:
+        forms["closed_form"] = lambda terms, _: getattr(terms.total, name)
+    elif closed is not None:
+        forms["closed_form"] = import_module(f".proxies.{name}", __package__).closed_form
+    if measured is not None and closed is not None:
+        forms["measure_all"] = lambda *given: import_module(f".proxies.{name}", __package__).measure_all(*given)
+    elif measured is not None:
+        forms["measure"] = lambda *given: import_module(f".proxies.{name}", __package__).measure(*given)
+    return Metric(
+        name, direction, summary, source, settings=closed or (), unit=unit, measured_with=measured or (), **forms
+    )
+
+
+def _load(point: EntryPoint) -> Metric:
+    """The metric of an installed package, under the entry point's name.
+
+    Raises:
+        RunError: importing it fails, or it is something else.
+    """
+    where = f"metric {point.name} of {_package(point)} ({point.value})"
+    try:
+        metric = point.load()
+    except Exception as error:  # whatever a package does when it is imported
+        raise RunError(f"{where}: cannot be loaded, {_one_line(error)}") from None
+    if not isinstance(metric, Metric):
+        raise RunError(f"{where}: is {type(metric).__name__}, not a zen_cli.metrics.Metric")
+    closed_form, measure, measure_all = metric.closed_form, metric.measure, metric.measure_all
+
+    def guarded_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
+        assert closed_form is not None
+        try:
+            return float(closed_form(terms, settings))
+        except Exception as error:  # whatever a package does with a network
+            raise RunError(f"{where}: failed, {_one_line(error)}") from None
+
+    def guarded_measure(network: Network, settings: ScoreSettings) -> Measurement:
+        assert measure is not None
+        try:
+            result = measure(network, settings)
+        except RunError:
+            raise
+        except Exception as error:  # whatever a package does with a network
+            raise RunError(f"{label(network)}: {where} failed, {_one_line(error)}") from None
+        if not isinstance(result, Measurement):
+            raise RunError(f"{where}: gave {type(result).__name__}, not a Measurement")
+        return result
+
+    def guarded_all(networks: Iterable[Network], settings: ScoreSettings) -> Iterator[Measurement | RunError]:
+        assert measure_all is not None
+        try:
+            yield from measure_all(networks, settings)
+        except RunError:
+            raise
+        except Exception as error:  # whatever a package does with networks
+            raise RunError(f"{where}: failed, {_one_line(error)}") from None
+
+    return replace(
+        metric,
+        name=point.name,
+        closed_form=None if closed_form is None else guarded_form,
+        measure=None if measure is None else guarded_measure,
+        measure_all=None if measure_all is None else guarded_all,
+    )
+
+
+def _entry_points() -> list[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    points = {point.name: point for group in reversed(GROUPS) for point in entry_points(group=group)}
+    return [points[name] for name in sorted(points)]
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "an installed package"
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
