@@ -51,7 +51,7 @@ def members(space: BlockSpace, sublayers: int) -> Iterator[Genome]:
         for gene, span in ((seed[0], space.stem_width), (seed[-1], space.head_width))
     )
     for body in _bodies(space, strides, sublayers):
-        if body:
+        if 0 < len(body) <= space.max_blocks - 2:
             for stem in stems:
                 for head in heads:
                     yield stem, *body, head
@@ -77,7 +77,7 @@ def _genes_of(text: str, depth: int) -> tuple[Gene, ...]:
     for op in space.ops:
         for kernel in space.kernels:
             for width in widths:
-                for mid in widths if op == "mbconv" else mids:
+                for mid in widths if op == "mbconv" else mids if OPS[op].has_mid else (0,):
                     for expansion in space.expansions if op == "mbconv" else (0,):
                         for group in space.group_widths if op == "bottleneck" else (0,):
                             units = depth * OPS[op].units_per_sublayer

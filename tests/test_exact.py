@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from cli import ENVIRONMENT
 from exact_tools import check_measure, measure, members, tiny_space, value
 
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
-from zen_cli.nas.algorithms.exact import ExactResult, Progress, check_exact, solve, upper_bound
+from zen_cli.nas.algorithms.exact import ExactResult, Progress, check_exact, solve, unsupported, upper_bound
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace, Genome, to_spec
+from zen_cli.net.ops import OPS
 from zen_cli.net.spec import ArchSpec
 
+HERE = Path(__file__).parent
 TINY = {
     "basic": tiny_space("basic"),
     "bottleneck": tiny_space("bottleneck", group_widths=[0, 8]),
@@ -26,6 +32,7 @@ TINY = {
     "mixed": tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3], head_width=None),
     "no stride": tiny_space("basic", strides=(1,), stem_width=None),
     "two strides": tiny_space("basic", strides=(2, 2), kernels=[3], depth={"min": 1, "max": 1}),
+    "few blocks": tiny_space("basic", kernels=[3], depth={"min": 1, "max": 2}, max_blocks=4),
     "deep blocks": tiny_space("bottleneck", block={"depth": 4}, depth={"min": 2, "max": 3}, kernels=[3]),
 }
 SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]
@@ -152,15 +159,69 @@ def test_a_deadline_ends_the_search_with_a_valid_bound() -> None:
     assert all(one.value is None or one.value <= one.bound + 1e-9 for one in asked)
 
 
-def test_what_cannot_be_solved_is_refused_with_the_reason() -> None:
+def test_whenever_the_deadline_comes_there_is_a_network_and_a_bound() -> None:
+    space, seed, limits = TINY["mixed"], TINY["mixed"].seeds[0], Limits(params=4_000, sublayers=5)
+    final, best, checks = solve(space, seed, limits, gap=0.0), 0.0, 0
+    while True:
+        moments = iter([False] * checks + [True] * 1_000)
+        result = solve(space, seed, limits, gap=0.0, deadline=moments.__next__)
+        check_result(result, space, limits, "paper", "frobenius")
+        assert len(result.networks) == 1
+        assert final.values[0] <= result.bound + 1e-9 < math.inf
+        assert result.values[0] >= best - 1e-9
+        best, checks = result.values[0], checks + 1 + checks // 4
+        if result.stopped == "optimal":
+            break
+        assert result.stopped == "deadline"
+    assert best == pytest.approx(final.values[0], abs=1e-9)
+
+
+def test_a_deadline_before_the_first_network_gives_none() -> None:
+    space, seed, limits = TINY["basic"], TINY["basic"].seeds[0], Limits(params=100, sublayers=9)
+    result = solve(space, seed, limits, deadline=lambda: True)
+    assert (result.networks, result.values, result.stopped) == ((), (), "deadline")
+    assert math.isfinite(result.bound)
+
+
+def test_the_number_of_blocks_bounds_the_depth() -> None:
+    seed = {"resolution": 32, "num_classes": 10, "blocks": [{"op": "conv", "width": 16}]}
+    seed["blocks"] += [{"op": "bottleneck", "width": 16, "mid_width": 8, "depth": 2, "stride": 2}]
+    seed["blocks"] += [{"op": "conv", "kernel": 1, "width": 32}]
+    fields = {"kind": "blocks", "name": "two", "seeds": [seed], "ops": ["bottleneck"], "kernels": [3, 5]}
+    fields |= {"width": {"min": 16, "max": 16}, "mid_width": {"min": 8, "max": 8}, "depth": {"max": 1}}
+    space = BlockSpace.model_validate({**fields, "max_blocks": 3})
+    result = solve(space, space.seeds[0], Limits(sublayers=30), gap=0.0, top=5)
+    assert (len(result.networks), result.stopped, result.gap) == (2, "optimal", 0.0)
+
+
+def test_a_zero_or_huge_limit_is_a_limit_like_others() -> None:
+    space, seed = TINY["basic"], TINY["basic"].seeds[0]
+    with pytest.raises(UsageError, match=r"params: 0 is less than any network needs"):
+        solve(space, seed, Limits(params=0, sublayers=5))
+    free = solve(space, seed, Limits(sublayers=5), gap=0.0)
+    assert solve(space, seed, Limits(params=10**18, macs=10**18, sublayers=5), gap=0.0).values == free.values
+
+
+def test_what_cannot_be_solved_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     space = TINY["basic"]
-    with pytest.raises(UsageError, match=r"depth-width-ratio.*--algorithm evolution"):
+    with pytest.raises(UsageError, match=r"depth-width-ratio.*evolution"):
         check_exact(space, Limits(params=1, sublayers=9, depth_width_ratio=0.5))
     with pytest.raises(UsageError, match=r"limit on the depth"):
         check_exact(space, Limits(params=1))
-    with pytest.raises(UsageError, match=r"free blocks.*--algorithm evolution"):
+    with pytest.raises(UsageError, match=r"free blocks.*evolution"):
         check_exact(object(), Limits(params=1, sublayers=9))
     with pytest.raises(UsageError, match=r"max-sublayers: 2 is less than the 3"):
         solve(space, space.seeds[0], Limits(params=10_000, sublayers=2))
     with pytest.raises(UsageError, match=r"max-params: 100 is less than the smallest"):
         solve(space, space.seeds[0], Limits(params=100, sublayers=9))
+    assert unsupported(space, Limits(sublayers=9)) == ""
+    monkeypatch.setattr(OPS["basic"], "free_fields", lambda space: ("mid", "dilation"))
+    assert "basic" in unsupported(space, Limits(sublayers=9))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_op_that_is_added_is_solved_or_refused(known: bool) -> None:
+    script = [sys.executable, str(HERE / "exact_extension.py"), *(["monotone"] if known else [])]
+    done = subprocess.run(script, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("solved\n" if known else "--algorithm exact: is not known to be right for op single\n")

@@ -1,78 +1,122 @@
-"""The parts of the exact search: tables, cells, prices, paths and cuts, each by its own law."""
+"""The parts of the exact search: tables, cells, depths, prices, paths and cuts, each by its own law."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
+import numpy as np
 import pytest
-import torch
 from exact_tools import measure, members, tiny_space, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.metrics.terms import block_terms
-from zen_cli.nas.algorithms.exact.branch import cut, traits
-from zen_cli.nas.algorithms.exact.cells import cover, points, singles
-from zen_cli.nas.algorithms.exact.dual import Descent, Plane
-from zen_cli.nas.algorithms.exact.dynamic import Program
-from zen_cli.nas.algorithms.exact.graph import make_graph
-from zen_cli.nas.algorithms.exact.listing import TooManyError, list_paths
+from zen_cli.nas.algorithms.exact.graph import Cells, Graph, Slot, cover, make_gene, make_graph, points, singles
+from zen_cli.nas.algorithms.exact.paths import TooManyError, best_path, list_paths
 from zen_cli.nas.algorithms.exact.polish import Polisher
-from zen_cli.nas.algorithms.exact.problem import LAYERS_PER_SUBLAYER, Problem, Stage, Variant, read_problem
-from zen_cli.nas.algorithms.exact.prune import prune
-from zen_cli.nas.algorithms.exact.tables import sublayer_tables
+from zen_cli.nas.algorithms.exact.prices import Descent, Plane
+from zen_cli.nas.algorithms.exact.problem import Grid, Problem, Stage, make_variants, read_problem
+from zen_cli.nas.algorithms.exact.program import Program, Solution
+from zen_cli.nas.algorithms.exact.reduce import cut, prune, traits
+from zen_cli.nas.algorithms.exact.tables import SubLayer, sublayer_tables
 from zen_cli.nas.limits import Limits
-from zen_cli.nas.space import Gene, WidthRange
+from zen_cli.nas.space import Genome, WidthRange
 from zen_cli.net.ops import OPS
 
 WIDTHS = st.integers(1, 40).map(lambda steps: 8 * steps)
 MIXED = tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3])
+GROUPED = tiny_space("bottleneck", group_widths=[0, 8, 12], mid_width={"min": 8, "max": 80}, kernels=[1, 3, 7])
+PAIRS = tiny_space("mbconv", expansions=[1, 2, 6], kernels=[1, 3, 7], width={"min": 8, "max": 320})
+TWINS = tiny_space("mbconv", expansions=[1, 4], kernels=[1, 3, 7], width={"min": 8, "max": 320}, pair_widths=False)
+BASIC = tiny_space("basic", kernels=[1, 3, 7], width={"min": 8, "max": 320}, mid_width={"min": 8, "max": 320})
+VARIANTS = [
+    variant
+    for space in (BASIC, GROUPED, PAIRS, TWINS)
+    for variant in make_variants(space, space.seeds[0].blocks[1].gene)
+]
 
 
 def problem_of(limits: Limits, norm: str = "l1") -> Problem:
     return read_problem(MIXED, MIXED.seeds[0], limits, convention="paper", norm=norm, alpha=0.01)
 
 
-@settings(max_examples=60, deadline=None)
+def test_every_op_that_the_exact_search_takes_is_among_the_variants() -> None:
+    assert {op for op, kind in OPS.items() if kind.is_monotone} == {variant.gene.op for variant in VARIANTS}
+
+
+@settings(max_examples=150, deadline=None)
 @given(
-    op=st.sampled_from(["basic", "bottleneck", "mbconv"]),
-    kernel=st.sampled_from([1, 3, 7]),
-    widths=st.tuples(WIDTHS, WIDTHS, WIDTHS),
+    variant=st.sampled_from(VARIANTS),
+    data=st.data(),
+    widths=st.tuples(WIDTHS, WIDTHS),
     stride=st.sampled_from([1, 2, 3]),
     side=st.integers(3, 20),
     sublayers=st.integers(1, 4),
-    expansion=st.sampled_from([1, 2, 6]),
     convention=st.sampled_from(["paper", "zennas"]),
 )
-def test_tables_add_up_to_the_terms_of_a_block(
-    op: str,
-    kernel: int,
-    widths: tuple[int, int, int],
-    stride: int,
-    side: int,
-    sublayers: int,
-    expansion: int,
-    convention: str,
+def test_tables_add_up_to_the_terms_of_a_block(  # type: ignore[no-untyped-def]
+    variant, data: st.DataObject, widths: tuple[int, int], stride: int, side: int, sublayers: int, convention: str
 ) -> None:
-    ins, mid, out = widths
-    expansion = expansion if op == "mbconv" else 0
-    gene = Gene(op, kernel, out, stride, sublayers * OPS[op].units_per_sublayer, mid, expansion)
-    expected, _ = block_terms(gene, ins, side, convention, first=False)
-    variant = Variant(op, (kernel,), expansion=expansion)
+    ins, out = widths
+    low, high, step = variant.mids
+    mid = out if variant.is_tied else data.draw(st.integers(0, (high - low) // step)) * step + low
     tables = sublayer_tables(
         variant, Stage(side, stride), stride, *(singles([width], 8) for width in (ins, mid, out)), convention
     )
-    gain, params, macs = (
-        float(entry + first + shortcut + (sublayers - 1) * more)
-        for entry, first, more, shortcut in zip(*tables_in_order(tables), strict=True)
-    )
-    assert (params, macs) == (expected.params, expected.macs)
-    assert gain == pytest.approx(expected.log_gain, abs=1e-9)
-    assert variant.layers * sublayers == expected.layers
+    for number, kernel in enumerate(variant.kernels):
+        gene = make_gene(variant, kernel, out, mid, stride, sublayers)
+        expected, _ = block_terms(gene, ins, side, convention, first=False)
+        gain, params, macs = worth(tables, number, sublayers)
+        assert (params, macs) == (expected.params, expected.macs)
+        assert gain == pytest.approx(expected.log_gain, abs=1e-9)
+        assert variant.layers * sublayers == expected.layers
 
 
-def tables_in_order(tables):  # type: ignore[no-untyped-def]
-    return tables.entry, tables.first, tables.more, tables.shortcut
+def worth(tables: SubLayer, kernel: int, sublayers: int) -> tuple[float, float, float]:
+    """(gain, params, MACs) of a block where every cell is the only one."""
+    rows = [
+        entry[0, 0] + across[0, 0] + first[kernel, 0, 0] + (sublayers - 1) * more[kernel, 0, 0]
+        for entry, across, first, more in zip(tables.entry, tables.across, tables.first, tables.more, strict=True)
+    ]
+    return float(rows[0]), float(rows[1]), float(rows[2])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    variant=st.sampled_from(VARIANTS),
+    data=st.data(),
+    stride=st.sampled_from([1, 2]),
+    sublayers=st.integers(1, 3),
+)
+def test_a_cell_gains_no_less_and_costs_no_more_than_its_members(variant, data, stride, sublayers) -> None:  # type: ignore[no-untyped-def]
+    grids = Grid(8, 320, 8), variant.mids, Grid(8, 320, 8)
+    cells, inside = [], []
+    for low, high, step in grids:
+        ends = sorted(data.draw(st.integers(0, (high - low) // step)) * step + low for _ in range(3))
+        cells.append(Cells(np.array(ends[:1]), np.array(ends[2:]), step))
+        inside.append(singles(ends[1:2], step))
+    if variant.is_tied:
+        inside[1] = inside[2]
+        cells[1] = cells[2]
+    stage = Stage(9, stride)
+    whole = sublayer_tables(variant, stage, stride, *cells, "paper")
+    one = sublayer_tables(variant, stage, stride, *inside, "paper")
+    for kernel in range(len(variant.kernels)):
+        (gain, *costs), (member_gain, *member_costs) = (worth(each, kernel, sublayers) for each in (whole, one))
+        assert gain >= member_gain - 1e-9
+        assert all(cost <= member_cost for cost, member_cost in zip(costs, member_costs, strict=True))
+
+
+def test_twins_of_two_widths_are_worth_nothing() -> None:
+    variant = next(variant for variant in VARIANTS if variant.is_tied)
+    cells = [singles([8, 16], 8) for _ in range(3)]
+    tables = sublayer_tables(variant, Stage(8, 1), 1, *cells, "paper")
+    assert np.array_equal(np.isfinite(tables.first.gain[0]), np.eye(2, dtype=bool))
 
 
 @settings(max_examples=40, deadline=None)
@@ -90,6 +134,27 @@ def test_cells_hold_every_width_once_however_often_they_are_split(ratio: float, 
     assert bool(few.single.all()) and set(few.lo.tolist()) <= set(range(span.min, span.max + 1, step))
 
 
+@pytest.mark.parametrize("limits", [Limits(sublayers=6), Limits(layers=12), Limits(sublayers=7, layers=22)])
+@pytest.mark.parametrize("counts_blocks", [False, True])
+def test_depths_are_those_of_the_members(limits: Limits, counts_blocks: bool) -> None:
+    space = MIXED.model_copy(update={"max_blocks": 4})
+    problem = read_problem(space, space.seeds[0], limits, convention="paper", norm="l1", alpha=0.01)
+    depths = replace(problem, counts_blocks=counts_blocks).depths
+    reached = set()
+    for genome in members(space, 5):
+        if limits.admits(measure(genome, space.seeds[0], "paper")[0]):
+            state = 0
+            for gene in genome[1:-1]:
+                kind = depths.kinds[problem.variants[problem.variant_of(gene)].layers]
+                state = int(depths.next[kind][state, depths.steps.index(gene.sublayers)])
+            sublayers = sum(gene.sublayers for gene in genome[1:-1])
+            layers = sum(gene.depth * (2 if gene.op == "basic" else 3) for gene in genome[1:-1])
+            assert depths.states[state] == (sublayers, layers, len(genome) - 2 if counts_blocks else 0)
+            reached.add(state)
+    if counts_blocks:
+        assert reached | {0} == set(range(len(depths.states)))
+
+
 def test_the_descent_finds_the_lowest_point_of_known_planes() -> None:
     planes = [Plane(10, (1.0, 0.5)), Plane(14, (-2.0, 1.0)), Plane(18, (-0.5, -3.0)), Plane(9, (0.2, 0.2))]
     descent = Descent((8.0, 8.0), (True, True), 3.0)
@@ -99,35 +164,44 @@ def test_the_descent_finds_the_lowest_point_of_known_planes() -> None:
             break
         plane = max(planes, key=lambda one: one.at(prices))
         descent.tell(prices, plane.at(prices), plane)
-    axis = torch.linspace(0, 12, 241, dtype=torch.float64)
-    x, y = torch.meshgrid(axis, axis, indexing="ij")
-    lowest = torch.stack([one.level + one.slope[0] * x + one.slope[1] * y for one in planes]).amax(0).min()
+    x, y = np.meshgrid(np.linspace(0, 12, 241), np.linspace(0, 12, 241), indexing="ij")
+    lowest = np.max([one.level + one.slope[0] * x + one.slope[1] * y for one in planes], axis=0).min()
     assert descent.value <= float(lowest) + 1e-6
     assert descent.value >= float(lowest) - 0.2  # the grid is coarse
+
+
+def test_the_descent_takes_shorter_steps_while_nothing_gets_better() -> None:
+    descent = Descent((8.0, 8.0), (True, True), 3.0)
+    descent.tell(descent.ask(), 10.0, Plane(10, (1.0, 0.0)))
+    reaches = []
+    for number in range(6):
+        prices = descent.ask()
+        reaches.append(max(abs(new - old) for new, old in zip(prices, descent.best, strict=True)))
+        descent.tell(prices, 11.0 + number, Plane(1, (0.0, 0.0)))
+    assert reaches[0] == 3.0
+    assert all(after < 0.9 * before for before, after in pairwise(reaches))
 
 
 @pytest.mark.parametrize("prices", [(0.0, 0.0), (2e-3, 0.0), (1e-3, 2e-5), (0.0, 1e-4)])
 @pytest.mark.parametrize("norm", ["l1", "frobenius"])
 def test_the_program_finds_the_best_of_all_networks_at_any_prices(prices: tuple[float, float], norm: str) -> None:
     problem = problem_of(Limits(params=1, sublayers=5), norm)
-    rows = [measure(genome, MIXED.seeds[0], "paper") for genome in members(MIXED, 3)]
-    best = max(value(*row, norm) - prices[0] * row[0].params - prices[1] * row[0].macs for row in rows)
-    singles_graph = make_graph(problem, 1.0, covering=True)
-    solution = Program(problem, singles_graph).solve(prices)
+    best = max(priced(prices, norm).values())
+    solution = Program(problem, make_graph(problem, 1.0, covering=True)).solve(prices)
     assert solution.value == pytest.approx(best, abs=1e-9)
-    path = solution.path()
-    row = measure(path.genome, MIXED.seeds[0], "paper")
-    assert value(*row, norm) - prices[0] * row[0].params - prices[1] * row[0].macs == pytest.approx(best, abs=1e-9)
+    assert priced(prices, norm)[best_path(solution)] == pytest.approx(best, abs=1e-9)
     assert Program(problem, make_graph(problem, 2.0, covering=True)).solve(prices).value >= best - 1e-9
 
 
-def test_listing_finds_what_pruning_keeps() -> None:
+def priced(prices: tuple[float, float], norm: str = "l1") -> dict[Genome, float]:
+    """The values of all members of at most 3 sub-layers at prices."""
+    rows = ((genome, measure(genome, MIXED.seeds[0], "paper")) for genome in members(MIXED, 3))
+    return {genome: value(*row, norm) - prices[0] * row[0].params - prices[1] * row[0].macs for genome, row in rows}
+
+
+def test_listing_finds_all_that_are_good_enough() -> None:
     problem, prices = problem_of(Limits(params=1, sublayers=5)), (1e-3, 1e-5)
-    values = {
-        genome: value(*row, "l1") - prices[0] * row[0].params - prices[1] * row[0].macs
-        for genome in members(MIXED, 3)
-        for row in [measure(genome, MIXED.seeds[0], "paper")]
-    }
+    values = priced(prices)
     floor = sorted(values.values())[-150]
     expected = {genome for genome, one in values.items() if one >= floor - 1e-9}
     graph = make_graph(problem, 1.0, covering=True)
@@ -141,11 +215,49 @@ def test_listing_finds_what_pruning_keeps() -> None:
     assert prune(solution, solution.value + 1) is None
 
 
+def used(problem: Problem, genome: Genome) -> Iterator[Hashable]:
+    """What a path uses of a graph."""
+    yield "stem", genome[0].width
+    yield "head", genome[-1].width
+    stage = 0
+    for gene in genome[1:-1]:
+        stage += gene.stride > 1
+        slot, variant = Slot(stage, gene.stride > 1), problem.variant_of(gene)
+        yield "width", stage, gene.width
+        yield "mid", slot, variant, gene.mid
+        yield "depth", slot, variant, gene.sublayers
+
+
+def held(problem: Problem, graph: Graph) -> Iterator[Hashable]:
+    """What a graph of single widths has left."""
+    yield from (("stem", width) for width in graph.stem.lo.tolist())
+    yield from (("head", width) for width in graph.head.lo.tolist())
+    for stage, cells in enumerate(graph.widths):
+        yield from (("width", stage, width) for width in cells.lo.tolist())
+    for (slot, variant), choice in graph.choices.items():
+        yield from (("mid", slot, variant, mid) for mid in choice.mids.lo.tolist())
+        yield from (("depth", slot, variant, problem.depths.steps[step]) for step in choice.steps)
+
+
+def test_pruning_removes_exactly_what_no_good_path_uses() -> None:
+    problem, prices = problem_of(Limits(params=1, sublayers=5)), (1e-3, 1e-5)
+    best: dict[Hashable, float] = defaultdict(lambda: -math.inf)
+    for genome, one in priced(prices).items():
+        for what in used(problem, genome):
+            best[what] = max(best[what], one)
+    solution = Program(problem, make_graph(problem, 1.0, covering=True)).solve(prices)
+    for floor in sorted(set(best.values())):
+        kept, fewer = prune(solution, floor), prune(solution, floor + 1e-6)
+        assert kept is not None
+        assert set(held(problem, kept)) == {what for what, one in best.items() if one >= floor - 1e-8}
+        left = set() if fewer is None else set(held(problem, fewer))
+        assert left == {what for what, one in best.items() if one >= floor + 5e-7}
+
+
 def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
     problem, prices = problem_of(Limits(params=1, sublayers=4)), (1e-3, 1e-5)
     graph = make_graph(problem, 1.0, covering=True)
-    lowest = -1e9
-    everything = set(list_paths(Program(problem, graph).solve(prices), lambda: lowest, 10_000_000))
+    everything = every_path(Program(problem, graph).solve(prices))
     rng = Random(3)
     for _ in range(6):
         some = rng.sample(sorted(everything), 2)
@@ -153,10 +265,14 @@ def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
             continue
         halves = cut(problem, graph, some)
         assert halves is not None
-        parts = [set(list_paths(Program(problem, one).solve(prices), lambda: lowest, 10_000_000)) for one in halves]
+        parts = [every_path(Program(problem, one).solve(prices)) for one in halves]
         assert parts[0] | parts[1] == everything
         assert not parts[0] & parts[1]
         assert parts[0] and parts[1]
+
+
+def every_path(solution: Solution) -> set[Genome]:
+    return set(list_paths(solution, lambda: -1e9, 10_000_000))
 
 
 def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
@@ -167,14 +283,27 @@ def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
         polisher = Polisher(problem)
         start, end = polisher.weigh(genome), polisher.polish(genome)
         total, width, side = measure(genome, MIXED.seeds[0], "paper")
-        assert (start.params, start.macs) == (total.params, total.macs)
+        assert start.usage == (total.params, total.macs, total.layers, total.sublayers)
         assert start.value == pytest.approx(value(total, width, side, "l1"), abs=1e-9)
         assert start.feasible == limits.admits(total)
         assert end.merit >= start.merit
         assert all(limits.admits(measure(one, MIXED.seeds[0], "paper")[0]) for one in polisher.ranking())
 
 
-def test_layers_of_a_sublayer_are_those_of_its_block() -> None:
-    for op, layers in LAYERS_PER_SUBLAYER.items():
-        gene = Gene(op, 3, 16, 1, OPS[op].units_per_sublayer, 16, 1 if op == "mbconv" else 0)
-        assert block_terms(gene, 16, 8, "paper", first=False)[0].layers == layers
+def test_the_shortlist_has_the_best_of_all_pairs_of_moves() -> None:
+    limits = Limits(params=4_000, macs=150_000, sublayers=5)
+    polisher, rng = Polisher(problem_of(limits)), Random(2)
+    effects = np.array([[rng.uniform(-3, 3), *(rng.randint(-900, 900) for _ in range(4))] for _ in range(60)])
+    effects[0], starts, usage = 0, [1, 11, 12, 40, 60], (3_900, 149_000, 12, 5)
+    block = np.searchsorted(starts, np.arange(60), side="right")
+    merits = {}
+    for one in range(60):
+        for other in range(60):
+            if block[one] < block[other]:
+                merit = effects[one, 0] + effects[other, 0]
+                for column, limit, extra in ((0, 4_000, 0), (1, 150_000, 0), (3, 5, 1)):
+                    over = (usage[column] + effects[one, column + 1] + effects[other, column + 1]) / limit - 1
+                    merit -= 400 * (over + extra) if over > 0 else 0
+                merits[one, other] = merit
+    found = polisher._shortlist(usage, effects, starts)
+    assert found == sorted(merits, key=lambda pair: (-merits[pair], pair))[:48]

@@ -16,15 +16,17 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 
 # From left to right; a package stands for all of its modules.
 HOUSE = ("errors", "units", "devices", "net", "metrics", "formats", "nas", "exporters", "ui", "cli")
-# These may import torch when they are imported; all other modules import them inside a function.
+# What is slow to import, and what may import it when it is imported; all other modules do so inside a function.
 MEASURED = ("grad_norm", "naswot", "ntk", "phi", "sampling", "snip", "synflow")
-TORCH = (
-    "net.module",
-    "metrics.monte_carlo",
-    *(f"metrics.proxies.{name}" for name in MEASURED),
-    "nas.algorithms.exact",
-    "exporters",
-)
+SLOW = {
+    "torch": (
+        "net.module",
+        "metrics.monte_carlo",
+        *(f"metrics.proxies.{name}" for name in MEASURED),
+        "exporters",
+    ),
+    "numpy": ("nas.algorithms.exact",),
+}
 # Packages that only one home knows, and does without where they are missing.
 OPTIONAL = {"exporters": {"onnx", "onnxruntime", "safetensors", "timm"}, "metrics": {"triton"}}
 
@@ -70,8 +72,8 @@ def ours(name: str, *, top: bool = False) -> set[str]:
     return {target for is_ours, target in imports(name, top=top) if is_ours and target}
 
 
-def may_import_torch(name: str) -> bool:
-    return any(name == home or name.startswith(home + ".") for home in TORCH)
+def may_import(name: str, package: str) -> bool:
+    return any(name == home or name.startswith(home + ".") for home in SLOW[package])
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -91,11 +93,12 @@ def test_there_are_no_circles() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
+@pytest.mark.parametrize("package", SLOW)
 @pytest.mark.parametrize("name", MODULES)
-def test_torch_is_imported_only_where_it_may_be(name: str) -> None:
-    if not may_import_torch(name):
-        assert "torch" not in {target for _, target in imports(name, top=True)}
-        assert not {target for target in ours(name, top=True) if may_import_torch(target)}
+def test_slow_packages_are_imported_only_where_they_may_be(name: str, package: str) -> None:
+    if not may_import(name, package):
+        assert package not in {target for _, target in imports(name, top=True)}
+        assert not {target for target in ours(name, top=True) if may_import(target, package)}
 
 
 def test_only_declared_packages_are_imported() -> None:
@@ -105,7 +108,8 @@ def test_only_declared_packages_are_imported() -> None:
         assert foreign <= known | OPTIONAL.get(name.split(".")[0], set()), name
 
 
-WITHOUT_TORCH = [
+CIFAR = ["search", "--preset", "cifar-1m", "--verify", "0"]
+WITHOUT_NUMPY = [
     ["--help"],
     ["score", "--help"],
     ["--version"],
@@ -113,7 +117,7 @@ WITHOUT_TORCH = [
     ["search", "--help"],
     ["search", "--list-presets"],
     ["search", "--check", "--preset", "imagenet-400m"],
-    ["search", "--preset", "cifar-1m", "--budget", "400evals", "--verify", "0"],
+    [*CIFAR, "--budget", "400evals"],
     ["search", "--space", "regnet", "--proxy", "balanced", "--max-layers", "60", "--budget", "400evals"],
     ["export", "--help"],
     ["export", "--to", "json", "SuperConvK3BNRELU(3,8,1,2)"],
@@ -121,17 +125,22 @@ WITHOUT_TORCH = [
     ["score", "--estimator", "mean-field", "--breakdown", "SuperConvK3BNRELU(3,8,1,2)"],
     ["score", "--estimator", "mean-field", "--format", "table", "SuperConvK3BNRELU(3,8,1,2)"],
 ]
+WITHOUT_TORCH = [
+    [*CIFAR, "--algorithm", "exact", "--gap", "5%", "--top", "1"],
+    [*CIFAR, "--budget", "400evals", "--bound"],
+]
 
 
-@pytest.mark.parametrize("words", WITHOUT_TORCH, ids=" ".join)
-def test_these_commands_never_import_torch(words: list[str]) -> None:
+@pytest.mark.parametrize("words", WITHOUT_NUMPY + WITHOUT_TORCH, ids=" ".join)
+def test_these_commands_never_import_slow_packages(words: list[str]) -> None:
+    slow = {"torch"} if words in WITHOUT_TORCH else {"torch", "numpy"}
     script = (
         "import sys\n"
         f"sys.argv = ['zen', *{words!r}]\n"
         "from zen_cli.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: code = end.code\n"
-        "sys.exit(code or ('torch' in sys.modules and 'torch was imported'))"
+        f"sys.exit(code or sorted({slow} & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

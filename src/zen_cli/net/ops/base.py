@@ -173,6 +173,8 @@ class Block(BaseModel):
         is_searchable: whether a space may contain it between stem and head.
         has_mid: whether its genes have a `mid`.
         has_pairs: whether `mid` of its genes is a unit's width, so that units alternate between two widths.
+        is_monotone: whether no gain and no cost of a unit falls where a width grows, and the widths of units repeat
+            after `units_per_sublayer` of them: what the exact search needs to know. It refuses other ops.
         structure: matches its name in a published structure string; None if it has none.
         structure_example: such a name.
         structure_numbers: what the numbers after in, out and stride are.
@@ -191,6 +193,7 @@ class Block(BaseModel):
     is_searchable: ClassVar[bool] = True
     has_mid: ClassVar[bool] = True
     has_pairs: ClassVar[bool] = False
+    is_monotone: ClassVar[bool] = False
     structure: ClassVar[re.Pattern[str] | None] = None
     structure_example: ClassVar[str] = ""
     structure_numbers: ClassVar[tuple[str, ...]] = ("mid", "depth")
@@ -349,5 +352,9 @@ def optional(**values: tuple[int, int]) -> dict[str, int | bool]:
 
 
 def round_to_8(expansion: int, width: int) -> int:
-    """`expansion * width` as the nearest multiple of 8, at least 8, as the published inverted residuals round it."""
-    return max(8, (expansion * width + 4) // 8 * 8)
+    """`expansion * width` as the nearest multiple of 8, at least 8, as the published inverted residuals round it.
+
+    Plain arithmetic, because the exact search has arrays for widths.
+    """
+    rounded = (expansion * width + 4) // 8 * 8
+    return rounded + 8 * (rounded == 0)

@@ -27,7 +27,7 @@ class MBConvBlock(Block):
     letter, title, color = "M", "inverted residual", "#e8853a"
     chart_style = "fill:#ffe8cc,stroke:#e8590c,color:#5c2404"
     # ids name an inverted residual as the bottleneck with as many groups as channels that it is
-    units_per_sublayer, squeeze_after, hashed_as, has_pairs = 2, 1, "bottleneck", True
+    units_per_sublayer, squeeze_after, hashed_as, has_pairs, is_monotone = 2, 1, "bottleneck", True, True
     structure = re.compile(r"SuperResIDWE(?P<expansion>[0-9]{1,4})K(?P<kernel>[0-9]{1,4})")
     structure_example = "SuperResIDWE4K7"
 

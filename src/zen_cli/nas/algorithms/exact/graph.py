@@ -1,35 +1,111 @@
-"""What is left of a problem: for each place the blocks that may still stand there, in cells of widths."""
+"""What is left of a problem: for each position the blocks that it can still have, with widths in cells.
+
+A cell is a set of neighbouring widths that the bound treats as one. Gains and costs both grow with every width. A cell
+that gains like its widest member and costs like its narrowest is therefore never worth less than any of its members:
+what is proven of the cell is proven of them all. Cells that matter are split until each holds one width, and then
+nothing is lost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from ....net.ops import OPS
-from ...space import Gene, WidthRange
-from .cells import Cells, cover, points, singles
-from .problem import Problem, Variant
+from ....net.ops import Gene
+from ...space import WidthRange
+from .problem import Grid, Problem, Variant
+
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
 
 
-class Place(NamedTuple):
-    """Where blocks stand: in a stage, as its first block (`enter`) or behind it."""
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Disjoint intervals of widths, ascending: the multiples of `step` from `lo` to `hi`, int64 [C] each."""
+
+    lo: Ints
+    hi: Ints
+    step: int
+
+    @property
+    def count(self) -> int:
+        """C, the number of cells."""
+        return self.lo.size
+
+    @property
+    def single(self) -> Bools:
+        """Which cells hold one width only, bool [C]."""
+        mask: Bools = self.lo == self.hi
+        return mask
+
+    def keep(self, which: Bools) -> Cells:
+        """The cells of a mask, bool [C]."""
+        return Cells(self.lo[which], self.hi[which], self.step)
+
+    def split(self) -> tuple[Cells, Ints]:
+        """Every cell of several widths cut in two, and for each part the index of the cell it was in, int64 [C']."""
+        middle = (self.lo + self.hi) // (2 * self.step) * self.step
+        several = ~self.single
+        lo = np.concatenate([self.lo, (middle + self.step)[several]])
+        hi = np.concatenate([np.where(several, middle, self.hi), self.hi[several]])
+        parents = np.arange(self.count)
+        parents = np.concatenate([parents, parents[several]])
+        order = np.argsort(lo, kind="stable")
+        return Cells(lo[order], hi[order], self.step), parents[order]
+
+    def inside(self, index: int) -> int:
+        """A width of a cell: the one in its middle."""
+        lo, hi = int(self.lo[index]), int(self.hi[index])
+        return (lo + hi) // (2 * self.step) * self.step if lo < hi else lo
+
+
+def cover(span: Grid | WidthRange, ratio: float) -> Cells:
+    """Cells that hold every width of a range; the widest of a cell is at most `ratio` times the narrowest."""
+    lo, hi = [], []
+    width = span.min
+    while width <= span.max:
+        end = max(width, min(span.max, int(width * ratio) // span.step * span.step))
+        lo.append(width)
+        hi.append(end)
+        width = end + span.step
+    return Cells(np.array(lo), np.array(hi), span.step)
+
+
+def points(span: Grid | WidthRange, ratio: float) -> Cells:
+    """Single widths of a range, each about `ratio` times the one before."""
+    widths, width = [], span.min
+    while width <= span.max:
+        widths.append(width)
+        width = max(width + span.step, int(width * ratio) // span.step * span.step)
+    return singles(widths, span.step)
+
+
+def singles(widths: Sequence[int], step: int) -> Cells:
+    """One cell for each of these widths."""
+    rows = np.array(sorted(set(widths)))
+    return Cells(rows, rows, step)
+
+
+class Slot(NamedTuple):
+    """A position of blocks: in a stage, as its first block (`enter`) or after it."""
 
     stage: int
     enter: bool
 
 
 class Choice(NamedTuple):
-    """What a variant at a place may still be: cells of its mid width, and indices of `Depths.steps`, ascending."""
+    """What a variant in a slot can still be: cells of its mid width, and indices of `Depths.steps`, ascending."""
 
     mids: Cells
     steps: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """What is left of a problem: cells of stem, widths (per stage) and head, the blocks' choices, and the exits.
 
@@ -39,14 +115,14 @@ class Graph:
     stem: Cells
     widths: tuple[Cells, ...]
     head: Cells
-    choices: dict[tuple[Place, int], Choice]
-    exits: tuple[Tensor, ...]
+    choices: dict[tuple[Slot, int], Choice]
+    exits: tuple[Bools, ...]
 
     def ins(self, stage: int) -> Cells:
-        """The widths in front of a block behind this stage's first; those of the stem belong to stage 0."""
+        """The widths before a block that is not this stage's first; those of the stem belong to stage 0."""
         if stage:
             return self.widths[stage]
-        lo, hi = (torch.cat([getattr(one, end) for one in (self.stem, self.widths[0])]) for end in ("lo", "hi"))
+        lo, hi = (np.concatenate([getattr(one, end) for one in (self.stem, self.widths[0])]) for end in ("lo", "hi"))
         return Cells(lo, hi, self.widths[0].step)
 
     @property
@@ -59,7 +135,7 @@ class Graph:
         """Every cell of several widths cut in two."""
         (stem, stem_parents), (head, _) = self.stem.split(), self.head.split()
         widths, parents = zip(*(cells.split() for cells in self.widths), strict=True)
-        columns = [torch.cat([stem_parents, parents[0] + self.stem.count]), *parents[1:]]
+        columns = [np.concatenate([stem_parents, parents[0] + self.stem.count]), *parents[1:]]
         return Graph(
             stem,
             widths,
@@ -79,41 +155,34 @@ def make_graph(problem: Problem, ratio: float, *, covering: bool) -> Graph:
         cells = make(span, ratio)
         if own in span:
             return cells
-        lo, hi = (torch.cat([end, torch.tensor([own])]) for end in (cells.lo, cells.hi))
-        return Cells(lo, hi, cells.step)
+        return Cells(np.append(cells.lo, own), np.append(cells.hi, own), cells.step)
 
     stem, head = (ends(*pair) for pair in problem.conv_spans())
     strided = len(problem.stages) - 1
+    mids = [make(variant.mids, ratio) for variant in problem.variants]
     choices = {}
-    for place in places(problem):
-        others = strided - place.enter
-        for index, variant in enumerate(problem.variants):
-            most = problem.depths.most - others * space.depth.min
-            steps = tuple(i for i, n in enumerate(problem.depths.steps) if n <= most)
-            if steps:
-                span = space.width if variant.op == "mbconv" else space.mid_width
-                choices[place, index] = Choice(make(span, ratio), steps)
+    for slot in slots(problem):
+        most = problem.depths.most - (strided - slot.enter) * space.depth.min
+        steps = tuple(i for i, n in enumerate(problem.depths.steps) if n <= most)
+        if steps:
+            choices.update({(slot, index): Choice(cells, steps) for index, cells in enumerate(mids)})
     graph = Graph(stem, tuple(make(space.width, ratio) for _ in problem.stages), head, choices, ())
     states = len(problem.depths.states)
-    exits = [torch.ones(states, graph.ins(stage).count, dtype=torch.bool) for stage in range(strided + 1)]
+    exits = [np.ones((states, graph.ins(stage).count), dtype=np.bool_) for stage in range(strided + 1)]
     if not strided:
-        exits[0][:, : stem.count] = False  # some block stands between stem and head
+        exits[0][:, : stem.count] = False  # there is a block between stem and head
     return replace(graph, exits=tuple(exits))
 
 
-def places(problem: Problem) -> Iterator[Place]:
-    """Where blocks may stand, front to back."""
+def slots(problem: Problem) -> Iterator[Slot]:
+    """The positions of blocks, in the order of a network."""
     for stage in range(len(problem.stages)):
         if stage:
-            yield Place(stage, True)
-        yield Place(stage, False)
+            yield Slot(stage, True)
+        yield Slot(stage, False)
 
 
 def make_gene(variant: Variant, kernel: int, width: int, mid: int, stride: int, sublayers: int) -> Gene:
-    """A block; a mid width that stands for a cell becomes one that the variant can have."""
-    if variant.group_width:
-        mid = max(2, round(mid / variant.group_width)) * variant.group_width
-    if variant.twins:
-        mid = width
-    depth = sublayers * OPS[variant.op].units_per_sublayer
-    return Gene(variant.op, kernel, width, stride, depth, mid, variant.expansion, variant.group_width)
+    """A block."""
+    gene = variant.gene._replace(kernel=kernel, width=width, mid=width if variant.is_tied else mid, stride=stride)
+    return gene.with_sublayers(sublayers)

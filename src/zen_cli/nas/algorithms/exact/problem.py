@@ -1,52 +1,59 @@
-"""What the exact search is asked: a space, a seed network and limits, refused where they cannot be solved."""
+"""What the exact search solves: a space, a seed network and limits, refused with the reason where it cannot."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from ....errors import UsageError
 from ....metrics.mean_field import log_delta
-from ....net.layers import shrink
-from ....net.ops import OPS
+from ....net.layers import ConvLayer, shrink
+from ....net.ops import OPS, Gene, block_units
 from ....net.spec import ArchSpec
 from ...limits import Limits
-from ...space import BlockSpace, Gene, WidthRange, genome_of
+from ...space import BlockSpace, WidthRange, genome_of
+from .depths import MAX_STATES, Depth, Depths, make_depths
 
-LAYERS_PER_SUBLAYER = {"basic": 2, "bottleneck": 6, "mbconv": 6}
-
-MAX_DEPTH_STATES = 60
 MAX_SUBLAYERS = 200
 
+SUMS = ("params", "macs", "layers", "sublayers")
+FREE_FIELDS = {"mid", "expansion", "group_width"}
 _INSTEAD = "use --algorithm evolution"
 
 
-class Variant(NamedTuple):
-    """A kind of block whose kernel, mid width and width are still open.
+class Grid(NamedTuple):
+    """Widths from `min` to `max`, all multiples of `step`."""
 
-    The kernel of a basic unit weighs on both of its convolutions, so that each kernel is a variant of its own; that of
-    the other ops weighs on the mid width alone and is chosen when the tables are made. `twins` are inverted residuals
-    whose pairs have one width.
+    min: int
+    max: int
+    step: int
+
+
+class Variant(NamedTuple):
+    """A kind of block whose widths, kernel and depth are still open.
+
+    Attributes:
+        gene: one sub-layer of it with stride 1; its widths and kernel mean nothing.
+        kernels: the kernels that it can have; its first convolution is the same for all of them.
+        mids: the values that `mid` can have.
+        is_tied: whether `mid` is the width itself.
+        layers: convolutions of one sub-layer.
     """
 
-    op: str
+    gene: Gene
     kernels: tuple[int, ...]
-    group_width: int = 0
-    expansion: int = 0
-    twins: bool = False
-
-    @property
-    def layers(self) -> int:
-        """Convolutions of one sub-layer."""
-        return LAYERS_PER_SUBLAYER[self.op]
+    mids: Grid
+    is_tied: bool
+    layers: int
 
 
 class Stage(NamedTuple):
-    """A stretch of blocks on maps of one size: the first block has the stride, the rest has none.
+    """Consecutive blocks on maps of one size: the first block has the stride, the others have none.
 
-    `in_side` is the side in front of the stretch. The stage behind the stem has stride 1 and may be empty.
+    `in_side` is the side of the map before the first block. The stage after the stem has stride 1 and may be empty.
     """
 
     in_side: int
@@ -54,13 +61,16 @@ class Stage(NamedTuple):
 
     @property
     def side(self) -> int:
-        """Side of the maps behind the first block."""
+        """Side of the maps after the first block."""
         return shrink(self.in_side, self.stride)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A search problem; make it with `read_problem`."""
+    """A search problem; make it with `read_problem`.
+
+    `counts_blocks` says whether the depths count blocks too, so that no path has more than `max_blocks`.
+    """
 
     space: BlockSpace
     seed: ArchSpec
@@ -68,6 +78,7 @@ class Problem:
     convention: str
     norm: str
     alpha: float
+    counts_blocks: bool = False
 
     @cached_property
     def stem(self) -> Gene:
@@ -81,7 +92,7 @@ class Problem:
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """The stretches between stem and head."""
+        """The stages between stem and head."""
         side = shrink(self.seed.resolution, self.stem.stride)
         rows = [Stage(side, 1)]
         for gene in genome_of(self.seed)[1:-1]:
@@ -93,24 +104,35 @@ class Problem:
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """What a block can be."""
-        space = self.space
-        rows: list[Variant] = []
-        if "basic" in space.ops:
-            rows += [Variant("basic", (kernel,)) for kernel in sorted(set(space.kernels))]
-        if "bottleneck" in space.ops:
-            rows += [Variant("bottleneck", space.kernels, group_width=each) for each in sorted(set(space.group_widths))]
-        if "mbconv" in space.ops:
-            twins = not space.pair_widths
-            rows += [Variant("mbconv", space.kernels, 0, each, twins) for each in sorted(set(space.expansions))]
-        return tuple(rows)
+        return tuple(make_variants(self.space, genome_of(self.seed)[1]))
 
     @cached_property
     def depths(self) -> Depths:
         """The depths between stem and head."""
-        return Depths.within(self)
+        ends = self.stem.sublayers + self.head.sublayers
+        return make_depths(
+            sorted({variant.layers for variant in self.variants}),
+            (self.space.depth.min, self.space.depth.max),
+            sublayers=None if self.limits.sublayers is None else self.limits.sublayers - ends,
+            layers=None if self.limits.layers is None else self.limits.layers - ends,
+            blocks=self.max_blocks,
+            counts_blocks=self.counts_blocks,
+        )
+
+    @property
+    def max_blocks(self) -> int:
+        """The most blocks between stem and head."""
+        return self.space.max_blocks - 2
+
+    def variant_of(self, gene: Gene) -> int:
+        """The number of a block's variant."""
+        for index, (one, kernels, *_) in enumerate(self.variants):
+            if gene.kernel in kernels and gene._replace(kernel=0, width=0, stride=1, depth=one.depth, mid=0) == one:
+                return index
+        raise ValueError(f"a block of no variant: {gene}")
 
     def log_delta(self, state: Depth) -> float:
-        """log Delta behind this depth on a last map of one element, in nats."""
+        """log Delta at this depth for a last map of one element, in nats."""
         layers = state.layers + self.stem.depth + self.head.depth
         return log_delta(self.norm, self.alpha, layers, 1, 1)
 
@@ -124,115 +146,70 @@ class Problem:
         return (self.stem.width, self.space.stem_width), (self.head.width, self.space.head_width)
 
 
-class Depth(NamedTuple):
-    """Depth between stem and head: sub-layers, and convolutions (the most there can be, where depths are merged)."""
-
-    sublayers: int
-    layers: int
-
-
-@dataclass(frozen=True)
-class Depths:
-    """The depths that a path can have, as numbered states, the shallowest first.
-
-    Attributes:
-        states: the depth of each state.
-        most: the most sub-layers that there can be.
-        exact: whether a state knows both its sub-layers and its convolutions. Otherwise it counts what is limited, and
-            log Delta is bounded from above by that of the most convolutions.
-        steps: block depths in sub-layers.
-        kinds: by layers per sub-layer, the number of a kind of block: those of a kind lead from state to state alike.
-        next: next[kind][state][i] is the state behind a block of steps[i] sub-layers, or the number of states where
-            it is too deep.
-    """
-
-    states: tuple[Depth, ...]
-    most: int
-    exact: bool
-    steps: range
-    kinds: dict[int, int]
-    next: list[list[list[int]]]
-
-    @classmethod
-    def within(cls, problem: Problem) -> Depths:
-        """The depths that a problem's limits on sub-layers and layers allow."""
-        space, limits = problem.space, problem.limits
-        kinds = sorted({LAYERS_PER_SUBLAYER[op] for op in space.ops})
-        ends = problem.stem.depth + problem.head.depth
-        sublayers = math.inf if limits.sublayers is None else limits.sublayers - ends
-        layers = math.inf if limits.layers is None else limits.layers - ends
-        most = int(max(0, min(sublayers, layers // kinds[0])))
-        rows = sorted(_reachable(most, layers, kinds))
-        exact = len(rows) <= MAX_DEPTH_STATES or (limits.sublayers is not None and limits.layers is not None)
-        if not exact and limits.layers is None:
-            rows = [Depth(count, count * kinds[-1]) for count in range(most + 1)]
-        elif not exact:
-            rows = sorted({Depth(0, row.layers) for row in rows})
-        index = {_key(row, exact, limits): number for number, row in enumerate(rows)}
-        steps = range(space.depth.min, max(space.depth.min, min(space.depth.max, most)) + 1)
-        table = [
-            [
-                [
-                    index.get(_key(Depth(row.sublayers + n, row.layers + n * layer), exact, limits), len(rows))
-                    for n in steps
-                ]
-                for row in rows
-            ]
-            for layer in kinds
-        ]
-        if not exact and limits.layers is None:  # all lead alike
-            return cls(tuple(rows), most, exact, steps, dict.fromkeys(kinds, 0), table[:1])
-        return cls(tuple(rows), most, exact, steps, {layer: kind for kind, layer in enumerate(kinds)}, table)
+def make_variants(space: BlockSpace, gene: Gene) -> Iterator[Variant]:
+    """The variants of all ops of a space; a block of it says what its blocks have beside their numbers."""
+    for op in (op for op in OPS if op in space.ops):
+        kind = OPS[op]
+        rows = [kind.converted(gene, space, each) for each in sorted(set(space.expansions)) or (0,)]
+        if "group_width" in kind.free_fields(space):
+            rows = [row._replace(group_width=each) for row in rows for each in sorted(set(space.group_widths))]
+        for row in dict.fromkeys(row._replace(kernel=0, width=0, stride=1, mid=0).with_sublayers(1) for row in rows):
+            grid = _mids(space, row)
+            by_entry: dict[ConvLayer, list[int]] = {}
+            layers = 0
+            for kernel in sorted(set(space.kernels)):
+                sample = row._replace(kernel=kernel, width=space.width.max, mid=grid.max)
+                chains = [unit.layers(space.seeds[0].resolution) for unit in block_units(sample, 1)]
+                by_entry.setdefault(chains[0][0], []).append(kernel)
+                layers = sum(map(len, chains))
+            is_tied = kind.has_pairs and "mid" not in kind.free_fields(space)
+            for kernels in by_entry.values():
+                yield Variant(row, tuple(kernels), grid, is_tied, layers)
 
 
-def _reachable(most: int, layers: float, kinds: list[int]) -> set[Depth]:
-    rows = {Depth(0, 0)}
-    front = rows
-    for _ in range(most):
-        front = {Depth(row.sublayers + 1, row.layers + kind) for row in front for kind in kinds}
-        front = {row for row in front if row.layers <= layers}
-        rows = rows | front
-    return rows
+def _mids(space: BlockSpace, gene: Gene) -> Grid:
+    """The values that `mid` can have: two or more whole groups where there are groups."""
+    span, group = gene.kind.mid_span(space), gene.group_width
+    step = math.lcm(span.step, group) if group else span.step
+    least = -(-max(span.min, 2 * group) // step) * step
+    return Grid(least, span.max // step * step, step)
 
 
-def _key(depth: Depth, exact: bool, limits: Limits) -> tuple[int, ...]:
-    """What tells a state from others."""
-    if exact:
-        return depth
-    return (depth.sublayers,) if limits.layers is None else (depth.layers,)
-
-
-def check_exact(space: object, limits: Limits, seed: ArchSpec | None = None) -> None:
-    """Whether the exact search can take a space and limits.
+def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> str:
+    """Why the exact search cannot take a problem, as `field: fault; fix`; empty if it can.
 
     Args:
         space: the space.
         limits: the limits.
         seed: the seed network, where it is known.
-
-    Raises:
-        UsageError: it cannot, with the reason and what to do.
     """
     if not isinstance(space, BlockSpace):
         name = getattr(space, "kind", type(space).__name__)
-        raise UsageError(f"--algorithm exact: needs a space of free blocks, which {name} is not; {_INSTEAD}")
-    if limits.depth_width_ratio is not None:
-        raise UsageError(
-            f"--max-depth-width-ratio: is no sum over blocks, which --algorithm exact needs; leave it out or {_INSTEAD}"
-        )
+        return f"--algorithm exact: needs a space of free blocks, which {name} is not; {_INSTEAD}"
+    for name, limit in limits._asdict().items():
+        if limit is not None and name not in SUMS:
+            option = "--max-" + name.replace("_", "-")
+            return f"{option}: is no sum over blocks, which --algorithm exact needs; leave it out or {_INSTEAD}"
     if limits.sublayers is None and limits.layers is None:
-        raise UsageError(
+        return (
             "--algorithm exact: needs a limit on the depth; give --max-sublayers or --max-layers, because the score "
             "grows with every layer"
         )
-    for one in (*space.seeds, *(() if seed is None else (seed,))):
-        if any(block.se is not None for block in one.blocks):
-            raise UsageError(
-                f"--algorithm exact: the score does not see squeeze-and-excitation, so that the best network has none; "
+    for op in space.ops:
+        kind = OPS[op]
+        if not kind.is_monotone:
+            return f"--algorithm exact: is not known to be right for op {op}; {_INSTEAD}"
+        if not set(kind.free_fields(space)) <= FREE_FIELDS:
+            return f"--algorithm exact: does not know all that may change in op {op}; {_INSTEAD}"
+    for block in (block for one in (*space.seeds, *(() if seed is None else (seed,))) for block in one.blocks):
+        if block.se is not None:
+            return (
+                "--algorithm exact: the score does not see squeeze-and-excitation, so that the best network has none; "
                 f"take se out of the seeds or {_INSTEAD}"
             )
-        if any(OPS[block.op].units_per_sublayer > 1 and block.depth % 2 for block in one.blocks):
-            raise UsageError(f"--algorithm exact: a seed has an odd number of units in a block; {_INSTEAD}")
+        if block.depth % OPS[block.op].units_per_sublayer:
+            return f"--algorithm exact: a seed has an odd number of units in a block; {_INSTEAD}"
+    return ""
 
 
 def read_problem(
@@ -241,22 +218,36 @@ def read_problem(
     """A problem, checked.
 
     Raises:
-        UsageError: the exact search cannot take it, or nothing keeps its depth limits.
+        UsageError: the exact search cannot take it, or no network keeps its limits on the depth.
     """
-    check_exact(space, limits, seed)
+    if reason := unsupported(space, limits, seed):
+        raise UsageError(reason)
+    for name in SUMS[:2]:
+        limit = getattr(limits, name)
+        if limit is not None and limit < 1:
+            raise UsageError(f"--max-{name}: {limit} is less than any network needs; raise it")
     problem = Problem(space, seed, limits, convention, norm, alpha)
     ends = problem.stem.depth + problem.head.depth
-    blocks = max(1, len(problem.stages) - 1)
-    least = blocks * space.depth.min
-    layers = least * min(LAYERS_PER_SUBLAYER[op] for op in space.ops)
+    least = max(1, len(problem.stages) - 1) * space.depth.min
+    layers = least * min(variant.layers for variant in problem.variants)
     for name, limit, needed in (
         ("sublayers", limits.sublayers, ends + least),
         ("layers", limits.layers, ends + layers),
     ):
         if limit is not None and limit < needed:
             raise UsageError(f"--max-{name}: {limit} is less than the {needed} of the shallowest network of the space")
-    if problem.depths.steps.stop - 1 > MAX_SUBLAYERS or len(problem.depths.states) > MAX_SUBLAYERS * 10:
+    if problem.depths.steps.stop - 1 > MAX_SUBLAYERS or len(problem.depths.states) > MAX_STATES:
         raise UsageError(
             f"--algorithm exact: takes limits of up to {MAX_SUBLAYERS} sub-layers; give a lower one or {_INSTEAD}"
         )
     return problem
+
+
+def check_exact(space: object, limits: Limits, seed: ArchSpec | None = None) -> None:
+    """Refuses what `unsupported` gives a reason for.
+
+    Raises:
+        UsageError: the exact search cannot take the problem, with the reason and what to do.
+    """
+    if reason := unsupported(space, limits, seed):
+        raise UsageError(reason)

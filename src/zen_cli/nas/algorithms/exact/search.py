@@ -1,29 +1,31 @@
-"""The exact search: prices, cells, branches, and a local search for networks; see docs/exact.md."""
+"""The exact search: prices, cells, branch and bound, and a local search for networks; see docs/exact.md."""
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ....errors import UsageError
 from ....metrics.terms import score_spec, spec_terms
 from ....net.spec import ArchSpec
-from ...space import Genome, genome_of, to_spec
-from .branch import cut
-from .dual import Descent, Plane
-from .dynamic import Prices, Program, Solution
+from ...limits import Limits
+from ...space import BlockSpace, Genome, genome_of, to_spec
+from .depths import MAX_STATES
 from .graph import Graph, make_graph
-from .listing import TooManyError, list_paths
+from .paths import TooManyError, best_path, list_paths
 from .polish import Polisher
-from .problem import Problem
-from .prune import prune
+from .prices import Descent, Plane
+from .problem import SUMS, Problem, read_problem
+from .program import ROUNDING, Prices, Program, Solution
+from .reduce import cut, prune
 
-_COARSE = 1.25
-_FEW = 100
-_MANY = 20_000
+COARSE = 1.25  # the widest width of a first cell over its narrowest
+WHOLE = 1e9  # one cell for all widths
+FEW, MANY = 100, 20_000  # paths that are listed before cutting, and where nothing can be cut
 
 
 class Progress(NamedTuple):
@@ -39,10 +41,10 @@ class ExactResult(NamedTuple):
     """What the search found and proved.
 
     Attributes:
-        networks: the best, distinct, best first.
+        networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
         values: their closed-form scores in nats.
-        bound: no network of the space within the limits exceeds it.
-        gap: bound over the best value, less one; infinite where no network was asked for or found.
+        bound: no network of the space within the limits exceeds it; always finite.
+        gap: bound over the best value, less one; infinite where no network was found.
         iterations: dynamic programs solved.
         stopped: why it ended: `optimal`, `gap`, `deadline`, or `branches` where nothing was left to divide.
     """
@@ -55,9 +57,67 @@ class ExactResult(NamedTuple):
     stopped: str
 
 
+def solve(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    top: int = 1,
+    gap: float = 0.005,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> ExactResult:
+    """The best networks of a space within limits, with a bound that none exceeds.
+
+    Args:
+        space: a space of free blocks.
+        seed: its seed network: resolution, channels in, classes and strides.
+        limits: params and MACs as wanted, and a depth.
+        convention: of the score, `paper` or `zennas`.
+        norm: of the score, `frobenius` or `l1`.
+        alpha: size of the perturbation.
+        top: number of networks.
+        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
+        known: networks within the limits that are known already.
+        deadline: called between steps; the search stops when it returns True.
+        on_progress: called after every step.
+
+    Raises:
+        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    return Search(problem, gap, known, deadline, on_progress).run(top)
+
+
+def upper_bound(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+) -> float:
+    """A score in nats that no network of the space within the limits exceeds; arguments and errors as for `solve`.
+
+    The better the known networks are, the less is left to search.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    search = Search(problem, 0.0, known, deadline, None)
+    with suppress(Stop):
+        search.prepare()
+    return search.bound
+
+
 @dataclass
-class _Part:
-    """A part of the space: what is left of its graph, prices to start from, and a bound."""
+class Node:
+    """A part of the space: what is left of its graph, prices to start from, a bound, and a radius for `Descent`."""
 
     graph: Graph
     prices: Prices
@@ -84,12 +144,13 @@ class Search:
         self.target = gap
         self.deadline = deadline
         self.on_progress = on_progress
-        self.polisher = Polisher(problem)
+        self.polisher = Polisher(problem, check=self._check)
         self.iterations = 0
-        self.bound = math.inf
         self.tried: set[Genome] = set()
-        for spec in known:
-            self.polisher.weigh(genome_of(spec))
+        self.smallest = problem.space.smallest(problem.seed)
+        for genome in (*map(genome_of, known), *self.smallest, genome_of(problem.seed)):
+            self.polisher.weigh(genome)
+        self.bound = self._first_bound()
 
     @property
     def floor(self) -> float:
@@ -112,22 +173,24 @@ class Search:
                 self._branch(root)
         except Stop as stop:
             stopped = str(stop)
-        if self.bound <= self.floor + 1e-9:
+        if self.bound <= self.floor + ROUNDING:
             stopped = "optimal"
         return self._result(top, stopped)
 
-    def prepare(self) -> _Part | None:
+    def prepare(self) -> Node | None:
         """The whole space without what cannot matter, cell by cell down to single widths; None if nothing is left."""
-        layers = max(state.layers for state in self.problem.depths.states)
-        start = self._scaled(0.1 * layers)
-        rough = Program(self.problem, make_graph(self.problem, _COARSE, covering=False))
-        descent, genomes = self._descend(rough, start, 0.07 * layers, rounds=25)
+        start, radius = self._start()
+        rough = Program(self.problem, make_graph(self.problem, COARSE, covering=False))
+        descent, genomes = self._descend(rough, start, radius, rounds=25)
+        if self._must_count_blocks(genomes):
+            return self.prepare()
+        known = self.floor
         self._polish(genomes, 3)
-        if not math.isfinite(self.floor):
-            self._polish(list(self.problem.space.smallest(self.problem.seed)), 3)
+        if self.floor <= known:
+            self._polish(self.smallest, 3)
         if not math.isfinite(self.floor):
             raise UsageError(self._hopeless())
-        graph = make_graph(self.problem, _COARSE, covering=True)
+        graph = make_graph(self.problem, COARSE, covering=True)
         while True:
             solution = self._solve(Program(self.problem, graph), descent.best)
             self.bound = min(self.bound, max(self.floor, solution.value + sum(descent.best)))
@@ -138,59 +201,77 @@ class Search:
             if pruned.exact:
                 break
             graph = pruned.split()
-        part = _Part(pruned, descent.best, self.bound, 1.0)
-        self.bound = min(self.bound, self._tighten(part, rounds=12)[0])
+        node = Node(pruned, descent.best, self.bound, 1.0)
+        bound, genomes = self._tighten(node, rounds=12)
+        self.bound = min(self.bound, bound)
         self._report()
-        return part
+        return self.prepare() if self._must_count_blocks(genomes) else node
 
-    def _branch(self, root: _Part) -> None:
+    def _first_bound(self) -> float:
+        """A bound within milliseconds: one cell for all widths, at the first prices."""
+        prices, _ = self._start()
+        program = Program(self.problem, make_graph(self.problem, WHOLE, covering=True))
+        return program.solve(self._scaled(prices)).value + sum(prices)
+
+    def _must_count_blocks(self, genomes: Iterable[Genome]) -> bool:
+        """Whether the best paths have too many blocks, so that the depths have to count them from now on."""
+        if self.problem.counts_blocks or all(len(one) <= self.problem.space.max_blocks for one in genomes):
+            return False
+        counting = replace(self.problem, counts_blocks=True)
+        if len(counting.depths.states) > MAX_STATES:
+            return False
+        self.problem = counting
+        return True
+
+    def _branch(self, root: Node) -> None:
         """Best bound first: tighten, prune, polish, cut in two; until the gap is closed or nothing can be cut."""
         rows, number, rest = [(-root.bound, 0, root)], 0, -math.inf
         while rows:
             self.bound = min(self.bound, max(self.floor, rest, -rows[0][0]))
             self._report()
-            part = heapq.heappop(rows)[2]
-            if part.bound <= self.floor:
+            node = heapq.heappop(rows)[2]
+            if node.bound <= self.floor:
                 break
-            bound, genomes = self._tighten(part, rounds=10)
-            if bound <= self.floor or self._list(part, _FEW):
+            bound, genomes = self._tighten(node, rounds=10)
+            if bound <= self.floor or self._list(node, FEW):
                 continue
-            halves = cut(self.problem, part.graph, genomes)
+            halves = cut(self.problem, node.graph, genomes)
             if halves is None:
-                if not self._list(part, _MANY):
+                if not self._list(node, MANY):
                     rest = max(rest, bound)
                 continue
             for graph in halves:
                 number += 1
-                heapq.heappush(rows, (-bound, number, _Part(graph, part.prices, bound, 1.0)))
+                heapq.heappush(rows, (-bound, number, Node(graph, node.prices, bound, 1.0)))
         self.bound = min(self.bound, max(self.floor, rest))
 
-    def _list(self, part: _Part, most: int) -> bool:
-        """Looks at all that is left of a part; whether it was few enough."""
-        solution = self._solve(Program(self.problem, part.graph), part.prices)
+    def _list(self, node: Node, most: int) -> bool:
+        """Visits all that is left of a node; returns whether it was few enough."""
+        solution = self._solve(Program(self.problem, node.graph), node.prices)
         try:
-            for genome in list_paths(solution, lambda: self.floor - sum(part.prices), most):
+            for genome in list_paths(solution, lambda: self.floor - sum(node.prices), most):
+                self._check()
                 self.polisher.weigh(genome)
         except TooManyError:
             return False
         return True
 
-    def _tighten(self, part: _Part, rounds: int) -> tuple[float, list[Genome]]:
-        """Better prices for a part, its bound, and the paths that make it; what cannot matter is struck out."""
-        program = Program(self.problem, part.graph)
-        descent, genomes = self._descend(program, part.prices, part.radius, rounds)
-        part.bound, part.prices = min(part.bound, descent.value), descent.best
+    def _tighten(self, node: Node, rounds: int) -> tuple[float, list[Genome]]:
+        """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed."""
+        program = Program(self.problem, node.graph)
+        descent, genomes = self._descend(program, node.prices, node.radius, rounds)
+        node.bound, node.prices = min(node.bound, descent.value), descent.best
         self._polish(genomes, 1)
-        if part.bound > self.floor:
+        if node.bound > self.floor:
             pruned = prune(self._solve(program, descent.best), self.floor - sum(descent.best))
             if pruned is None:
-                part.bound = self.floor
+                node.bound = self.floor
             else:
-                part.graph = pruned
-        return part.bound, genomes
+                node.graph = pruned
+        return node.bound, genomes
 
     def _descend(self, program: Program, start: Prices, radius: float, rounds: int) -> tuple[Descent, list[Genome]]:
-        """The best prices for a graph of single widths, and the paths that meet there."""
+        """The best prices for a program, and the paths that meet there; those that exceed limits least come first."""
         limits = self.problem.limits
         descent = Descent(start, (limits.params is not None, limits.macs is not None), radius)
         genomes: dict[Plane, Genome] = {}
@@ -203,25 +284,28 @@ class Search:
             if not math.isfinite(value):  # no path is left
                 descent.value = -math.inf
                 break
-            path = solution.path()
-            found = self.polisher.weigh(path.genome)
-            slope = _room(found.params, limits.params), _room(found.macs, limits.macs)
+            genome = best_path(solution)
+            params, macs, _, _ = self.polisher.weigh(genome).usage
+            slope = _room(params, limits.params), _room(macs, limits.macs)
             plane = Plane(value - slope[0] * prices[0] - slope[1] * prices[1], slope)
-            genomes.setdefault(plane, path.genome)
+            genomes.setdefault(plane, genome)
             descent.tell(prices, value, plane)
             if descent.value <= self.floor:
                 break
         slack = max(0.02, 2 * (descent.value - descent.model)) if math.isfinite(descent.model) else math.inf
         near = [plane for plane in genomes if plane.at(descent.best) >= descent.value - slack]
-        near.sort(key=lambda plane: -plane.at(descent.best))
-        return descent, [genomes[plane] for plane in near]
+        found = [self.polisher.weigh(genomes[plane]) for plane in near]
+        return descent, [one.genome for one in sorted(found, key=lambda one: -one.merit)]
 
     def _solve(self, program: Program, prices: Prices) -> Solution:
-        limits = self.problem.limits
+        self._check()
+        self.iterations += 1
+        return program.solve(self._scaled(prices))
+
+    def _check(self) -> None:
+        """Ends the search at the deadline."""
         if self.deadline is not None and self.deadline():
             raise Stop("deadline")
-        self.iterations += 1
-        return program.solve((prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)))
 
     def _polish(self, genomes: Sequence[Genome], count: int) -> None:
         """Local search from the first of these that were not tried yet."""
@@ -229,12 +313,19 @@ class Search:
             self.tried.add(genome)
             self.polisher.polish(genome)
 
-    def _scaled(self, price: float) -> Prices:
+    def _start(self) -> tuple[Prices, float]:
+        """Prices to start from, and how far the best ones may be from them, in nats for a whole limit."""
+        limits, layers = self.problem.limits, max(state.layers for state in self.problem.depths.states)
+        price = 0.1 * layers
+        return (price * (limits.params is not None), price * (limits.macs is not None)), 0.07 * layers
+
+    def _scaled(self, prices: Prices) -> Prices:
+        """Prices for a whole limit as prices for each parameter and multiply-add."""
         limits = self.problem.limits
-        return price * (limits.params is not None), price * (limits.macs is not None)
+        return prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)
 
     def _report(self) -> None:
-        """Tells of a step; ends the search where the gap is small enough."""
+        """Reports a step; ends the search where the gap is small enough."""
         if self.on_progress is not None:
             value = self.floor if math.isfinite(self.floor) else None
             self.on_progress(Progress(self.iterations, value, self.bound, self.gap))
@@ -243,10 +334,9 @@ class Search:
 
     def _hopeless(self) -> str:
         """Which limit nothing keeps, and the least that was found."""
-        problem = self.problem
-        least = [spec_terms(to_spec(genome, problem.seed)).total for genome in problem.space.smallest(problem.seed)]
-        for name in ("params", "macs", "layers", "sublayers"):
-            limit, found = getattr(problem.limits, name), min(getattr(total, name) for total in least)
+        least = [spec_terms(to_spec(genome, self.problem.seed)).total for genome in self.smallest]
+        for name in SUMS:
+            limit, found = getattr(self.problem.limits, name), min(getattr(total, name) for total in least)
             if limit is not None and found > limit:
                 return f"--max-{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
         return "the limits: no network was found that keeps all of them at once; raise --max-params or --max-macs"
@@ -273,5 +363,5 @@ class Search:
 
 
 def _room(used: int, limit: int | None) -> float:
-    """The share of a budget that is left; negative where it is exceeded."""
+    """The share of a limit that is left; negative where it is exceeded."""
     return 0.0 if limit is None else 1 - used / limit

@@ -1,0 +1,174 @@
+"""The dynamic program: the best network at a price for each parameter and multiply-add, over cells of widths.
+
+A network is a path: stem, then blocks, then head. What the rest of a path must know of its beginning is the stage, the
+depth used so far (a state h of `Depths`) and the cell w of the width. `forward[i][h, w]` is the best value of a
+beginning that ends so in stage i.
+
+A block of n sub-layers is one transition, worth
+
+    T[I, n, W] = max over M (entry[I, M] + max over K (first + (n - 1) more)[M, W]) + across[I, W],
+
+a (max, +) product of small matrices; a block keeps its op, kernel and mid width from its first sub-layer to its last,
+and only its first unit has other channels in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from .graph import Floats, Graph, Ints, Slot, slots
+from .problem import Problem
+from .tables import GainCost, SubLayer, head_table, stem_table, sublayer_tables
+
+Prices: TypeAlias = tuple[float, float]
+ROUNDING = 1e-9
+
+
+@dataclass
+class Program:
+    """A graph with its tables, to be solved at any prices."""
+
+    problem: Problem
+    graph: Graph
+    tables: dict[tuple[Slot, int], SubLayer] = field(init=False)
+    stem: GainCost = field(init=False)
+    head: GainCost = field(init=False)
+
+    def __post_init__(self) -> None:
+        problem, graph = self.problem, self.graph
+        self.stem = stem_table(problem, graph.stem)
+        self.head = head_table(problem, graph.ins(len(problem.stages) - 1), graph.head)
+        self.tables = {}
+        for (slot, index), choice in graph.choices.items():
+            stage = problem.stages[slot.stage]
+            ins = graph.ins(slot.stage - slot.enter)
+            stride = stage.stride if slot.enter else 1
+            self.tables[slot, index] = sublayer_tables(
+                problem.variants[index], stage, stride, ins, choice.mids, graph.widths[slot.stage], problem.convention
+            )
+
+    def solve(self, prices: Prices) -> Solution:
+        """The best path at these prices."""
+        return Solution(self, prices)
+
+
+class Block(NamedTuple):
+    """A variant's tables at the prices: entry [I, M], body [M, N, W] over its steps, across [I, W]."""
+
+    entry: Floats
+    body: Floats
+    across: Floats
+
+
+class Transition(NamedTuple):
+    """T [I, N, W] over block depths `steps`, indices of `Depths.steps`, of the variants of one kind."""
+
+    steps: list[int]
+    values: Floats
+
+
+class Solution:
+    """The dynamic program of a graph at some prices, solved from stem to head; see the top of this module."""
+
+    def __init__(self, program: Program, prices: Prices) -> None:
+        self.program, self.prices = program, prices
+        problem, graph = program.problem, program.graph
+        self.depths = problem.depths
+        self.blocks = {key: self._block(key) for key in program.tables}
+        self.transitions = {slot: self._transitions(slot) for slot in slots(problem)}
+        stem = program.stem.at(prices)
+        self.first = stem.size  # of the cells before a block of stage 0 those after another block start here
+        self.forward = [self._nothing(graph.ins(stage).count) for stage in range(len(problem.stages))]
+        self.forward[0][0, : self.first] = stem
+        for slot in slots(problem):
+            self._solve_slot(slot)
+        self.head = program.head.at(prices)  # [I, C]
+        self.deltas = np.array([problem.log_delta(state) for state in self.depths.states])
+        self.end = self.forward[-1][:-1] + self.deltas[:, None]  # [H, I]
+        self.end[~graph.exits[-1]] = -math.inf
+        ends = self.end.max(axis=0)[:, None] + self.head
+        self.value = float(ends.max()) if ends.size else -math.inf
+
+    def _nothing(self, cells: int) -> Floats:
+        """Minus infinity for each depth and cell, [H + 1, C]; what is too deep goes to the last row."""
+        return np.full((len(self.depths.states) + 1, cells), -math.inf)
+
+    def _block(self, key: tuple[Slot, int]) -> Block:
+        tables, choice = self.program.tables[key], self.program.graph.choices[key]
+        first, more = tables.first.at(self.prices), tables.more.at(self.prices)
+        times = np.array([self.depths.steps[step] - 1.0 for step in choice.steps])
+        body = (first[:, :, None] + times[:, None] * more[:, :, None]).max(axis=0)
+        return Block(tables.entry.at(self.prices), body, tables.across.at(self.prices))
+
+    def _transitions(self, slot: Slot) -> dict[int, Transition]:
+        rows: dict[int, Transition] = {}
+        for kind, indices in self.groups(slot).items():
+            choices = [self.program.graph.choices[slot, index] for index in indices]
+            steps = sorted({step for choice in choices for step in choice.steps})
+            values: Floats | None = None
+            for index, choice in zip(indices, choices, strict=True):
+                block = self.blocks[slot, index]
+                product = max_plus(block.entry, block.body) + block.across[:, None]
+                if len(choice.steps) < len(steps):
+                    missing = np.full((len(product), len(steps), product.shape[2]), -math.inf)
+                    missing[:, [steps.index(step) for step in choice.steps]] = product
+                    product = missing
+                values = product if values is None else np.maximum(values, product, out=values)
+            if values is not None:
+                rows[kind] = Transition(steps, values)
+        return rows
+
+    def groups(self, slot: Slot) -> dict[int, list[int]]:
+        """Variants in a slot by their kind in `Depths.kinds`."""
+        rows: dict[int, list[int]] = {}
+        for index, variant in enumerate(self.program.problem.variants):
+            if (slot, index) in self.program.tables:
+                rows.setdefault(self.depths.kinds[variant.layers], []).append(index)
+        return rows
+
+    def outs(self, values: list[Floats], stage: int) -> Floats:
+        """The columns of a stage that a block can lead to."""
+        return values[stage][:, self.first :] if stage == 0 else values[stage]
+
+    def source(self, slot: Slot) -> Floats:
+        """The beginnings that a block can follow, [H, I]; those of its own stage change with every block."""
+        forward = self.forward[slot.stage - slot.enter][:-1]
+        if not slot.enter:
+            return forward
+        return np.where(self.program.graph.exits[slot.stage - 1], forward, -math.inf)
+
+    def moves(self, slot: Slot) -> Iterator[tuple[int, Ints, Floats]]:
+        """(h, the states after blocks from h, T [I, N, W]) for every depth h that is not too deep."""
+        count = len(self.depths.states)
+        rows = [(self.depths.next[kind][:, each.steps], each.values) for kind, each in self.transitions[slot].items()]
+        for state in range(count):
+            for table, values in rows:
+                targets = table[state]
+                fits = int(np.count_nonzero(targets < count))
+                if fits:
+                    yield state, targets[:fits], values[:, :fits]
+
+    def _solve_slot(self, slot: Slot) -> None:
+        source, target = self.source(slot), self.outs(self.forward, slot.stage)
+        for state, targets, values in self.moves(slot):
+            row = source[state]
+            if row.max(initial=-math.inf) > -math.inf:
+                best = (row[:, None, None] + values).max(axis=0)
+                target[targets] = np.maximum(target[targets], best)
+
+
+def max_plus(left: Floats, right: Floats) -> Floats:
+    """max over M of left[I, M] + right[M, N, W]: the product of (max, +) algebra, [I, N, W]."""
+    count, mids = left.shape
+    rows = right.reshape(mids, -1)
+    best: Floats = left[:, 0, None] + rows[0]
+    buffer = np.empty_like(best)
+    for mid in range(1, mids):
+        np.add(left[:, mid, None], rows[mid], out=buffer)
+        np.maximum(best, buffer, out=best)
+    return best.reshape(count, *right.shape[1:])

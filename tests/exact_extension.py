@@ -1,0 +1,38 @@
+"""The exact search with an op of one's own: `python exact_extension.py [monotone]` says what became of it."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import extension_op
+
+extension_op.SingleBlock.is_monotone = sys.argv[1:] == ["monotone"]
+
+from exact_tools import FIRST, measure, members, tiny_space, value  # noqa: E402  # after the op, which they must know
+
+from zen_cli.errors import UsageError  # noqa: E402
+from zen_cli.nas.algorithms.exact import solve  # noqa: E402
+from zen_cli.nas.limits import Limits  # noqa: E402
+
+FIRST["single"] = {"op": "single", "kernel": 3, "width": 8, "depth": 1}
+
+
+def main() -> None:
+    space = tiny_space("single", "basic", width={"min": 8, "max": 16})
+    seed = space.seeds[0]
+    rows = [measure(genome, seed, "paper") for genome in members(space, 3)]
+    params = sorted(row[0].params for row in rows)
+    for share in (0.1, 0.5, 0.9):
+        limits = Limits(params=params[int(share * len(params))], sublayers=5)
+        best = max(value(*row, "frobenius") for row in rows if limits.admits(row[0]))
+        result = solve(space, seed, limits, gap=0.0)
+        assert result.stopped == "optimal"
+        assert math.isclose(result.values[0], best, abs_tol=1e-9)
+    print("solved")
+
+
+try:
+    main()
+except UsageError as error:
+    print(str(error).split(";")[0])
