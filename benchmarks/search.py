@@ -32,7 +32,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from report import machine
 
-from zen_cli.nas.answer import Watch, evolve
+from zen_cli.nas.answer import search
+from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import Request, check_request
 from zen_cli.nas.scorers import Ledger, find_start
 from zen_cli.nas.settings import SearchSettings
@@ -132,21 +133,21 @@ def time_published(problem: Problem, iterations: int) -> float:
 
 def keep_the_best(problem: Problem, evaluations: int, seed: int) -> dict[int, float]:
     """The best score of keeping the best 512 and mutating a random one of them, on the closed form."""
-    from zen_cli.nas.answer import _scorer
-    from zen_cli.nas.scorers import Rating
+    from zen_cli.nas.algorithms.proposer import Rating
+    from zen_cli.nas.drive import make_scorer
 
     settings = settings_of(problem, evaluations, seed)
     space, random = settings.space, Random(seed)
     ledger = Ledger(space, settings.seed_network(), "paper")
-    _, scorer, _ = _scorer(settings, ledger)
+    _, scorer = make_scorer(settings, ledger)
     start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, random))
-    (rating,) = scorer.rate([start])
+    (rating,), _ = scorer.rate([start], lambda: False)
     assert isinstance(rating, Rating)
     population = [(rating.score, start)]
     found = {}
     for count in range(1, evaluations + 1):
         genome = space.mutate(population[int(random.random() * len(population))][1], random)
-        (row,) = scorer.rate([genome])
+        (row,), _ = scorer.rate([genome], lambda: False)
         if row is not None and (len(population) < 512 or row.score > population[0][0]):
             bisect.insort(population, (row.score, genome))
             del population[:-512]
@@ -164,7 +165,7 @@ def search_once(problem: Problem, evaluations: int, seed: int) -> dict[int, floa
             if snapshot.proposals <= mark:
                 found[mark] = snapshot.best.score
 
-    found[evaluations] = evolve(settings_of(problem, evaluations, seed), watch=Watch(look)).candidates[0].score
+    found[evaluations] = search(settings_of(problem, evaluations, seed), callbacks=Callbacks(look)).candidates[0].score
     return found
 
 
@@ -220,7 +221,7 @@ def memory(evaluations: int) -> str:
             mark = min(mark * 2, evaluations) if mark < evaluations else 2 * evaluations
 
     mark = evaluations // 8
-    evolve(settings_of(PROBLEMS[0], evaluations), watch=Watch(look))
+    search(settings_of(PROBLEMS[0], evaluations), callbacks=Callbacks(look))
     return "## Memory\n\n| evaluations | peak of the process, MiB |\n|---|---|\n" + "".join(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.errors import RunError, SpecError, UsageError
-from zen_cli.metrics.records import ScoreRecord
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.nas.algorithms.evolution import Evolution
-from zen_cli.nas.answer import VERIFY_SEED_STEP, Outcome, Watch, add_bound, evolve, finish, search_by
+from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
 from zen_cli.nas.limits import Limits, depth_width_ratio
 from zen_cli.nas.members import random_members
+from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.request import Request, check_request
 from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
@@ -37,7 +37,7 @@ def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> Searc
 
 
 def found(settings: SearchSettings) -> list[tuple[str, float]]:
-    return [(candidate.spec.id, candidate.score) for candidate in evolve(settings).candidates]
+    return [(candidate.spec.id, candidate.score) for candidate in search(settings).candidates]
 
 
 # The evolution alone, on a toy: genomes are pairs of small numbers, the score a bumpy function of them.
@@ -64,7 +64,7 @@ def toy(seed: int = 0, population: int = 20, lineages: int = 3) -> Evolution:
 def drive(evolution: Evolution, steps: int) -> list[Any]:
     rows = []
     for _ in range(steps):
-        proposals = evolution.ask()
+        proposals = evolution.propose()
         rows.append(list(proposals))
         evolution.tell([toy_rating(genome) for genome in proposals])
     return rows
@@ -109,7 +109,7 @@ def test_the_population_holds_the_best_of_all_that_was_accepted_once_each() -> N
     evolution = toy(population=12)
     accepted = set()
     for _ in range(500):
-        proposals = evolution.ask()
+        proposals = evolution.propose()
         evolution.tell([toy_rating(genome) for genome in proposals])
         accepted |= {member.genome for member in evolution._lineages}
     rows = evolution.population
@@ -138,7 +138,7 @@ def test_a_move_that_leads_back_counts_and_needs_no_rating() -> None:
     start = (0, Rating(1.0, 1, 1))
     evolution = Evolution(lambda genome, _: genome, start, seed=0, population=8, lineages=4)
     for _ in range(5):
-        assert evolution.ask() == []
+        assert evolution.propose() == []
         evolution.tell([])
     assert evolution.proposals == 20
     assert [member.genome for member in evolution.population] == [0]
@@ -148,7 +148,7 @@ def test_rounds_double_and_patience_counts_those_without_a_better_network(monkey
     monkeypatch.setattr("zen_cli.nas.algorithms.evolution.FIRST_ROUND", 60)
     evolution = toy(lineages=1)
     for _ in range(60 * 31):
-        evolution.tell([Rating(1.0, 1, 1)] * len(evolution.ask()))
+        evolution.tell([Rating(1.0, 1, 1)] * len(evolution.propose()))
     assert evolution.round == 5
     assert evolution.idle_rounds >= 4
 
@@ -212,7 +212,7 @@ def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
         )
     )
     try:
-        candidates = evolve(settings).candidates
+        candidates = search(settings).candidates
     except SpecError as error:  # a budget that the space cannot meet, said so
         assert "--max-" in str(error)
         return
@@ -240,7 +240,7 @@ def test_the_population_holds_no_network_twice(space: str) -> None:
     def look(snapshot: Any, ledger: Ledger) -> None:
         seen.append([ledger.spec(member.genome).id for member in snapshot.population])
 
-    evolve(wanted(space, 2048, population=200, max_sublayers="30"), watch=Watch(look))
+    search(wanted(space, 2048, population=200, max_sublayers="30"), callbacks=Callbacks(look))
     assert len(seen) == 4
     assert len(seen[-1]) > 50
     for ids in seen:
@@ -275,7 +275,7 @@ def test_the_search_climbs() -> None:
 def test_depth_is_limited_by_layers_and_by_the_ratio(more: dict[str, Any]) -> None:
     settings = wanted(**more)
     assert settings.limits.bounds_depth
-    for candidate in evolve(settings).candidates:
+    for candidate in search(settings).candidates:
         assert keeps(candidate.spec, settings.limits)
 
 
@@ -306,7 +306,7 @@ def test_an_impossible_budget_is_named_with_the_smallest_value(
 ) -> None:
     looks: list[Any] = []
     with pytest.raises(SpecError) as caught:
-        evolve(wanted(space, 10**9, **more), watch=Watch(lambda *row: looks.append(row)))
+        search(wanted(space, 10**9, **more), callbacks=Callbacks(lambda *row: looks.append(row)))
     assert not looks
     assert "\n" not in str(caught.value)
     for word in words:
@@ -316,28 +316,28 @@ def test_an_impossible_budget_is_named_with_the_smallest_value(
 def test_the_smallest_value_that_it_names_can_be_had() -> None:
     for space in ("resnet", "mobile"):
         with pytest.raises(SpecError) as caught:
-            evolve(wanted(space, max_params="1k"))
+            search(wanted(space, max_params="1k"))
         least = float(str(caught.value).split("found is ")[1])
         settings = wanted(space, max_params=str(int(least)), evaluations=8)
-        assert all(candidate.spec.cost.params <= least for candidate in evolve(settings).candidates)
+        assert all(candidate.spec.cost.params <= least for candidate in search(settings).candidates)
 
 
 def test_budgets_that_contradict_each_other_name_the_one_that_breaks() -> None:
     with pytest.raises(SpecError, match=r"--max-(params|depth-width-ratio)"):
-        evolve(wanted("resnet", max_params="14k", max_depth_width_ratio=0.05))
+        search(wanted("resnet", max_params="14k", max_depth_width_ratio=0.05))
 
 
 def test_a_map_too_small_for_the_space_is_an_error_at_once() -> None:
     for space in ("resnet", "regnet"):
         with pytest.raises(SpecError, match="1 x 1 map"):
-            evolve(wanted(space, 10**9, resolution=2, max_sublayers="30"))
+            search(wanted(space, 10**9, resolution=2, max_sublayers="30"))
 
 
 def test_regnet_members_come_from_their_numbers() -> None:
     settings = wanted("regnet", max_sublayers="30")
     space = settings.space
     assert isinstance(space, RegNetSpace)
-    for candidate in evolve(settings).candidates:
+    for candidate in search(settings).candidates:
         blocks = candidate.spec.blocks
         assert len(blocks) == 1 + space.stages
         assert [block.op for block in blocks] == ["conv", *["bottleneck"] * space.stages]
@@ -350,11 +350,10 @@ def test_regnet_members_come_from_their_numbers() -> None:
 
 def test_monte_carlo_scores_a_generation_as_one_batch() -> None:
     settings = wanted(evaluations=64, estimator="monte-carlo", batch_size=2, draws=1, lineages=16)
-    first, second = evolve(settings), evolve(settings)
+    first, second = search(settings), search(settings)
     assert [c.spec.id for c in first.candidates] == [c.spec.id for c in second.candidates]
     assert first.evaluations == 64
-    (row, *_) = finish(settings, first)
-    assert isinstance(row, ScoreRecord)
+    (row, *_) = finish(settings, first).records
     assert row.zen.estimator == "monte-carlo"
     assert row.zen.value == pytest.approx(first.candidates[0].score, abs=1e-3)
     assert row.search is not None
@@ -385,16 +384,37 @@ def members(count: int) -> tuple[Ledger, Limits, list[Any]]:
     return ledger, settings.limits, list(rows)
 
 
+def rate(scorer: BatchScorer, rows: Sequence[Any]) -> list[Rating | None]:
+    ratings, are_all = scorer.rate(rows, lambda: False)
+    assert are_all
+    return ratings
+
+
+def test_a_slow_scorer_stops_between_networks() -> None:
+    ledger, limits, rows = members(6)
+    scored: list[str] = []
+
+    def one_by_one(specs: Sequence[ArchSpec]) -> Iterator[float]:
+        for spec in specs:
+            scored.append(spec.id)
+            yield score_spec(spec)
+
+    ratings, are_all = BatchScorer(ledger, limits, one_by_one).rate(rows, lambda: len(scored) == 2)
+    assert not are_all
+    assert [rating is not None for rating in ratings] == [True, True, False, False, False, False]
+    assert len(scored) == 2
+
+
 def test_a_batch_holds_what_is_new_and_within_the_limits_once() -> None:
     ledger, limits, rows = members(6)
     score = Counting()
     scorer = BatchScorer(ledger, limits, score)
-    ratings = scorer.rate([*rows, rows[0]])
+    ratings = rate(scorer, [*rows, rows[0]])
     assert ratings[0] == ratings[-1]
     assert [len(batch) for batch in score.batches] == [6]
-    assert scorer.rate(rows) == ratings[:-1]
+    assert rate(scorer, rows) == ratings[:-1]
     assert len(score.batches) == 1
-    assert BatchScorer(ledger, Limits(params=1), score).rate(rows) == [None] * 6
+    assert rate(BatchScorer(ledger, Limits(params=1), score), rows) == [None] * 6
     assert len(score.batches) == 1
 
 
@@ -402,13 +422,13 @@ def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does
     ledger, limits, rows = members(4)
     score = Counting()
     scorer = BatchScorer(ledger, limits, score)
-    scorer.rate(rows[:1])
+    rate(scorer, rows[:1])
     score.fails = True
-    assert scorer.rate(rows[1:2]) == [None]
+    assert rate(scorer, rows[1:2]) == [None]
     with pytest.raises(RunError, match="no score"):
-        scorer.rate(rows[2:])
+        rate(scorer, rows[2:])
     with pytest.raises(RunError, match="no score"):
-        BatchScorer(ledger, limits, Counting(fails=True)).rate(rows[:1])
+        rate(BatchScorer(ledger, limits, Counting(fails=True)), rows[:1])
 
 
 def test_a_proxy_is_searched_in_its_own_direction() -> None:
@@ -422,7 +442,7 @@ def test_a_proxy_is_searched_in_its_own_direction() -> None:
     ):
         proxy = find(name)
         settings = wanted(proxy=name, **more)
-        outcome = evolve(settings)
+        outcome = search(settings)
         values = [candidate.score for candidate in outcome.candidates]
         assert values == sorted(values, reverse=proxy.sign > 0)
         if name == "balanced":
@@ -434,7 +454,7 @@ def test_a_proxy_is_searched_in_its_own_direction() -> None:
 
 
 def test_params_as_a_proxy_fills_the_budget() -> None:
-    best = evolve(wanted(proxy="params", evaluations=4000)).candidates[0]
+    best = search(wanted(proxy="params", evaluations=4000)).candidates[0]
     assert best.score == best.spec.cost.params > 95_000
 
 
@@ -443,10 +463,12 @@ def test_params_as_a_proxy_fills_the_budget() -> None:
 
 def test_verified_networks_are_ranked_by_draws_that_the_search_has_not_seen() -> None:
     settings = wanted(evaluations=2000, verify=4, top=6, batch_size=2, draws=2, seed=5)
-    outcome = evolve(settings)
-    rows = finish(settings, outcome)
-    records = [row for row in rows if isinstance(row, ScoreRecord)]
-    assert len(records) == len(rows) == 6
+    outcome = search(settings)
+    answer = finish(settings, outcome)
+    records = answer.records
+    assert len(records) == 6
+    assert (answer.errors, answer.verified) == ([], 4)
+    assert 1 <= answer.close <= 4
     checked = records[:4]
     assert [row.zen.estimator for row in records] == ["monte-carlo"] * 4 + ["mean-field"] * 2
     assert [row.zen.seed for row in checked] == [5 + VERIFY_SEED_STEP] * 4
@@ -466,7 +488,8 @@ def outcome_spec(outcome: Outcome, id_: str) -> ArchSpec:
 @pytest.mark.parametrize(("verify", "top", "count"), [(0, 3, 3), (2, 1, 1), (3, 3, 3), (1, 4, 4), (0, 1, 1)])
 def test_the_answer_has_as_many_networks_as_were_asked_for(verify: int, top: int, count: int) -> None:
     settings = wanted(evaluations=1000, verify=verify, top=top, batch_size=1, draws=1)
-    assert len(finish(settings, evolve(settings))) == count
+    answer = finish(settings, search(settings))
+    assert (len(answer.records), answer.verified) == (count, verify)
 
 
 SMALL = {"max_params": "60k", "max_macs": "3M", "max_sublayers": "6", "max_layers": None}
@@ -474,27 +497,27 @@ SMALL = {"max_params": "60k", "max_macs": "3M", "max_sublayers": "6", "max_layer
 
 def test_exact_is_above_evolution_and_below_its_bound() -> None:
     settings = wanted(evaluations=8000, **SMALL)
-    best = evolve(settings).candidates[0]
-    outcome = search_by(wanted(algorithm="exact", gap="2%", **SMALL))
+    best = search(settings).candidates[0]
+    outcome = search(wanted(algorithm="exact", gap="2%", **SMALL))
     assert outcome.bound is not None
     top = outcome.candidates[0]
     assert outcome.bound >= top.score >= 0.98 * outcome.bound - 1e-9
     assert best.score <= outcome.bound
     assert keeps(top.spec, settings.limits)
-    bounded = add_bound(settings, evolve(settings))
+    bounded = add_bound(settings, search(settings))
     assert bounded.bound is not None
     assert bounded.bound >= max(best.score, top.score)
 
 
 def test_exact_refuses_what_it_cannot_do() -> None:
     for more, word in (
-        ({"proxy": "balanced"}, "--proxy"),
-        ({"estimator": "monte-carlo"}, "--estimator"),
+        ({"proxy": "balanced"}, "^proxy: "),
+        ({"estimator": "monte-carlo"}, "^estimator: "),
         ({"space": "regnet", "max_sublayers": "30"}, "regnet"),
-        ({"budget": ("100evals",)}, "--budget"),
+        ({"budget": ("100evals",)}, "^budget: "),
     ):
         with pytest.raises(UsageError, match=word):
-            search_by(wanted(**{"algorithm": "exact", **more}))
+            search(wanted(**{"algorithm": "exact", **more}))
 
 
 def test_the_start_is_within_the_limits_even_at_their_edge() -> None:

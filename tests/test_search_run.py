@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 import resource
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from cli import ENVIRONMENT, Result, Zen
+from cli import Zen
+from search_process import EVALUATIONS, MAIN, PROBLEM, end, run, start, wait_for
 
-PROBLEM = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
-PROBLEM += ["--verify", "0", "--top", "3", "--quiet"]
-EVALUATIONS = "16384evals"
-
-# `zen` with a checkpoint after every generation, so that a second of search has many.
-EAGER = (
-    "import sys\nimport zen_cli.nas.loop as loop\nloop.CHECKPOINT_SECONDS = 0.0\nfrom zen_cli.cli import main\nmain()\n"
-)
-
-
-def start(folder: Path, *words: str, **more: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", EAGER, "search", *words]
-    return subprocess.Popen(
-        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
-    )
-
-
-def end(process: subprocess.Popen[bytes]) -> Result:
-    out, err = process.communicate(timeout=120)
-    return Result(process.returncode, out.decode(), err.decode())
-
-
-def run(folder: Path, *words: str, **more: Any) -> Result:
-    return end(start(folder, *words, **more))
-
-
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until a file is there or the process is over."""
-    while not path.exists() and process.poll() is None:
-        time.sleep(0.005)
+from zen_cli.errors import SourceError
+from zen_cli.nas.answer import search
+from zen_cli.nas.rundir import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +81,8 @@ def test_without_out_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_ten_kills_leave_no_trace(tmp_path: Path, undisturbed: str) -> None:
-    """kill -9 at random moments, now in the search, now while it starts or writes."""
-    generator = random.Random(time.time_ns())
+    """kill -9 after seeded delays, in the search, and while it starts or writes."""
+    generator = random.Random(10)
     words = [*PROBLEM, "--budget", EVALUATIONS, "--out", "run"]
     kills = 0
     while kills < 10:
@@ -140,7 +116,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(half: Path, undisturb
 def test_a_checkpoint_with_one_wrong_digit_is_damaged(half: Path, undisturbed: str) -> None:
     newest = half / "checkpoint.json"
     state = json.loads(newest.read_bytes())
-    state["state"]["evolution"]["proposals"] += 1
+    state["state"]["algorithm"]["proposals"] += 1
     newest.write_text(json.dumps(state))
     finishes(half.parent, undisturbed, says="going on from checkpoint.previous.json")
 
@@ -154,7 +130,7 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint(half: Path, undisturbed:
 def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: bytes) -> None:
     for name in ("checkpoint.json", "checkpoint.previous.json"):
         (half / name).write_bytes(content)
-    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "start a new run with --out")
+    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "start a new run")
 
 
 @pytest.mark.parametrize(
@@ -198,15 +174,15 @@ def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
     assert run(tmp_path, "--resume", "run", "--quiet", "--budget", "1evals").code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_writes_a_checkpoint_prints_the_best_and_can_be_resumed(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_with_a_checkpoint_and_the_best_and_the_run_can_be_resumed(
     tmp_path: Path, undisturbed: str, number: int
 ) -> None:
     process = start(tmp_path, *PROBLEM, "--budget", EVALUATIONS, "--out", "run")
     wait_for(tmp_path / "run" / "checkpoint.json", process)
     process.send_signal(number)
     done = end(process)
-    assert (done.code, done.err) == (130, "")
+    assert (done.code, done.err) == (128 + number, "")
     rows = done.rows
     assert len(rows) == 3
     assert {row["search"]["stopped"] for row in rows} == {"interrupted"}
@@ -215,16 +191,93 @@ def test_ctrl_c_writes_a_checkpoint_prints_the_best_and_can_be_resumed(
     finishes(tmp_path, undisturbed)
 
 
-def test_ctrl_c_without_a_directory(tmp_path: Path) -> None:
-    process = start(tmp_path, *PROBLEM[:-1], "--budget", "1h")
-    assert process.stderr is not None
-    time.sleep(2.5)
-    process.send_signal(signal.SIGINT)
-    done = end(process)
-    assert done.code == 130
-    assert len(done.rows) == 3
-    assert "Traceback" not in done.err
-    assert "interrupted" in done.err
+def test_an_answer_that_the_directory_does_not_take_is_on_stdout(tmp_path: Path, undisturbed: str) -> None:
+    (tmp_path / "run" / "results.jsonl").mkdir(parents=True)
+    (tmp_path / "run" / "lock").touch()
+    script = "import zen_cli.nas.rundir as rundir\nrundir._check_new = lambda path: None\n" + MAIN
+    done = end(start(tmp_path, *PROBLEM, "--budget", EVALUATIONS, "--out", "run", "--quiet", script=script))
+    done.warns("results.jsonl", "the answer is on stdout", code=1)
+    assert done.out == undisturbed
+
+
+@pytest.mark.parametrize("name", ["lock", "history.jsonl", "checkpoint.json", "results.jsonl"])
+def test_no_file_of_a_run_is_written_through_a_link(half: Path, name: str) -> None:
+    """A run directory from somebody else may hold links to the user's own files."""
+    mine = half.parent / "mine"
+    content = (half / name).read_bytes() if name == "checkpoint.json" else b"mine"
+    mine.write_bytes(content)
+    (half / name).unlink()
+    (half / name).symlink_to(mine)
+    run(half.parent, "--resume", "run", "--quiet", "--budget", EVALUATIONS)
+    assert mine.read_bytes() == content
+
+
+def test_a_checkpoint_of_another_run_is_refused(half: Path, undisturbed: str) -> None:
+    other = half.parent / "other"
+    words = [*PROBLEM, "--seed", "1", "--budget", "4096evals", "--out", "other"]
+    assert run(half.parent, *words).code == 0
+    for name in ("checkpoint.json", "checkpoint.previous.json"):
+        (half / name).write_bytes((other / "checkpoint.json").read_bytes())
+    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "belongs to other settings")
+
+
+def test_edited_settings_are_noticed(half: Path) -> None:
+    body = json.loads((half / "settings.json").read_bytes())
+    body["limits"][0] = 100_000
+    (half / "settings.json").write_text(json.dumps(body))
+    run(half.parent, "--resume", "run", "--quiet").fails(
+        "checkpoint.json", "other settings than those in settings.json"
+    )
+
+
+def rewrite(half: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes both checkpoints, with a digest that fits."""
+    for name in ("checkpoint.json", "checkpoint.previous.json"):
+        body = json.loads((half / name).read_bytes())
+        change(body["state"])
+        body["sha256"] = hashlib.sha256(orjson.dumps(body["state"])).hexdigest()
+        (half / name).write_bytes(orjson.dumps(body))
+
+
+STATE_FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no algorithm": lambda state: state.pop("algorithm"),
+    "text": lambda state: state.update(algorithm="x"),
+    "a key more": lambda state: state.update(more=1),
+    "no lineage": lambda state: state["algorithm"].update(lineages=[]),
+    "few lineages": lambda state: state["algorithm"]["lineages"].pop(),
+    "no population": lambda state: state["algorithm"].update(population=[]),
+    "a short member": lambda state: state["algorithm"]["best"].pop(),
+    "a gene less": lambda state: state["algorithm"]["population"][0][3].pop(),
+    "a gene of text": lambda state: state["algorithm"]["population"][0][3].__setitem__(1, "x"),
+    "an unknown op": lambda state: state["algorithm"]["population"][0][3][1].__setitem__(0, "x"),
+    "a width of text": lambda state: state["algorithm"]["population"][0][3][1].__setitem__(2, "8"),
+    "another score": lambda state: state["algorithm"]["population"][0].__setitem__(0, 1e9),
+    "other parameters": lambda state: state["algorithm"]["population"][0].__setitem__(1, -1),
+    "few random words": lambda state: state["algorithm"]["random"][1].pop(),
+    "a random word of text": lambda state: state["algorithm"]["random"][1].__setitem__(0, "x"),
+    "a random version": lambda state: state["algorithm"]["random"].__setitem__(0, 2),
+    "negative proposals": lambda state: state["algorithm"].update(proposals=-1),
+    "a huge round": lambda state: state["algorithm"].update(round=10**6),
+    "a negative time": lambda state: state.update(elapsed_s=-1),
+    "a trail of text": lambda state: state.update(trail="x"),
+    "a negative length": lambda state: state.update(history_bytes=-1),
+}
+
+
+def test_a_state_that_is_not_one_is_one_line(half: Path) -> None:
+    kept = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
+    for name, fault in STATE_FAULTS.items():
+        rewrite(half, lambda state, fault=fault: fault(state) and None)  # type: ignore[misc]
+        with pytest.raises(SourceError, match=r"checkpoint\.json: is not a state of this search"):
+            resume(half)
+            pytest.fail(name)
+        for file, data in kept.items():
+            (half / file).write_bytes(data)
+
+
+def resume(half: Path) -> None:
+    with RunDirectory.open(half) as directory:
+        search(directory.settings, directory)
 
 
 def limit_files() -> None:
@@ -237,7 +290,8 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(half:
     before = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
     assert len(before["checkpoint.json"]) > 64 * 1024
     done = run(half.parent, "--resume", "run", "--budget", EVALUATIONS, "--quiet", preexec_fn=limit_files)
-    done.fails("checkpoint.new.json", "cannot be written", "too large")
+    done.warns("checkpoint.new.json", "cannot be written", "too large", "what was found until then follows")
+    assert len(done.rows) == 3
     assert {name: (half / name).read_bytes() for name in before} == before
     assert not list(half.glob(".*"))
     finishes(half.parent, undisturbed)
@@ -262,10 +316,10 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path
             except OSError:
                 pass
         done = end(process)
-        done.fails("cannot be written", "no space left")
-        stuck = run(disk, "--resume", "run", "--quiet")
-        assert stuck.code == 2
-        assert "no space left" in stuck.err
+        for ended in (done, run(disk, "--resume", "run", "--quiet")):
+            assert ended.code == 2
+            assert "cannot be written, no space left" in ended.err
+            assert len(ended.rows) == 3
         filler.unlink()
         finishes(disk, undisturbed)
     finally:

@@ -1,20 +1,17 @@
-"""A search from its settings to its answer: what is shown on the way, and what Ctrl-C does to it."""
+"""A search from its settings to its answer. Whatever ends it, what was found is handed over."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from ..errors import ZenError
+from ..errors import RunError, ZenError
 from . import options as opt
+from .endings import Endings
 from .writing import records as write_records
 
 if TYPE_CHECKING:
-    from ..metrics.records import ScoreRecord
-    from ..nas.answer import Outcome
+    from ..nas.answer import Answer
+    from ..nas.outcome import Outcome
     from ..nas.rundir import RunDirectory
     from ..nas.settings import SearchSettings
     from ..ui.screen import Screen
@@ -33,10 +30,11 @@ def run_search(
         quiet: say nothing but warnings of what failed.
 
     Returns:
-        The exit code: 130 where Ctrl-C cut it short, that of the first record which failed, or 0.
+        The exit code: 128 and the number of the signal that cut it short (130 for Ctrl-C, 143 for SIGTERM), that of the
+        first error after a network was found, or 0.
     """
-    from ..metrics.records import to_bytes
-    from ..nas.answer import Watch, check_bound, search_by
+    from ..nas.answer import cannot_verify, check_bound, search
+    from ..nas.outcome import Callbacks
     from ..ui.screen import Screen
 
     def warn(message: str) -> None:
@@ -49,37 +47,47 @@ def run_search(
         )
     if bound:
         check_bound(settings)
-    with _stop_on_signal() as stop, Screen(settings, quiet=quiet) as screen:
-        outcome = search_by(settings, run, Watch(screen.show, screen.note, lambda: bool(stop), warn))
-    screen.report(outcome, hint=not bound)
-    found, code = _answer(settings, outcome, screen, bound=bound, quiet=quiet)
-    rows = []
-    for row in found:
-        if isinstance(row, ZenError):
-            code = code or opt.report(str(row), row.exit_code)
-        else:
-            rows.append(row)
-    if run is not None:
-        run.write_results(b"".join(to_bytes(row) + b"\n" for row in rows))
-    with write_records(style) as writer:
-        for row in rows:
-            writer.write(row)
-    return code
+    if settings.verify and (reason := cannot_verify()):
+        warn(f"{reason}: the answer will have the scores of the search, not verified ones")
+        settings = settings.model_copy(update={"verify": 0})
+    with Endings() as endings:
+        try:
+            with Screen(settings, quiet=quiet) as screen:
+                callbacks = Callbacks(screen.show, screen.note, endings.should_stop, warn)
+                outcome = search(settings, run, callbacks)
+        except KeyboardInterrupt:
+            return opt.report("stopped before a network was found", endings.code or 130)
+        screen.report(outcome, hint=not bound)
+        code = 0
+        if outcome.error is not None:
+            code = opt.report(f"{outcome.error}; what was found until then follows", outcome.error.exit_code)
+        answer, code = _answer(settings, outcome, screen, endings, bound=bound, quiet=quiet, code=code)
+        endings.hold()
+        return _write(answer, run, style, code)
 
 
 def _answer(
-    settings: SearchSettings, outcome: Outcome, screen: Screen, *, bound: bool, quiet: bool
-) -> tuple[list[ScoreRecord | ZenError], int]:
-    """The records of the best, and 130 where Ctrl-C came before their bound and their verification were done."""
-    from ..nas.answer import add_bound, finish
+    settings: SearchSettings,
+    outcome: Outcome,
+    screen: Screen,
+    endings: Endings,
+    *,
+    bound: bool,
+    quiet: bool,
+    code: int,
+) -> tuple[Answer, int]:
+    """The records of the best, verified unless something ends that, and the exit code."""
+    from ..nas.answer import add_bound, finish, hand_over
     from ..ui.progress import Progress
 
-    unverified = settings.model_copy(update={"verify": 0})
-    if outcome.stopped == "interrupted":
+    best = outcome.candidates[: settings.top]
+    if endings.should_stop() or code:
         screen.bound(outcome)  # which an exact search has
-        return finish(unverified, outcome), 130
+        endings.hold()
+        return hand_over(settings, outcome, best), endings.code or code
     step = "computing the bound"
     try:
+        endings.interrupt_at_once()
         if bound:
             with Progress(step, quiet=quiet) as progress:
                 progress.update(0)
@@ -88,30 +96,35 @@ def _answer(
         step = "verifying"
         screen.verifying(outcome)
         with Progress(step, quiet=quiet, unit="draws") as progress:
-            found = finish(settings, outcome, on_progress=progress.update)
+            answer = finish(settings, outcome, on_progress=progress.update)
     except KeyboardInterrupt:
-        code = opt.report(f"stopped while {step}; these are the scores of the search", 130)
-        return finish(unverified, outcome), code
-    screen.verified(found)
-    return found, 0
+        endings.hold()
+        code = opt.report(f"stopped while {step}; these are the scores of the search", endings.code or 130)
+    except (ZenError, MemoryError, ImportError, OSError, RuntimeError) as error:
+        fault = " ".join(str(error).split()) or type(error).__name__
+        code = error.exit_code if isinstance(error, ZenError) else RunError.exit_code
+        opt.report(f"{step} failed, {fault}; these are the scores of the search", code)
+    else:
+        screen.verified(answer)
+        return answer, 0
+    return hand_over(settings, outcome, best), code
 
 
-@contextmanager
-def _stop_on_signal() -> Iterator[list[int]]:
-    """The first Ctrl-C (or SIGTERM) is noted, so that the generation can end; the second interrupts at once."""
-    seen: list[int] = []
+def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: int) -> int:
+    """Writes the answer to stdout first, then into the run directory; gives the exit code."""
+    from ..metrics.records import to_bytes
 
-    def note(number: int, _: FrameType | None) -> None:
-        seen.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    try:
-        before = [(number, signal.signal(number, note)) for number in (signal.SIGINT, signal.SIGTERM)]
-    except ValueError:  # not in the main thread, as when a test calls the command
-        before = []
-    try:
-        yield seen
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
+    for error in answer.errors:
+        fault = opt.report(f"verification failed: {error}; its score is that of the search", error.exit_code)
+        code = code or fault
+    if not answer.records:
+        return code or opt.report("no network was found; give a longer budget or wider limits", 1)
+    with write_records(style) as writer:
+        for row in answer.records:
+            writer.write(row)
+    if run is not None:
+        try:
+            run.write_results(b"".join(to_bytes(row) + b"\n" for row in answer.records))
+        except ZenError as error:
+            code = code or opt.report(f"{error}; the answer is on stdout", 1)
+    return code

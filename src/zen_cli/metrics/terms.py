@@ -70,6 +70,28 @@ class NetworkTerms(NamedTuple):
         return self.total.log_gain + log_delta(norm, alpha, self.total.layers, self.width, self.side**2)
 
 
+class _Float(float):
+    """A float that `sum` starts from and does not know: Python 3.12 and later compensate sums of plain floats."""
+
+
+_ZERO = _Float(0.0)
+
+
+def sum_terms(rows: Iterable[Terms]) -> Terms:
+    """The sum of terms, added up from left to right, so that every version of Python gives the same bytes."""
+    gains, maps, fans, params, macs, activations, layers, sublayers = zip(*rows, strict=False)
+    return Terms(
+        sum(gains, _ZERO),
+        sum(maps, _ZERO),
+        sum(fans, _ZERO),
+        sum(params),
+        sum(macs),
+        sum(activations),
+        sum(layers),
+        sum(sublayers),
+    )
+
+
 def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> float:
     """The closed-form Zen-score of a network in nats; arguments and errors as for `score_and_count`."""
     return score_and_count(spec, convention=convention, norm=norm, alpha=alpha)[0]
@@ -119,7 +141,7 @@ def network_terms(
     stages.append(Stage(log_fan_in, width, side))
     head = linear_cost(width, num_classes)
     rows.append(Terms(params=head.params, macs=head.macs))
-    return NetworkTerms(Terms(*map(sum, zip(*rows, strict=True))), width, side, tuple(stages))
+    return NetworkTerms(sum_terms(rows), width, side, tuple(stages))
 
 
 def block_terms(gene: Gene, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
@@ -203,7 +225,7 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
         rows.append(_beside(projection_cost(unit, side)))
-    return Terms(*map(sum, zip(*rows, strict=True)))
+    return sum_terms(rows)
 
 
 @lru_cache(maxsize=65_536)

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..errors import UsageError, nearest
+from ..errors import UsageError
 from ..metrics.settings import ScoreSettings, check_settings
 from ..units import parse_count, parse_share
+from .algorithms import find_algorithm
 from .budget import Budget, parse_budget
 from .limits import Limits
 from .presets import find_preset
@@ -97,10 +98,7 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         if value is not None:
             base[name] = value
     if request.algorithm is not None:
-        if request.algorithm not in ("evolution", "exact"):
-            raise UsageError(
-                f"--algorithm: unknown {request.algorithm!r}; {nearest(request.algorithm, ('evolution', 'exact'))}"
-            )
+        find_algorithm(request.algorithm)
         base["algorithm"] = request.algorithm
     if request.gap is not None:
         base["gap"] = parse_share(request.gap, "gap")
@@ -124,6 +122,9 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         raise UsageError(f"{option}: {fault['input']} is {hint}") from None
     if stored is not None:
         stored.check_resumable(settings)
+    elif settings.lineages > (settings.budget.evaluations or settings.lineages):
+        most = settings.budget.evaluations
+        raise UsageError(f"lineages: {settings.lineages} propose more at once than the budget of {most}; use fewer")
     settings.seed_network()
     return settings
 
@@ -163,7 +164,8 @@ def _score(request: Request, base: ScoreSettings | None) -> ScoreSettings:
 def _fill_in(base: dict[str, Any]) -> None:
     """What follows from the score: how many lineages pay, and whether a Monte-Carlo check says anything new."""
     if "lineages" not in base:
-        base["lineages"] = CLOSED_FORM_LINEAGES if _has_closed_form(base) else BATCH_LINEAGES
+        lineages = CLOSED_FORM_LINEAGES if _has_closed_form(base) else BATCH_LINEAGES
+        base["lineages"] = min(lineages, base["budget"].evaluations or lineages)  # so that one step fits
     if "verify" not in base:
         base["verify"] = DEFAULT_VERIFY if base.get("proxy") is None else 0
 

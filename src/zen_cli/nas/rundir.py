@@ -3,7 +3,7 @@
 settings.json              what defines the search
 checkpoint.json            the newest state, replaced in one step and flushed to the disk
 checkpoint.previous.json   the one before, in case the newest is damaged
-history.jsonl              one row a generation; cut back to the checkpoint when the run is resumed
+history.jsonl              rows of generations, fewer as the search goes on; cut back when the run is resumed
 results.jsonl              the answer
 lock                       held while a process works here
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +22,12 @@ from typing import IO, Any
 import orjson
 from pydantic import ValidationError
 
-from ..errors import OutputError, SourceError, UsageError, reason
+from ..errors import OutputError, SourceError, SpecError, UsageError, ZenError, reason
 from ..formats.files import is_leftover, write_file
 from ..net.validation import show
 from .settings import SCHEMA, SearchSettings
 
-CHECKPOINT_SCHEMA = "zen-checkpoint/1"
+CHECKPOINT_SCHEMA = "zen-checkpoint/2"
 
 
 class RunDirectory:
@@ -43,19 +44,22 @@ class RunDirectory:
         """A new run.
 
         Raises:
-            OutputError: it exists and is not empty, or cannot be written.
+            UsageError: it exists and is not empty, or cannot be made.
+            OutputError: it cannot be written.
         """
-        if path.exists() and (not path.is_dir() or any(not _is_leftover(file) for file in path.iterdir())):
-            if (path / "settings.json").exists():
-                raise OutputError(f"--out: {path} already holds a run; go on with --resume {path}, or name another")
-            raise OutputError(f"--out: {path} already exists; name a new or an empty directory")
+        _check_new(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"--out: {path} cannot be made, {reason(error)}") from None
+            raise UsageError(f"out: {path} cannot be made, {reason(error)}") from None
         run = cls(path, settings)
-        body = settings.model_dump(by_alias=True)
-        write_file(path / "settings.json", orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+        try:
+            _check_new(path)  # again under the lock: another process may have begun meanwhile
+            body = settings.model_dump(by_alias=True)
+            write_file(path / "settings.json", orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n", follow=False)
+        except (OutputError, UsageError):
+            run.close()
+            raise
         return run
 
     @classmethod
@@ -68,17 +72,16 @@ class RunDirectory:
         """
         file = path / "settings.json"
         if not file.is_file():
-            raise UsageError(f"--resume: {path} is no run directory; name one that --out made")
+            raise UsageError(f"resume: {path} is no run directory; name one that a search made")
         try:
-            body = orjson.loads(file.read_bytes())
+            body = orjson.loads(_read(file))
             version = body.get("schema") if isinstance(body, dict) else None
             if version != SCHEMA:
                 raise SourceError(f'{file}: schema: {show(version)} is not known; this version of zen reads "{SCHEMA}"')
             settings = SearchSettings.model_validate(body)
-        except (OSError, orjson.JSONDecodeError, ValidationError) as error:
-            raise SourceError(
-                f"{file}: is damaged ({str(error).splitlines()[0]}); start a new run with --out"
-            ) from None
+            settings.seed_network()
+        except (orjson.JSONDecodeError, ValidationError, SpecError) as error:
+            raise SourceError(f"{file}: is damaged ({_first_line(error)}); start a new run") from None
         return cls(path, settings)
 
     def __enter__(self) -> RunDirectory:
@@ -87,8 +90,12 @@ class RunDirectory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the directory."""
         if self._history is not None:
-            with suppress(OSError):  # what could not be written is behind the checkpoint
+            with suppress(OSError):  # what could not be written comes after the checkpoint
                 self._history.close()
         self._lock.close()
 
@@ -101,10 +108,15 @@ class RunDirectory:
         if self._history is not None:
             self._flush(self._history)
         state = {**state, "history_bytes": self._history.tell() if self._history is not None else 0}
-        body = {"schema": CHECKPOINT_SCHEMA, "sha256": _digest(state), "state": state}
+        body = {
+            "schema": CHECKPOINT_SCHEMA,
+            "settings": self.settings.digest,
+            "sha256": _digest(state),
+            "state": state,
+        }
         newest, previous = self.path / "checkpoint.json", self.path / "checkpoint.previous.json"
         fresh = self.path / "checkpoint.new.json"
-        write_file(fresh, orjson.dumps(body, default=_plain))
+        write_file(fresh, orjson.dumps(body, default=_plain), follow=False)
         try:
             if newest.exists():
                 os.replace(newest, previous)
@@ -113,37 +125,52 @@ class RunDirectory:
         except OSError as error:
             raise OutputError(f"{newest}: cannot be written, {reason(error)}") from None
 
-    def read_checkpoint(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
-        """The newest state that is whole; None where there is none yet.
+    def restore_checkpoint(self, restore: Callable[[dict[str, Any]], None], warn: Callable[[str], None]) -> None:
+        """Restores the newest state that is whole and of this search; does nothing where there is none yet.
 
         Args:
-            warn: told when the newest is damaged and an older one is used.
+            restore: takes a state; raises ValueError where it is not one of this search.
+            warn: told when the newest cannot be used and an older one is.
 
         Raises:
-            SourceError: there are checkpoints, and all are damaged or of another version.
+            SourceError: there are checkpoints, and none of them can be used.
         """
         faults: list[str] = []
-        names = ("checkpoint.json", "checkpoint.new.json", "checkpoint.previous.json")
-        for name in names:
+        for name in ("checkpoint.json", "checkpoint.new.json", "checkpoint.previous.json"):
             file = self.path / name
-            if not file.exists():
+            if not os.path.lexists(file):
                 continue
             try:
-                state = _read_state(file)
+                restore(self._read_state(file))
             except SourceError as error:
                 faults.append(str(error))
-                continue
-            if faults:
-                warn(f"{faults[0]}; going on from {name}")
-            return state
+            except (ZenError, ValueError, TypeError, LookupError, AttributeError) as error:
+                faults.append(f"{file}: is not a state of this search ({_first_line(error)})")
+            else:
+                if faults:
+                    warn(f"{faults[0]}; going on from {name}")
+                return
         if faults:
-            raise SourceError(f"{faults[0]}, and there is no other; start a new run with --out")
-        return None
+            raise SourceError(f"{faults[0]}, and there is no other; start a new run")
+
+    def _read_state(self, file: Path) -> dict[str, Any]:
+        try:
+            body = orjson.loads(_read(file))
+        except orjson.JSONDecodeError:
+            raise SourceError(f"{file}: is damaged") from None
+        if not isinstance(body, dict) or body.get("schema") != CHECKPOINT_SCHEMA:
+            raise SourceError(f'{file}: is not a checkpoint of this version ("{CHECKPOINT_SCHEMA}")')
+        state = body.get("state")
+        if not isinstance(state, dict) or body.get("sha256") != _digest(state):
+            raise SourceError(f"{file}: is damaged")
+        if body.get("settings") != self.settings.digest:
+            raise SourceError(f"{file}: belongs to other settings than those in settings.json")
+        return state
 
     def open_history(self, length: int) -> None:
-        """Opens the history for rows behind its first `length` bytes."""
+        """Opens the history for rows after its first `length` bytes."""
+        history = _open_own(self.path / "history.jsonl", os.O_APPEND)
         try:
-            history = open(self.path / "history.jsonl", "ab")  # noqa: SIM115  # closed with the directory
             history.truncate(min(length, history.tell()))
             history.seek(0, os.SEEK_END)
         except OSError as error:
@@ -160,7 +187,7 @@ class RunDirectory:
 
     def write_results(self, data: bytes) -> None:
         """Writes the answer."""
-        write_file(self.path / "results.jsonl", data)
+        write_file(self.path / "results.jsonl", data, follow=False)
 
     def _flush(self, file: IO[bytes]) -> None:
         try:
@@ -175,17 +202,54 @@ def _is_leftover(file: Path) -> bool:
     return file.name in ("lock", "settings.json") or is_leftover(file)
 
 
-def _read_state(file: Path) -> dict[str, Any]:
+def _check_new(path: Path) -> None:
+    """Raises UsageError where a new run cannot have this path."""
     try:
-        body = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        raise SourceError(f"{file}: is damaged") from None
-    if not isinstance(body, dict) or body.get("schema") != CHECKPOINT_SCHEMA:
-        raise SourceError(f'{file}: is not a checkpoint of this version ("{CHECKPOINT_SCHEMA}")')
-    state = body.get("state")
-    if not isinstance(state, dict) or body.get("sha256") != _digest(state):
-        raise SourceError(f"{file}: is damaged")
-    return state
+        found = list(path.iterdir()) if path.is_dir() else [path] * os.path.lexists(path)
+    except OSError as error:
+        raise UsageError(f"out: {path} cannot be read, {reason(error)}") from None
+    if all(_is_leftover(file) for file in found):
+        return
+    if (path / "settings.json").exists():
+        raise UsageError(f"out: {path} already holds a run; go on with --resume {path}, or name another")
+    raise UsageError(f"out: {path} already exists; name a new or an empty directory")
+
+
+def _read(file: Path) -> bytes:
+    """The bytes of a file of the directory.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{file}: cannot be read, {reason(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        fault = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+
+
+def _open_own(path: Path, flags: int) -> IO[bytes]:
+    """Opens a file of the directory for writing, and makes it where it is missing; never through a link.
+
+    Raises:
+        OutputError: it cannot be written, or something else than a regular file is there.
+    """
+    try:
+        number = os.open(path, flags | os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    except OSError as error:
+        fault = "is a link; remove it" if path.is_symlink() else f"cannot be written, {reason(error)}"
+        raise OutputError(f"{path}: {fault}") from None
+    file = open(number, "r+b" if not flags & os.O_APPEND else "a+b")  # noqa: SIM115  # the caller closes it
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        file.close()
+        raise OutputError(f"{path}: is no regular file; remove it")
+    return file
 
 
 def _digest(state: dict[str, Any]) -> str:
@@ -200,20 +264,24 @@ def _plain(value: object) -> list[Any]:
 
 
 def _lock(path: Path) -> IO[bytes]:
-    """An open file that no other process can lock as long as it stays open; a killed process lets go of it."""
-    try:
-        file = open(path / "lock", "wb")  # noqa: SIM115  # held open on purpose
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written, {reason(error)}") from None
+    """An open file that no other process can lock as long as it stays open; a killed process lets go of it.
+
+    Where there are no such locks, as on Windows and some network file systems, nothing is locked.
+
+    Raises:
+        UsageError: another process works in the directory.
+        OutputError: the directory cannot be written.
+    """
+    file = _open_own(path / "lock", 0)
     try:
         import fcntl
-    except ImportError:  # Windows, where there is no such lock
-        return file
-    try:
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.close()
         raise UsageError(f"{path}: another process is using this run directory; wait for it, or name another") from None
+    except (ImportError, OSError):
+        pass
     return file
 
 

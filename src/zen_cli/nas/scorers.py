@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..errors import RunError, SpecError
-from ..metrics.terms import NetworkTerms, Stage, Terms, block_terms
+from ..metrics.terms import NetworkTerms, Stage, Terms, block_terms, sum_terms
 from ..net.counting import linear_cost
 from ..net.layers import shrink
 from ..net.spec import ArchSpec
+from .algorithms.proposer import Rating
 from .limits import Limits
 from .space import Gene, Space, to_spec
 
@@ -18,22 +19,20 @@ MAX_CACHED_BLOCKS = 16_384
 MAX_CACHED_NETWORKS = 100_000
 
 ClosedForm = Callable[[NetworkTerms], float]
-BatchScore = Callable[[Sequence[ArchSpec]], Sequence[float | RunError]]
-
-
-class Rating(NamedTuple):
-    """A member's score, higher being better, and the cost that breaks ties."""
-
-    score: float
-    params: int
-    macs: int
+BatchScore = Callable[[Sequence[ArchSpec]], Iterable[float | RunError]]
 
 
 class Scorer(Protocol):
-    """Rates proposals; None for one that breaks a limit or has no score."""
+    """Rates proposals; None for one that breaks a limit or has no score.
 
-    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
-        """One rating a genome, in order."""
+    Attributes:
+        is_slow: whether one network takes long enough to look at the clock after it.
+    """
+
+    is_slow: bool
+
+    def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
+        """One rating a genome, in order, and whether all were rated: a slow scorer stops where `is_over` says so."""
 
 
 class Ledger:
@@ -79,7 +78,7 @@ class Ledger:
             rows.append(row)
             width = gene.width
         rows.append(self._head_terms(width))
-        total = Terms._make(map(sum, zip(*rows, strict=False)))
+        total = sum_terms(rows)
         if limits is not None and not limits.admits(total):
             return None
         return NetworkTerms(total, width, side, self._stages(genes, rows) if stages else ())
@@ -115,14 +114,16 @@ class ClosedFormScorer:
         stages: whether it looks at the stages.
     """
 
+    is_slow = False
+
     def __init__(self, ledger: Ledger, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
         self._ledger = ledger
         self._limits = limits
         self._score = score
         self._stages = stages
 
-    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
-        """One rating a genome, in order."""
+    def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
+        """One rating a genome, in order, of all of them."""
         rows: list[Rating | None] = []
         for genome in genomes:
             terms = self._ledger.terms(genome, self._limits, stages=self._stages)
@@ -130,11 +131,13 @@ class ClosedFormScorer:
                 rows.append(None)
             else:
                 rows.append(Rating(self._score(terms), terms.total.params, terms.total.macs))
-        return rows
+        return rows, True
 
 
 class BatchScorer:
-    """Rates members by a score that wants many at once, such as Monte-Carlo; remembers those it has seen."""
+    """Rates members by a score that is measured, such as Monte-Carlo; remembers those it has seen."""
+
+    is_slow = True
 
     def __init__(self, ledger: Ledger, limits: Limits, score: BatchScore) -> None:
         self._ledger = ledger
@@ -142,8 +145,8 @@ class BatchScorer:
         self._score = score
         self._seen: dict[Any, Rating | None] = {}
 
-    def rate(self, genomes: Sequence[Any]) -> list[Rating | None]:
-        """One rating a genome, in order.
+    def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
+        """One rating a genome, in order, and whether all were rated; `is_over` is asked after each network.
 
         Raises:
             RunError: none of several networks within the limits could be scored; the first one's reason.
@@ -159,15 +162,21 @@ class BatchScorer:
                 self._seen[genome] = None
             else:
                 fresh[genome] = (self._ledger.spec(genome), terms.total)
+        errors, done = [], 0
         if fresh:
-            scores = self._score([spec for spec, _ in fresh.values()])
-            errors = [score for score in scores if isinstance(score, RunError)]
-            if errors and len(errors) == len(scores) and (len(scores) > 1 or not any(self._seen.values())):
+            scores = iter(self._score([spec for spec, _ in fresh.values()]))
+            for (genome, (_, total)), score in zip(fresh.items(), scores, strict=False):
+                if isinstance(score, RunError):
+                    errors.append(score)
+                    self._seen[genome] = None
+                else:
+                    self._seen[genome] = Rating(float(score), total.params, total.macs)
+                done += 1
+                if is_over():
+                    break
+            if errors and len(errors) == done and (done > 1 or not any(self._seen.values())):
                 raise errors[0]
-            for (genome, (_, total)), score in zip(fresh.items(), scores, strict=True):
-                failed = isinstance(score, RunError)
-                self._seen[genome] = None if failed else Rating(float(score), total.params, total.macs)  # type: ignore[arg-type]  # checked
-        return [self._seen[genome] for genome in genomes]
+        return [self._seen.get(genome) for genome in genomes], done == len(fresh)
 
 
 def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], tries: int = 20_000) -> Any:

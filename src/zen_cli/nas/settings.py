@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import UsageError
@@ -37,7 +39,7 @@ class SearchSettings(BaseModel):
     limits: Limits
     score: ScoreSettings
     proxy: str | None = None
-    algorithm: Literal["evolution", "exact"] = "evolution"
+    algorithm: str = "evolution"
     population: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_POPULATION
     lineages: Annotated[int, Field(ge=1, le=65_536)]
     budget: Budget
@@ -59,6 +61,12 @@ class SearchSettings(BaseModel):
         """
         seed = self.space.seed(self.resolution)
         return seed.replace(resolution=self.resolution, num_classes=self.num_classes, name=None)
+
+    @property
+    def digest(self) -> str:
+        """Names everything that defines the search, but for what a resumed run may be given anew."""
+        body = self.model_dump(by_alias=True, mode="json", exclude=set(FREE))
+        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def check_resumable(self, wanted: SearchSettings) -> None:
         """Compares with what a user asks of a stored run.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import ZenError
+from ..errors import UsageError
+from ..nas.algorithms import find_algorithm
+from ..nas.answer import check_bound
 from ..nas.loop import Snapshot
 from ..nas.presets import Preset, presets
 from ..nas.scorers import Ledger
@@ -21,8 +22,8 @@ from .search_view import search_view
 from .terminal import is_terminal, say
 
 if TYPE_CHECKING:
-    from ..metrics.records import ScoreRecord
-    from ..nas.answer import Outcome
+    from ..nas.answer import Answer
+    from ..nas.outcome import Outcome
 
 FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
@@ -33,6 +34,7 @@ _ENDINGS = {
     "patience": "no better network within the patience",
     "optimal": "proven optimal",
     "gap": "gap reached",
+    "failed": "failed",
 }
 
 
@@ -101,7 +103,7 @@ class Screen:
         best = outcome.candidates[0]
         ending = _ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
-        unit = "evaluations" if self._settings.algorithm == "evolution" else "programs"
+        unit = find_algorithm(self._settings.algorithm).unit
         what = self._settings.proxy or "nats"
         say(
             f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"
@@ -132,30 +134,22 @@ class Screen:
                 "Ctrl-C hands them over unverified"
             )
 
-    def verified(self, found: Sequence[ScoreRecord | ZenError]) -> None:
+    def verified(self, answer: Answer) -> None:
         """Says how many verified networks the standard errors cannot tell from the first."""
-        records = [row for row in found if not isinstance(row, ZenError)]
-        scores = [record.zen for record in records[: self._settings.verify] if record.zen.std_error is not None]
-        if self._quiet or len(scores) < 2 or self._settings.proxy is not None:
-            return
-        first = scores[0]
-        close = [
-            score
-            for score in scores
-            if first.value - score.value <= 2 * math.hypot(first.std_error or 0.0, score.std_error or 0.0)
-        ]
-        if len(close) > 1:
+        if not self._quiet and answer.close > 1 and self._settings.proxy is None:
             say(
-                f"{len(close)} of {len(scores)} verified networks are within two standard errors of the first; "
+                f"{answer.close} of {answer.verified} verified networks are within two standard errors of the first; "
                 "more draws tell them apart"
             )
 
 
 def _has_bound(settings: SearchSettings) -> bool:
     """Whether the exact search takes a problem like this one."""
-    limits, plain = settings.limits, settings.proxy is None and settings.score.estimator == "mean-field"
-    is_additive = limits.depth_width_ratio is None and (limits.layers is not None or limits.sublayers is not None)
-    return plain and is_additive and settings.space.kind == "blocks"
+    try:
+        check_bound(settings)
+    except UsageError:
+        return False
+    return True
 
 
 def _preset_of(settings: SearchSettings) -> Preset | None:

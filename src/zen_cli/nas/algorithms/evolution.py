@@ -1,13 +1,13 @@
-"""The evolution: a few lineages that cool down, and the population of the best networks they met. Ask and tell, no I/O.
+"""The evolution: a few lineages that cool down, and the population of the best networks they met. No I/O.
 
-A step lets every lineage propose a neighbour (`ask`) and hear its rating (`tell`). A worse neighbour is accepted with
-probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals; the next round is
-twice as long and hot again, half of its lineages at the best network so far and half at the beginning. So a short
+In a step every lineage proposes a neighbour (`propose`) and learns its rating (`tell`). A worse neighbour is accepted
+with probability exp(-loss / T): Metropolis' rule. The temperature T falls through a round of proposals; the next round
+is twice as long and hot again, half of its lineages at the best network so far and half at the beginning. So a short
 search has an answer and a long one a better answer, and a search of n proposals is always the beginning of one of 2n. A
-lineage may also continue from another one that stands higher.
+lineage may also continue from another one with a better score.
 
-Why not keep the best 512 and mutate those, as published: at the edge of a budget four in five neighbours break it, and
-a population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
+Why not keep the best 512 and mutate those, as published: at the edge of a limit four in five neighbours break it, and a
+population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
 
 Source: Kirkpatrick et al., *Optimization by simulated annealing* (1983).
 """
@@ -18,27 +18,44 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..scorers import Rating
+from pydantic import BaseModel, ConfigDict, Field
+
+from .proposer import Member, Rating
+
+if TYPE_CHECKING:
+    from ..outcome import Callbacks, Outcome
+    from ..rundir import RunDirectory
+    from ..settings import SearchSettings
+    from ..space import Space
 
 FIRST_ROUND = 15_480
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
 
 
-class Member(NamedTuple):
-    """A network of the population; sorted from worst to best, ties broken by cost."""
+Word = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Negative = Annotated[int, Field(le=0, gt=-(2**63))]
+MemberRow = tuple[Finite, Negative, Negative, Any]
 
-    score: float
-    params: int  # negative, so that of equal scores the cheaper network is the better one
-    macs: int  # negative
-    genome: Any
 
-    @classmethod
-    def of(cls, genome: Any, rating: Rating) -> Member:
-        """A genome with its rating."""
-        return cls(rating.score, -rating.params, -rating.macs, genome)
+class EvolutionState(BaseModel):
+    """What a checkpoint holds of an evolution."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    random: tuple[Literal[3], Annotated[tuple[Word, ...], Field(min_length=625, max_length=625)], Finite | None]
+    lineages: Annotated[list[MemberRow], Field(min_length=1)]
+    population: Annotated[list[MemberRow], Field(min_length=1)]
+    best: MemberRow
+    proposals: Count
+    round: Annotated[int, Field(ge=0, lt=64)]
+    idle_rounds: Count
+    round_began: Count
+    best_before: Finite | None
 
 
 class Evolution:
@@ -101,8 +118,8 @@ class Evolution:
         hot = max(abs(self.best.score), 1e-9) * HOT
         return hot * math.pow(COLD / HOT, progress)
 
-    def ask(self) -> list[Any]:
-        """A neighbour of each lineage, but for those where the move led back to where it began."""
+    def propose(self) -> list[Any]:
+        """A neighbour of each lineage, without those where the move led back to where it began."""
         random, parents = self._random, list(self._lineages)
         self._proposals = []
         for index, member in enumerate(parents):
@@ -117,7 +134,7 @@ class Evolution:
         return [genome for _, genome in self._proposals]
 
     def tell(self, ratings: Sequence[Rating | None]) -> None:
-        """The ratings of what `ask` gave, in order; None for what cannot be had."""
+        """The ratings of what `propose` gave, in order; None for what cannot be had."""
         temperature = self.temperature
         for (index, genome), rating in zip(self._proposals, ratings, strict=True):
             if rating is None:
@@ -154,7 +171,7 @@ class Evolution:
         self._lineages = [self._start] * (self.step - half) + [self.best] * half
 
     def state(self) -> dict[str, Any]:
-        """All of it as JSON types."""
+        """All of it as JSON types; see `EvolutionState`."""
         version, numbers, gauss = self._random.getstate()
         return {
             "random": [version, list(numbers), gauss],
@@ -168,19 +185,57 @@ class Evolution:
             "best_before": None if math.isinf(self._best_before) else self._best_before,
         }
 
-    def restore(self, state: dict[str, Any], decode: Callable[[Any], Any]) -> None:
-        """Goes on from what `state` gave; `decode` makes a genome of its JSON form."""
+    def restore(self, state: Any, decode: Callable[[Any], Any]) -> None:
+        """Goes on from what `state` gave; `decode` makes a genome of its JSON form.
 
-        def member(row: list[Any]) -> Member:
+        Raises:
+            ValueError: this is not a state of an evolution with these lineages and this population.
+        """
+        known = EvolutionState.model_validate(state)
+        if len(known.lineages) != len(self._lineages) or len(known.population) > self._capacity:
+            raise ValueError("lineages or population: not those of the settings")
+
+        def member(row: MemberRow) -> Member:
             score, params, macs, genome = row
             return Member(score, params, macs, decode(genome))
 
-        version, numbers, gauss = state["random"]
-        self._random.setstate((version, tuple(numbers), gauss))
-        self._lineages = [member(row) for row in state["lineages"]]
-        self._heap = [member(row) for row in state["population"]]
+        version, numbers, gauss = known.random
+        self._random.setstate((version, numbers, gauss))
+        self._lineages = [member(row) for row in known.lineages]
+        self._heap = [member(row) for row in known.population]
+        heapq.heapify(self._heap)
         self._known = {self._identity(row.genome) for row in self._heap}
-        self.best = member(state["best"])
-        self.proposals, self.round = state["proposals"], state["round"]
-        self.idle_rounds, self._round_began = state["idle_rounds"], state["round_began"]
-        self._best_before = -math.inf if state["best_before"] is None else state["best_before"]
+        self.best = member(known.best)
+        self.proposals, self.round = known.proposals, known.round
+        self.idle_rounds, self._round_began = known.idle_rounds, known.round_began
+        self._best_before = -math.inf if known.best_before is None else known.best_before
+
+
+class _EvolutionAlgorithm:
+    """The evolution as an entry of the table of algorithms."""
+
+    summary = "lineages that cool down; any space, any metric"
+    unit = "evaluations"
+    uses = frozenset({"population", "lineages", "patience"})
+
+    def supports(self, settings: SearchSettings) -> str:
+        return ""
+
+    def search(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+        from ..drive import drive
+
+        return drive(_make, settings, run, callbacks)
+
+
+def _make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> Evolution:
+    return Evolution(
+        space.neighbour,
+        start,
+        seed=settings.score.seed,
+        population=settings.population,
+        lineages=settings.lineages,
+        identity=space.identity,
+    )
+
+
+ALGORITHM = _EvolutionAlgorithm()

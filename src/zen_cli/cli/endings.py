@@ -1,0 +1,59 @@
+"""How a search is ended from outside: Ctrl-C, SIGTERM (timeout, SLURM, docker) and SIGHUP (a closed terminal)."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Endings:
+    """Notes these signals while a search runs. A context manager.
+
+    The first one is noted, so that the search can end between two networks; a second one, or the first one after
+    `interrupt_at_once`, raises KeyboardInterrupt. After `hold` they are noted and do nothing, so that an answer is
+    written whole.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[int] = []
+        self._raises = self._holds = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Endings:
+        try:
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        except ValueError:  # not in the main thread, as when a test calls the command
+            self._before = {}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` gave
+
+    @property
+    def code(self) -> int:
+        """The exit code: 128 and the number of the first signal, or 0."""
+        return 128 + self._seen[0] if self._seen else 0
+
+    def should_stop(self) -> bool:
+        """Whether a signal came."""
+        return bool(self._seen)
+
+    def interrupt_at_once(self) -> None:
+        """From now on the next signal raises KeyboardInterrupt; so does this, where one came already."""
+        self._raises = True
+        if self._seen:
+            raise KeyboardInterrupt
+
+    def hold(self) -> None:
+        """From now on signals wait."""
+        self._holds = True
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._seen.append(number)
+        if not self._holds and (self._raises or len(self._seen) > 1):
+            raise KeyboardInterrupt

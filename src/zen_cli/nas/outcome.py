@@ -1,0 +1,47 @@
+"""What a search ends with, and what it tells its caller on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..errors import ZenError
+from ..net.spec import ArchSpec
+from .loop import Snapshot
+from .scorers import Ledger
+
+
+class Candidate(NamedTuple):
+    """A network that a search found, and the score that it found it by."""
+
+    spec: ArchSpec
+    score: float
+
+
+class Outcome(NamedTuple):
+    """What a search ends with.
+
+    Attributes:
+        candidates: best first; empty only where no network was found.
+        stopped: why it ended: `evaluations`, `time`, `patience`, `interrupted`, `failed`, or what the algorithm says.
+        evaluations: of networks, or of what the algorithm counts.
+        elapsed_s: seconds of search, those before a checkpoint included.
+        bound: what no network of the space exceeds, if that is known.
+        error: what ended it, where that was an error after the first network.
+    """
+
+    candidates: tuple[Candidate, ...]
+    stopped: str
+    evaluations: int
+    elapsed_s: float
+    bound: float | None = None
+    error: ZenError | None = None
+
+
+class Callbacks(NamedTuple):
+    """What a search calls: after a generation, with a line of text, to know whether to stop, to warn."""
+
+    on_generation: Callable[[Snapshot, Ledger], None] = lambda *_: None
+    on_progress: Callable[[str], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
+    warn: Callable[[str], None] = lambda _: None

@@ -1,0 +1,43 @@
+"""`zen search` as a process that can be ended in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from cli import ENVIRONMENT, Result
+
+PROBLEM = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
+PROBLEM += ["--verify", "0", "--top", "3", "--quiet"]
+EVALUATIONS = "16384evals"
+
+MAIN = "from zen_cli.cli import main\nmain()\n"
+# `zen` with a checkpoint after every generation, so that a second of search has many.
+EAGER = "import zen_cli.nas.loop as loop\nloop.CHECKPOINT_SECONDS = 0.0\n" + MAIN
+# `zen` that prints a line after every generation.
+TALKATIVE = "import zen_cli.ui.screen as screen\nscreen.LINE_SECONDS = 0.0\n" + MAIN
+
+
+def start(folder: Path, *words: str, script: str = EAGER, **more: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", script, "search", *words]
+    return subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> Result:
+    out, err = process.communicate(timeout=120)
+    return Result(process.returncode, out.decode(), err.decode())
+
+
+def run(folder: Path, *words: str, **more: Any) -> Result:
+    return end(start(folder, *words, **more))
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until a file is there or the process is over."""
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.005)

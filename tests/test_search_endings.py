@@ -1,0 +1,97 @@
+"""Whatever ends a search, what was found is handed over."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from search_process import MAIN, PROBLEM, TALKATIVE, end, run, start
+
+VERIFIED = [*PROBLEM, "--verify", "8", "--budget", "2000evals"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_without_a_directory_hands_over_the_best(tmp_path: Path, number: int) -> None:
+    process = start(tmp_path, *PROBLEM[:-1], "--budget", "1h", script=TALKATIVE)
+    assert process.stderr is not None
+    assert b"evaluations" in process.stderr.readline()  # it is under way
+    process.send_signal(number)
+    done = end(process)
+    assert done.code == 128 + number
+    assert len(done.rows) == 3
+    assert "Traceback" not in done.err
+    assert "interrupted" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_verifying_hands_over_what_the_search_found(tmp_path: Path, number: int) -> None:
+    script = (
+        "import os, zen_cli.nas.answer as answer\n"
+        "score_all = answer.score_all\n"
+        "def stop(specs, score, **more):\n"
+        f"    if score.estimator == 'monte-carlo': os.kill(os.getpid(), {int(number)})\n"
+        "    return score_all(specs, score, **more)\n"
+        "answer.score_all = stop\n"
+    ) + MAIN
+    done = end(start(tmp_path, *VERIFIED, script=script))
+    done.warns("stopped while verifying; these are the scores of the search", code=128 + number)
+    assert done.out == run(tmp_path, *VERIFIED, "--verify", "0").out
+
+
+def test_a_signal_before_the_first_network_says_so(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, zen_cli.nas.drive as drive\n"
+        "def find_start(*_):\n"
+        "    for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "drive.find_start = find_start\n"
+    ) + MAIN
+    end(start(tmp_path, *PROBLEM, script=script)).fails("stopped before a network was found", code=143)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message", "code"),
+    [
+        ("MemoryError('no memory')", "no memory", 1),
+        ("ImportError('libtorch.so is missing')", "libtorch.so is missing", 1),
+        ("MemoryLimitError('net: needs 9 GiB')", "net: needs 9 GiB", 2),
+        ("OSError(5, 'broken disk')", "broken disk", 1),
+    ],
+)
+def test_whatever_ends_the_verification_the_answer_is_handed_over(
+    tmp_path: Path, fault: str, message: str, code: int
+) -> None:
+    script = (
+        "import zen_cli.nas.answer as answer\n"
+        "from zen_cli.errors import MemoryLimitError\n"
+        "score_all = answer.score_all\n"
+        "def fail(specs, score, **more):\n"
+        f"    if score.estimator == 'monte-carlo': raise {fault}\n"
+        "    return score_all(specs, score, **more)\n"
+        "answer.score_all = fail\n"
+    ) + MAIN
+    done = end(start(tmp_path, *VERIFIED, script=script))
+    done.warns("verifying failed", message, "these are the scores of the search", code=code)
+    assert done.out == run(tmp_path, *VERIFIED, "--verify", "0").out
+
+
+def test_a_network_that_cannot_be_verified_is_handed_over_unverified(tmp_path: Path) -> None:
+    script = "import zen_cli.devices as devices\ndevices._free_host_bytes = lambda: 2**20\n" + MAIN
+    words = [*VERIFIED, "--verify", "2", "--batch-size", "65536"]
+    done = end(start(tmp_path, *words, script=script))
+    assert done.code == 2
+    assert [row["zen"]["estimator"] for row in done.rows] == ["mean-field"] * 3
+    assert len(done.err.splitlines()) == 2
+    assert all("verification failed" in line for line in done.err.splitlines())
+
+
+def test_without_torch_a_search_is_handed_over_unverified_with_one_line(tmp_path: Path) -> None:
+    script = (
+        "import sys, importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'torch' else find(name, *more)\n"
+        "sys.modules['torch'] = None\n"
+    ) + MAIN
+    done = end(start(tmp_path, *VERIFIED, script=script))
+    done.warns("torch is not installed", code=0)
+    assert done.out == run(tmp_path, *VERIFIED, "--verify", "0").out
