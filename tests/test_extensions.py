@@ -73,3 +73,27 @@ def test_an_op_is_searched(folder: Path) -> None:
 def test_without_the_registration_it_is_an_error(zen: Zen) -> None:
     done = zen("score", "-", stdin=json.dumps(SPEC))
     done.fails('blocks[1].op: unknown op "single"', "known: basic, bottleneck, conv, mbconv")
+
+
+WALK = ["search", "--preset", "cifar-1m", "--algorithm", "random-walk", "--verify", "0", "--top", "1"]
+
+
+def test_an_algorithm_is_searched_by_and_resumed(folder: Path) -> None:
+    whole = run("extension_algorithm.py", folder, *WALK, "--budget", "2048evals")
+    assert whole.code == 0, whole.err
+    (row,) = whole.rows
+    assert (row["search"]["algorithm"], row["search"]["evaluations"]) == ("random-walk", 2048)
+    assert row["cost"]["params"] <= 1_050_000
+    half = run("extension_algorithm.py", folder, *WALK, "--budget", "1024evals", "--out", "run")
+    assert half.code == 0, half.err
+    rest = run("extension_algorithm.py", folder, "search", "--resume", "run", "--budget", "2048evals")
+    assert (rest.code, rest.out) == (0, whole.out)
+
+
+def test_an_algorithm_refuses_with_its_reason(folder: Path) -> None:
+    done = run("extension_algorithm.py", folder, *WALK, "--proxy", "balanced")
+    done.fails("--proxy: the random walk looks for the Zen-score only")
+
+
+def test_an_algorithm_that_is_not_registered_is_an_error(zen: Zen) -> None:
+    zen(*WALK).fails("--algorithm: unknown 'random-walk'", "known: evolution, exact")
