@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
@@ -32,6 +33,7 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
         run: where checkpoints and history go.
         callbacks: what is called on the way.
     """
+    began = time.monotonic()  # the first network counts as well
     space, seed = settings.space, settings.seed_network()
     ledger = Ledger(space, seed, settings.score.convention)
     sign, scorer = make_scorer(settings, ledger)
@@ -52,6 +54,7 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
         sign=sign,
         run=run,
         warn=callbacks.warn,
+        began=began,
     )
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
     candidates = _candidates(proposer.population, ledger, sign, max(settings.top, settings.verify))

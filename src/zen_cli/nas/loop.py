@@ -86,6 +86,7 @@ class Loop:
         run: where checkpoints go, if anywhere.
         warn: told of a damaged checkpoint.
         clock: seconds, for tests.
+        began: when the search began on that clock; now by default.
 
     Raises:
         SourceError: the checkpoint is not one of this search.
@@ -104,6 +105,7 @@ class Loop:
         run: RunDirectory | None = None,
         warn: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        began: float | None = None,
     ) -> None:
         self.error: ZenError | None = None
         self._proposer, self._scorer = proposer, scorer
@@ -117,7 +119,7 @@ class Loop:
         self._generations = 0
         if run is not None:
             run.restore_checkpoint(lambda state: self._restore(state, decode), warn)
-        self._began = clock()
+        self._began = clock() if began is None else began
 
     def _restore(self, state: dict[str, Any], decode: Callable[[Any], Any]) -> None:
         """Takes over a state.
