@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +15,16 @@ from strategies import specs
 
 from zen_cli import ArchSpec, parse_plainnet, score
 from zen_cli.errors import SpecError
-from zen_cli.metrics.mean_field import LINEAR, RELU, decorrelation, gain, log_delta, log_gain, score_chain
+from zen_cli.metrics.mean_field import (
+    LINEAR,
+    RELU,
+    _decorrelations,
+    decorrelation,
+    gain,
+    log_delta,
+    log_gain,
+    score_chain,
+)
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.net.layers import ConvLayer, Pool
 
@@ -128,7 +140,36 @@ def test_a_breakdown_adds_up_to_the_score(published: list[dict[str, Any]]) -> No
 
 def test_what_has_no_closed_form_says_so() -> None:
     layer = ConvLayer(3, 8, (3, 3), (8, 8), padding=(1, 1))
-    with pytest.raises(SpecError, match="--estimator monte-carlo"):
+    with pytest.raises(SpecError, match="use the monte-carlo estimator"):
         score_chain((layer, layer._replace(in_width=8, pool=Pool("max", (2, 2), (2, 2), (0, 0)), in_size=(4, 4))))
     with pytest.raises(SpecError, match="no activation"):
         score_chain((layer._replace(activation=False),))
+
+
+def test_threads_that_meet_an_alpha_for_the_first_time_leave_it_right() -> None:
+    depth, interval = 400, sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for run in range(30):
+            alpha, start = 1e-3 * (1 + run), threading.Barrier(3)
+
+            def ask(alpha: float = alpha, start: threading.Barrier = start) -> list[float]:
+                start.wait(60)
+                return [decorrelation(alpha, relus) for relus in range(depth)]
+
+            with ThreadPoolExecutor(3) as pool:
+                found = [future.result() for future in [pool.submit(ask) for _ in range(3)]]
+            expected = [decorrelation(alpha, 0)]
+            while len(expected) < depth:
+                expected.append(_relu_decorrelation(expected[-1]))
+            assert found == [expected] * 3
+            assert [decorrelation(alpha, relus) for relus in range(depth)] == expected
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_decorrelation_is_the_same_however_long_the_chain_is() -> None:
+    values = [decorrelation(0.01, relus) for relus in range(300)]
+    assert values == sorted(values) and len(set(values[:40])) == 40
+    _decorrelations.cache_clear()
+    assert [decorrelation(0.01, relus) for relus in reversed(range(300))] == values[::-1]

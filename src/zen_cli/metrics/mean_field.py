@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..errors import ScoreError, SpecError
 from ..net.layers import Chain, ConvLayer, Pair
+from .sums import plain_sum
 
 RELU_MEAN_SQUARED = 1 / (2 * math.pi)
 RELU_VARIANCE = 1 / 2 - 1 / (2 * math.pi)
@@ -25,8 +26,8 @@ RELU_VARIANCE = 1 / 2 - 1 / (2 * math.pi)
 class LayerTerm(NamedTuple):
     """One layer's share of the score.
 
-    `log_sigma` in nats; `decorrelation` is 1 - c, with c the correlation of the two halves behind the layer: it starts
-    near alpha^2/2 and saturates at 1.
+    `log_sigma` in nats; `decorrelation` is 1 - c, with c the correlation of the clean and the perturbed copy after the
+    layer: it starts near alpha^2/2 and saturates at 1.
     """
 
     layer: ConvLayer
@@ -43,7 +44,7 @@ class MeanField(NamedTuple):
 
     @property
     def saturation_layer(self) -> int | None:
-        """The first layer (from 1) behind which the halves have lost half of their correlation; None if none has.
+        """The first layer (from 1) after which the copies have lost half of their correlation; None if there is none.
 
         From there on Delta hardly grows: it no longer measures a gradient, and the gains carry the score.
         """
@@ -54,7 +55,7 @@ class MeanField(NamedTuple):
 
 
 def score_chain(chain: Chain, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> MeanField:
-    """The closed-form Zen-score of a chain with its layers' shares; arguments as for `score_spec`.
+    """The closed-form Zen-score of a chain with its layers' shares; arguments as for `terms.score_and_count`.
 
     Raises:
         SpecError: the chain has a pooling, for which there is no closed form.
@@ -69,7 +70,7 @@ def score_chain(chain: Chain, *, convention: str = "paper", norm: str = "frobeni
     if not last.activation:
         raise SpecError("the last layer of a chain has no activation; the closed form needs one")
     end = log_delta(norm, alpha, relus, last.out_width, math.prod(last.out_size))
-    value = sum(term.log_sigma for term in terms) + end
+    value = plain_sum(term.log_sigma for term in terms) + end
     if not math.isfinite(value):
         raise ScoreError(f"the mean-field score is {value}; use another alpha")
     return MeanField(value, end, tuple(terms))
@@ -96,13 +97,13 @@ def gain(layer: ConvLayer, moments: Moments) -> float:
 
     Args:
         layer: kernel, channels, groups, stride, padding and size of the input.
-        moments: of one input channel; `LINEAR` for images, `RELU` behind a ReLU.
+        moments: of one input channel; `LINEAR` for images, `RELU` after a ReLU.
 
     Raises:
-        SpecError: the layer has a pooling in front.
+        SpecError: the layer has a pooling before it.
     """
     if layer.pool is not None:
-        raise SpecError("a pooling inside the chain has no closed form; use --estimator monte-carlo")
+        raise SpecError("a pooling inside the chain has no closed form; use the monte-carlo estimator")
     inside, edge = _tap_sums(layer.kernel, layer.in_size, layer.stride, layer.padding, layer.dilation)
     return layer.fan_in * (moments.variance * inside + moments.mean_squared * edge)
 
@@ -124,24 +125,21 @@ def log_sigma(sigma_squared: float, convention: str) -> float:
 
 
 def decorrelation(alpha: float, relus: int) -> float:
-    """1 - c, with c the correlation of f(x) and f(x + alpha e) behind `relus` ReLUs, each followed by a BN.
+    """1 - c, with c the correlation of f(x) and f(x + alpha e) after `relus` ReLUs, each followed by a BN.
 
     c_0 = 1/sqrt(1 + alpha^2), kept by conv and BN; a ReLU maps it to
     rho(c) = (sqrt(1 - c^2) + c (pi - arccos c) - 1) / (pi - 1)  (the arc-cosine kernel of degree 1, centred).
-    Accurate to rounding however small alpha is: 1 - c is what is carried, never c.
+    Accurate to rounding however small alpha is, because 1 - c is computed in place of c.
     """
-    rows = _decorrelations(alpha)
-    while len(rows) <= relus:
-        rows.append(_relu_decorrelation(rows[-1]))
-    return rows[relus]
+    return _decorrelations(alpha, 1 << max(6, relus.bit_length()))[relus]
 
 
 @lru_cache(maxsize=65_536)
 def log_delta(norm: str, alpha: float, relus: int, width: int, area: int) -> float:
-    """log Delta in nats on a last feature map of `width` channels and `area` positions, behind `relus` ReLUs.
+    """log Delta in nats on a last feature map of `width` channels and `area` positions, after `relus` ReLUs.
 
     Frobenius: Delta^2 = C r^2 (pi - 1)/pi * (1 - c_relus). L1: Delta = C r^2 sqrt((1 - c)/pi), with c the correlation
-    in front of the last ReLU.
+    before the last ReLU.
     """
     if norm == "l1":
         return math.log(width * area) + math.log(decorrelation(alpha, relus - 1) / math.pi) / 2
@@ -170,11 +168,14 @@ def _tap_shares(kernel: int, size: int, stride: int, padding: int, dilation: int
     return shares
 
 
-@lru_cache(maxsize=1024)
-def _decorrelations(alpha: float) -> list[float]:
-    """The list that `decorrelation` extends, starting with 1 - c_0 = 1 - 1/sqrt(1 + alpha^2)."""
+@lru_cache(maxsize=32)
+def _decorrelations(alpha: float, count: int) -> tuple[float, ...]:
+    """1 - c after 0, 1, ..., count - 1 ReLUs, starting with 1 - c_0 = 1 - 1/sqrt(1 + alpha^2)."""
     root = math.hypot(1, alpha)
-    return [(alpha / root) * (alpha / (root + 1))]
+    rows = [(alpha / root) * (alpha / (root + 1))]
+    while len(rows) < count:
+        rows.append(_relu_decorrelation(rows[-1]))
+    return tuple(rows)
 
 
 def _relu_decorrelation(delta: float) -> float:

@@ -1,15 +1,15 @@
-"""Additive terms of a network, block by block: what closed-form scores and budgets are made of.
+"""Additive terms of a network, block by block: what closed-form metrics and limits are computed from.
 
 A search proposes networks a hundred thousand times a second; what it knows of one is the sum of its blocks' terms, each
-laid out once and looked up afterwards. Every closed-form score is a function of that sum and of the last feature map.
+computed once and looked up afterwards. A closed-form metric is a function of that sum and of the last feature map.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import ScoreError
 from ..net.counting import Cost, fits, layer_cost, linear_cost, projection_cost, se_cost
@@ -20,6 +20,8 @@ from ..net.spec import ArchSpec
 from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma, score_chain
 
 MAX_CACHED_BLOCKS = 65_536
+
+BlockTerms: TypeAlias = Callable[[Gene, int, int, str, bool], tuple["Terms", int]]
 
 
 class Terms(NamedTuple):
@@ -45,7 +47,7 @@ class Terms(NamedTuple):
         return Cost(*self[3:])
 
 
-class Stage(NamedTuple):
+class StageTerms(NamedTuple):
     """Blocks at one resolution: from one that down-samples, or the first, up to the next that does.
 
     log_fan_in: the sum over the network's layers from the image to the end of this stage.
@@ -63,33 +65,11 @@ class NetworkTerms(NamedTuple):
     total: Terms
     width: int
     side: int
-    stages: tuple[Stage, ...]
+    stages: tuple[StageTerms, ...]
 
     def zen(self, norm: str, alpha: float) -> float:
-        """The closed form of the Zen-score in nats; arguments as for `score_spec`."""
+        """The closed form of the Zen-score in nats; arguments as for `score_and_count`."""
         return self.total.log_gain + log_delta(norm, alpha, self.total.layers, self.width, self.side**2)
-
-
-class _Float(float):
-    """A float that `sum` starts from and does not know: Python 3.12 and later compensate sums of plain floats."""
-
-
-_ZERO = _Float(0.0)
-
-
-def sum_terms(rows: Iterable[Terms]) -> Terms:
-    """The sum of terms, added up from left to right, so that every version of Python gives the same bytes."""
-    gains, maps, fans, params, macs, activations, layers, sublayers = zip(*rows, strict=False)
-    return Terms(
-        sum(gains, _ZERO),
-        sum(maps, _ZERO),
-        sum(fans, _ZERO),
-        sum(params),
-        sum(macs),
-        sum(activations),
-        sum(layers),
-        sum(sublayers),
-    )
 
 
 def score_spec(spec: ArchSpec, *, convention: str = "paper", norm: str = "frobenius", alpha: float = 0.01) -> float:
@@ -121,61 +101,115 @@ def score_and_count(network: Network, *, convention: str, norm: str, alpha: floa
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
-    genes = [block.gene for block in spec.blocks]
-    return network_terms(genes, spec.in_channels, spec.resolution, spec.num_classes, convention)
+    return network_terms(spec.genes, spec.in_channels, spec.resolution, spec.num_classes, convention)
 
 
 def network_terms(
-    genes: Iterable[Gene], in_width: int, side: int, num_classes: int, convention: str = "paper"
+    genes: Sequence[Gene], in_width: int, side: int, num_classes: int, convention: str = "paper"
 ) -> NetworkTerms:
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
-    rows: list[Terms] = []
-    stages: list[Stage] = []
-    width, log_fan_in = in_width, 0.0
+    rows, width, last_side = block_rows(genes, in_width, side, convention, block_terms)
+    total = add_columns(columns_of([*rows, head_terms(width, num_classes)]))
+    return NetworkTerms(total, width, last_side, stages_of(genes, rows, in_width, side))
+
+
+def block_rows(
+    genes: Iterable[Gene], in_width: int, side: int, convention: str, of_block: BlockTerms
+) -> tuple[list[Terms], int, int]:
+    """The terms of each block on images of `in_width` channels and this side; width and side of the last feature map.
+
+    Args:
+        genes: the blocks.
+        in_width: channels of the image.
+        side: of the image.
+        convention: `paper` or `zennas`.
+        of_block: `block_terms`, or `cached_block_terms` for a search, whose networks have most of their blocks in
+            common; then little is done here beside looking blocks up.
+    """
+    rows, first = [], True
     for gene in genes:
-        if gene.stride > 1 and rows:
-            stages.append(Stage(log_fan_in, width, side))
-        part, side = block_terms(gene, width, side, convention, first=not rows)
-        rows.append(part)
-        width, log_fan_in = gene.width, log_fan_in + part.log_fan_in
-    stages.append(Stage(log_fan_in, width, side))
+        row, side = of_block(gene, in_width, side, convention, first)
+        rows.append(row)
+        in_width, first = gene.width, False
+    return rows, in_width, side
+
+
+@lru_cache(maxsize=4096)
+def head_terms(width: int, num_classes: int) -> Terms:
+    """The terms of the classifier."""
     head = linear_cost(width, num_classes)
-    rows.append(Terms(params=head.params, macs=head.macs))
-    return NetworkTerms(sum_terms(rows), width, side, tuple(stages))
+    return Terms(params=head.params, macs=head.macs)
 
 
-def block_terms(gene: Gene, in_width: int, side: int, convention: str, *, first: bool) -> tuple[Terms, int]:
-    """The terms of a block on `in_width` channels of `side` x `side`, and the side that it leaves.
+def columns_of(rows: Iterable[Terms]) -> tuple[tuple[Any, ...], ...]:
+    """One tuple a field of `Terms`, so that a search can look at one sum before it takes the others."""
+    return tuple(zip(*rows, strict=True))
+
+
+def add_columns(columns: Iterable[tuple[Any, ...]]) -> Terms:
+    """The sum over blocks from `columns_of`; floats from left to right, as `plain_sum` does, by loops that are fast."""
+    gains, maps, fan_ins, params, macs, activations, layers, sublayers = columns
+    log_gain = log_maps = log_fan_in = 0.0
+    for value in gains:
+        log_gain += value
+    for value in maps:
+        log_maps += value
+    for value in fan_ins:
+        log_fan_in += value
+    return Terms(log_gain, log_maps, log_fan_in, sum(params), sum(macs), sum(activations), sum(layers), sum(sublayers))
+
+
+def stages_of(genes: Sequence[Gene], rows: Sequence[Terms], in_width: int, side: int) -> tuple[StageTerms, ...]:
+    """The stages of blocks with these terms; other arguments as for `block_rows`."""
+    stages, log_fan_in = [], 0.0
+    for index, (gene, row) in enumerate(zip(genes, rows, strict=True)):
+        if gene.stride > 1:
+            if index:
+                stages.append(StageTerms(log_fan_in, in_width, side))
+            side = shrink(side, gene.stride)
+        log_fan_in += row.log_fan_in
+        in_width = gene.width
+    return (*stages, StageTerms(log_fan_in, in_width, side))
+
+
+def block_terms(gene: Gene, in_width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
+    """The terms of a block on `in_width` channels of `side` x `side`, and the side of its output map.
 
     Args:
         gene: the block.
         in_width: channels in.
         side: side of the input map.
-        convention: `paper` or `zennas`, see `meanfield.log_sigma`.
+        convention: `paper` or `zennas`, see `mean_field.log_sigma`.
         first: whether the block's input is the image.
     """
-    entry, rest = block_body(gene, side, convention, first)
+    split = split_block(gene, side, convention, first)
+    if split is None:
+        return _add_units(Terms(), gene, in_width, side, convention, first), shrink(side, gene.stride)
+    per_channel, rest = split
     log_gains, log_maps, log_fan_in, params, macs, activations, layers, sublayers = rest
     terms = Terms(
-        log_gains + log_sigma(in_width * entry.gain, convention),
+        log_gains + log_sigma(in_width * per_channel.gain, convention),
         log_maps,
-        log_fan_in + math.log(in_width * entry.taps),
-        params + in_width * entry.params,
-        macs + in_width * entry.macs,
+        log_fan_in + math.log(in_width * per_channel.taps),
+        params + in_width * per_channel.params,
+        macs + in_width * per_channel.macs,
         activations,
         layers,
         sublayers,
     )
-    return terms, entry.side
+    return terms, per_channel.side
 
 
-class Entry(NamedTuple):
-    """What a block does with each channel that it reads, in its first convolution and its first shortcut.
+cached_block_terms = lru_cache(maxsize=MAX_CACHED_BLOCKS)(block_terms)
 
-    gain: sigma^2 of the convolution, a channel.
-    taps: weights that one output element of the convolution reads, a channel.
-    params, macs: of both, a channel.
-    side: of the map that the block leaves.
+
+class PerChannel(NamedTuple):
+    """What a block costs and does for each channel that it reads, in its first convolution and its first shortcut.
+
+    gain: sigma^2 of the convolution.
+    taps: weights that one output element of the convolution reads.
+    params, macs: of both.
+    side: of the block's output map, whatever its channels are.
     """
 
     gain: float
@@ -185,25 +219,31 @@ class Entry(NamedTuple):
     side: int
 
 
-@lru_cache(maxsize=MAX_CACHED_BLOCKS)
-def block_body(gene: Gene, side: int, convention: str, first: bool) -> tuple[Entry, Terms]:
-    """A block on any number of channels: what it does with each of them, and the terms of all the rest.
+@lru_cache(maxsize=16_384)
+def split_block(gene: Gene, side: int, convention: str, first: bool) -> tuple[PerChannel, Terms] | None:
+    """Splits a block's terms into a part linear in the input channels and a constant part; None where that cannot be.
 
-    So a block need not be laid out again when the one before it changes its width. Arguments as for `block_terms`.
+    A block need not be computed again when the one before it changes its width: an evolution makes a third more
+    proposals a second with this on CIFAR 1M, a tenth more on ImageNet 400M. Arguments as for `block_terms`.
     """
-    units = repeated_units(gene, 1)
-    reader = units[0][0]
+    reader = repeated_units(gene, 1)[0][0]
     layer = reader.layers(side)[0]
+    if layer.groups > 1:
+        return None
     taps, out = math.prod(layer.kernel), shrink(side, gene.stride)
     weights = layer.out_width * taps
     products = weights * math.prod(layer.out_size)
     if reader.projection:
         weights, products = weights + reader.width, products + reader.width * out**2
-    entry = Entry(gain(layer, LINEAR if first else RELU), taps, weights, products, out)
+    per_channel = PerChannel(gain(layer, LINEAR if first else RELU), taps, weights, products, out)
+    less = Terms(-log_sigma(per_channel.gain, convention), 0.0, -math.log(taps), -weights, -products)
+    return per_channel, _add_units(less, gene, 1, side, convention, first)
 
-    log_gains, log_maps, log_fan_in = -log_sigma(entry.gain, convention), 0.0, -math.log(taps)
-    params, macs, activations, layers = -weights, -products, 0, 0
-    for unit, times in units:
+
+def _add_units(start: Terms, gene: Gene, in_width: int, side: int, convention: str, first: bool) -> Terms:
+    """`start` and the terms of a block's units; other arguments as for `block_terms`."""
+    log_gains, log_maps, log_fan_in, params, macs, activations, layers, _ = start
+    for unit, times in repeated_units(gene, in_width):
         row = _unit_terms(unit, side, convention, first)
         log_gains += times * row[0]
         log_maps += times * row[1]
@@ -212,11 +252,11 @@ def block_body(gene: Gene, side: int, convention: str, first: bool) -> tuple[Ent
         macs += times * row[4]
         activations += times * row[5]
         layers += times * row[6]
-        side, first = out, False
-    return entry, Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, gene.sublayers)
+        side, first = shrink(side, unit.stride), False
+    return Terms(log_gains, log_maps, log_fan_in, params, macs, activations, layers, gene.sublayers)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     layers = unit.layers(side)
     rows = [_layer_terms(layers[0], convention, first)]
@@ -225,10 +265,10 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
         rows.append(_beside(projection_cost(unit, side)))
-    return sum_terms(rows)
+    return add_columns(columns_of(rows))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def _layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
     cost = layer_cost(layer)
     return Terms(
@@ -243,5 +283,5 @@ def _layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
 
 
 def _beside(cost: Cost) -> Terms:
-    """What stands beside the chain costs, and is no layer of it."""
+    """Of what is beside the chain only the cost counts: it is no layer."""
     return Terms(params=cost.params, macs=cost.macs, activations=cost.activations)

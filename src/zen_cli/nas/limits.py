@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, NamedTuple, TypeAlias
 
 from pydantic import Field
@@ -36,6 +37,11 @@ class Limits(NamedTuple):
         """Whether something keeps the depth from growing without end."""
         return self.layers is not None or self.sublayers is not None or self.depth_width_ratio is not None
 
+    @property
+    def sums(self) -> tuple[tuple[int, int], ...]:
+        """(index in `Terms`, limit) of the limits on sums over blocks."""
+        return _sums(self)
+
     def usage(self, total: Terms) -> list[tuple[str, float, float]]:
         """(name, value, limit) of each limit that there is."""
         values = (total.params, total.macs, total.layers, total.sublayers, depth_width_ratio(total))
@@ -51,3 +57,9 @@ class Limits(NamedTuple):
             and (self.sublayers is None or total.sublayers <= self.sublayers)
             and (self.depth_width_ratio is None or depth_width_ratio(total) <= self.depth_width_ratio)
         )
+
+
+@lru_cache(maxsize=16)
+def _sums(limits: Limits) -> tuple[tuple[int, int], ...]:
+    rows = zip(limits._fields, limits, strict=True)
+    return tuple((Terms._fields.index(name), limit) for name, limit in rows if limit and name in Terms._fields)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 from ..errors import RunError, SpecError
-from ..metrics.terms import NetworkTerms, Stage, Terms, block_terms, sum_terms
-from ..net.counting import linear_cost
-from ..net.layers import shrink
+from ..metrics.terms import (
+    NetworkTerms,
+    Terms,
+    add_columns,
+    block_rows,
+    cached_block_terms,
+    columns_of,
+    head_terms,
+    stages_of,
+)
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Rating
 from .limits import Limits
-from .space import Gene, Space, to_spec
+from .space import Space, to_spec
 
-MAX_CACHED_BLOCKS = 16_384
 MAX_CACHED_NETWORKS = 100_000
 
 ClosedForm = Callable[[NetworkTerms], float]
@@ -48,18 +53,7 @@ class Ledger:
         self.space = space
         self.seed = seed
         self._convention = convention
-        self._blocks: dict[tuple[Gene, int, int], tuple[Terms, int]] = {}
-
-        @lru_cache(maxsize=4096)
-        def stem_terms(gene: Gene) -> tuple[Terms, int]:
-            return block_terms(gene, seed.in_channels, seed.resolution, convention, first=True)
-
-        @lru_cache(maxsize=4096)
-        def head_terms(width: int) -> Terms:
-            head = linear_cost(width, seed.num_classes)
-            return Terms(params=head.params, macs=head.macs)
-
-        self._stem_terms, self._head_terms = stem_terms, head_terms
+        self._input = seed.in_channels, seed.resolution
 
     def spec(self, genome: Any, name: str | None = None) -> ArchSpec:
         """A member as an architecture."""
@@ -68,40 +62,17 @@ class Ledger:
     def terms(self, genome: Any, limits: Limits | None = None, *, stages: bool = True) -> NetworkTerms | None:
         """The terms of a member, with or without its stages; None if they break the limits."""
         genes = self.space.genes(genome, self.seed)
-        lookup = self._blocks.get
-        stem = genes[0]
-        row, side = self._stem_terms(stem)
-        width, rows = stem.width, [row]
-        for gene in genes[1:]:
-            key = (gene, width, side)
-            row, side = lookup(key) or self._lay_out(key)
-            rows.append(row)
-            width = gene.width
-        rows.append(self._head_terms(width))
-        total = sum_terms(rows)
-        if limits is not None and not limits.admits(total):
+        rows, width, side = block_rows(genes, *self._input, self._convention, cached_block_terms)
+        rows.append(head_terms(width, self.seed.num_classes))
+        columns = columns_of(rows)
+        if limits is not None:
+            for column, limit in limits.sums:
+                if sum(columns[column]) > limit:  # most proposals end here
+                    return None
+        total = add_columns(columns)
+        if limits is not None and limits.depth_width_ratio is not None and not limits.admits(total):
             return None
-        return NetworkTerms(total, width, side, self._stages(genes, rows) if stages else ())
-
-    def _lay_out(self, key: tuple[Gene, int, int]) -> tuple[Terms, int]:
-        gene, width, side = key
-        if len(self._blocks) >= MAX_CACHED_BLOCKS:
-            self._blocks.clear()
-        found = self._blocks[key] = block_terms(gene, width, side, self._convention, first=False)
-        return found
-
-    def _stages(self, genes: Sequence[Gene], rows: Sequence[Terms]) -> tuple[Stage, ...]:
-        """The last map of each stage."""
-        stages, log_fan_in = [], 0.0
-        width, side = self.seed.in_channels, self.seed.resolution
-        for index, gene in enumerate(genes):
-            if gene.stride > 1:
-                if index:
-                    stages.append(Stage(log_fan_in, width, side))
-                side = shrink(side, gene.stride)
-            log_fan_in += rows[index].log_fan_in
-            width = gene.width
-        return (*stages, Stage(log_fan_in, width, side))
+        return NetworkTerms(total, width, side, stages_of(genes, rows[:-1], *self._input) if stages else ())
 
 
 class ClosedFormScorer:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import PRINTABLE, SpecError
 from .chain import chain_of
 from .counting import Cost, cost_of, fits
-from .layers import Chain
+from .layers import Chain, shrink
 from .ops import MAX_WIDTH, OPS, Block, Gene, Unit, block_units, walk
 from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
@@ -44,12 +44,14 @@ class ArchSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
-        for index, (block, _, side) in enumerate(walk(self.genes, self.in_channels, self.resolution)):
+        side = self.resolution
+        for index, block in enumerate(self.blocks):
             if block.stride > 1 and side == 1:
                 raise ValueError(
                     f"blocks[{index}].stride: {block.stride} on a 1 x 1 map shrinks it to nothing; "
                     f"use stride 1 here or a resolution above {self.resolution}"
                 )
+            side = shrink(side, block.stride)
         units = sum(block.depth for block in self.blocks)
         if units > MAX_UNITS:
             raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")

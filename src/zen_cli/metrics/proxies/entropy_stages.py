@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 from ..settings import ScoreSettings
+from ..sums import plain_sum
 from ..terms import NetworkTerms
 
 LAST_WEIGHT = 8
@@ -24,4 +25,4 @@ LAST_WEIGHT = 8
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     """The weighted sum of the stages' entropies, in nats^2."""
     entropies = [math.log(stage.side**2 * stage.width) * stage.log_fan_in for stage in terms.stages]
-    return sum(entropies) + (LAST_WEIGHT - 1) * entropies[-1]
+    return plain_sum(entropies) + (LAST_WEIGHT - 1) * entropies[-1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import cycle, islice
 
 from ..layers import shrink
 from .base import OPS, Gene, Unit
@@ -19,8 +18,9 @@ def walk(genes: Iterable[Gene], in_width: int, side: int) -> Iterator[tuple[Gene
 
 def block_units(gene: Gene, in_width: int) -> tuple[Unit, ...]:
     """The units of one block on `in_width` channels."""
-    units = [unit for unit, _ in repeated_units(gene, in_width)]
-    return *units[:2], *islice(cycle(units[2:] or units[1:]), max(0, gene.depth - 2))
+    units = tuple(unit for unit, _ in repeated_units(gene, in_width))
+    rest = units[2:] or units[1:]
+    return (units[:2] + rest * gene.depth)[: gene.depth]
 
 
 @lru_cache(maxsize=8192)
@@ -30,10 +30,11 @@ def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     After the first all are alike, or alternate where the units of a pair differ in width. The shortcut of the first
     unit is always a projection; a later one only where its channels differ.
     """
-    depth = gene.depth
-    if depth == 1 or gene.widths(0) == gene.widths(1):
-        return tuple(zip(_first_units(gene, in_width, 2), (1, depth - 1), strict=False))
-    return tuple(zip(_first_units(gene, in_width, 4), (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
+    depth, units = gene.depth, _first_units(gene, in_width, 2)
+    if depth > 2 and units[0][4:7] != units[1][4:7]:  # mid_width, width, groups
+        units = _first_units(gene, in_width, 4)
+        return tuple(zip(units, (1, 1, (depth - 1) // 2, depth // 2 - 1), strict=False))
+    return tuple(zip(units, (1, depth - 1), strict=False))
 
 
 def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
