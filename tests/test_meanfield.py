@@ -19,6 +19,7 @@ from zen_cli.metrics.mean_field import (
     LINEAR,
     RELU,
     _decorrelations,
+    _relu_decorrelation,
     decorrelation,
     gain,
     log_delta,

@@ -38,7 +38,7 @@ class Limits(NamedTuple):
         return self.layers is not None or self.sublayers is not None or self.depth_width_ratio is not None
 
     @property
-    def sums(self) -> tuple[tuple[int, int], ...]:
+    def sums(self) -> tuple[tuple[int, float], ...]:
         """(index in `Terms`, limit) of the limits on sums over blocks."""
         return _sums(self)
 
@@ -60,6 +60,6 @@ class Limits(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def _sums(limits: Limits) -> tuple[tuple[int, int], ...]:
+def _sums(limits: Limits) -> tuple[tuple[int, float], ...]:
     rows = zip(limits._fields, limits, strict=True)
     return tuple((Terms._fields.index(name), limit) for name, limit in rows if limit and name in Terms._fields)
