@@ -53,6 +53,7 @@ LAYOUTS = {
         orjson.dumps({"arch": orjson.loads(row)}, option=orjson.OPT_INDENT_2) for row in rows
     ),
     "records whose arch is a line": lambda rows: b"\n".join(b'{"arch":\n' + row + b"\n}" for row in rows),
+    "records with empty lines": lambda rows: b"\n".join(b'{"arch":\n\n' + row + b"\n}" for row in rows),
 }
 
 
@@ -70,6 +71,20 @@ def test_a_line_that_is_cut_off_costs_no_other_line(found: list[ArchSpec], data:
     expected: list[str | None] = [spec.id for spec in found]
     expected[bad] = None
     assert ids(b"\n".join(rows)) == expected
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_a_line_that_is_cut_off_anywhere_costs_nothing_of_what_follows(layout: str) -> None:
+    row = orjson.dumps(SMALL.to_dict())
+    data: bytes = LAYOUTS[layout]([row, row]).removeprefix(b"\xef\xbb\xbf")
+    try:
+        is_whole = isinstance(orjson.loads(data.splitlines()[0]), dict)
+    except orjson.JSONDecodeError:
+        is_whole = False
+    for end in range(1, len(row)):
+        # after these a value may go on in the next line, unless that is a whole architecture
+        if is_whole or row[end - 1 : end] not in (b"[", b",", b":"):
+            assert ids(row[:end] + b"\n" + data) == [None, SMALL.id, SMALL.id], row[:end]
 
 
 @given(st.binary(max_size=200))

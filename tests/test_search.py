@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
-import orjson
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from zen_cli.errors import RunError, SpecError, UsageError
 from zen_cli.metrics.terms import score_spec, spec_terms
-from zen_cli.nas.algorithms.evolution import Evolution
 from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
 from zen_cli.nas.limits import Limits, depth_width_ratio
 from zen_cli.nas.members import random_members
@@ -38,119 +36,6 @@ def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> Searc
 
 def found(settings: SearchSettings) -> list[tuple[str, float]]:
     return [(candidate.spec.id, candidate.score) for candidate in search(settings).candidates]
-
-
-# The evolution alone, on a toy: genomes are pairs of small numbers, the score a bumpy function of them.
-
-
-def toy_neighbour(genome: tuple[int, int], random: Random) -> tuple[int, int]:
-    a, b = genome
-    return (max(0, min(60, a + random.randint(-3, 3))), max(0, min(60, b + random.randint(-3, 3))))
-
-
-def toy_rating(genome: tuple[int, int]) -> Rating | None:
-    a, b = genome
-    if (a + b) % 7 == 3:
-        return None
-    return Rating(float(100 + a * b // 100), params=a, macs=b)
-
-
-def toy(seed: int = 0, population: int = 20, lineages: int = 3) -> Evolution:
-    start = toy_rating((0, 0))
-    assert start is not None
-    return Evolution(toy_neighbour, ((0, 0), start), seed=seed, population=population, lineages=lineages)
-
-
-def drive(evolution: Evolution, steps: int) -> list[Any]:
-    rows = []
-    for _ in range(steps):
-        proposals = evolution.propose()
-        rows.append(list(proposals))
-        evolution.tell([toy_rating(genome) for genome in proposals])
-    return rows
-
-
-@given(seed=st.integers(0, 2**63 - 1), steps=st.integers(1, 200))
-def test_the_same_seed_proposes_the_same_and_a_short_search_begins_a_long_one(seed: int, steps: int) -> None:
-    short, long = toy(seed), toy(seed)
-    rows = drive(short, steps)
-    assert rows == drive(long, steps)
-    assert short.population == long.population
-    drive(long, steps)
-    assert long.best >= short.best
-
-
-@settings(max_examples=20)
-@given(seed=st.integers(0, 2**32), before=st.integers(0, 150), lineages=st.integers(1, 9))
-def test_a_restored_evolution_goes_on_as_if_nothing_had_happened(seed: int, before: int, lineages: int) -> None:
-    whole = toy(seed, lineages=lineages)
-    drive(whole, before)
-    state = orjson.loads(orjson.dumps(whole.state()))
-    rest = toy(seed + 1, lineages=lineages)
-    rest.restore(state, tuple)
-    assert drive(rest, 100) == drive(whole, 100)
-    assert rest.population == whole.population
-    assert rest.state() == whole.state()
-
-
-def test_a_restored_evolution_goes_on_over_the_end_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zen_cli.nas.algorithms.evolution.FIRST_ROUND", 100)
-    whole = toy()
-    drive(whole, 90)
-    assert whole.round > 0
-    rest = toy()
-    rest.restore(orjson.loads(orjson.dumps(whole.state())), tuple)
-    assert drive(rest, 400) == drive(whole, 400)
-    assert rest.state() == whole.state()
-    assert whole.round > 2
-
-
-def test_the_population_holds_the_best_of_all_that_was_accepted_once_each() -> None:
-    evolution = toy(population=12)
-    accepted = set()
-    for _ in range(500):
-        proposals = evolution.propose()
-        evolution.tell([toy_rating(genome) for genome in proposals])
-        accepted |= {member.genome for member in evolution._lineages}
-    rows = evolution.population
-    assert len(rows) == len({member.genome for member in rows}) == 12
-    assert rows == sorted(rows, reverse=True)
-    ranked = sorted(accepted, key=lambda g: (toy_rating(g).score, -g[0], -g[1]), reverse=True)  # type: ignore[union-attr]
-    assert [member.genome for member in rows] == ranked[:12]
-    assert evolution.best == rows[0]
-
-
-def test_ties_are_broken_by_parameters_then_by_macs() -> None:
-    evolution = toy(population=60)
-    drive(evolution, 400)
-    keys = [(-member.score, -member.params, -member.macs) for member in evolution.population]
-    assert keys == sorted(keys)
-    assert len({score for score, _, _ in keys}) < len(keys)
-
-
-def test_a_population_of_one_and_a_single_lineage() -> None:
-    evolution = toy(population=1, lineages=1)
-    drive(evolution, 300)
-    assert [evolution.best] == evolution.population
-
-
-def test_a_move_that_leads_back_counts_and_needs_no_rating() -> None:
-    start = (0, Rating(1.0, 1, 1))
-    evolution = Evolution(lambda genome, _: genome, start, seed=0, population=8, lineages=4)
-    for _ in range(5):
-        assert evolution.propose() == []
-        evolution.tell([])
-    assert evolution.proposals == 20
-    assert [member.genome for member in evolution.population] == [0]
-
-
-def test_rounds_double_and_patience_counts_those_without_a_better_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zen_cli.nas.algorithms.evolution.FIRST_ROUND", 60)
-    evolution = toy(lineages=1)
-    for _ in range(60 * 31):
-        evolution.tell([Rating(1.0, 1, 1)] * len(evolution.propose()))
-    assert evolution.round == 5
-    assert evolution.idle_rounds >= 4
 
 
 # Whole searches.
