@@ -97,3 +97,22 @@ def test_an_algorithm_refuses_with_its_reason(folder: Path) -> None:
 
 def test_an_algorithm_that_is_not_registered_is_an_error(zen: Zen) -> None:
     zen(*WALK).fails("--algorithm: unknown 'random-walk'", "known: evolution, exact")
+
+
+def test_an_input_format_is_scored_and_exported_from_files_pipes_and_arguments(folder: Path) -> None:
+    (folder / "nets.txt").write_text('widths 8 16\n# next\nwidths 8 x\n{"widths": 3}\nSuperConvK3BNRELU(3,8,1,1)\n')
+    score = ["score", "--estimator", "mean-field", "--num-classes", "4", "--resolution", "16"]
+    done = run("extension_format.py", folder, *score, "widths 8 16", "nets.txt")
+    assert [row["name"] for row in done.rows] == [None, "nets:1", "nets:5"]
+    assert [block["width"] for block in done.rows[0]["arch"]["blocks"]] == [8, 16]
+    assert {row["id"] for row in done.rows[:2]} == {done.rows[0]["id"]}
+    assert done.code == 2
+    assert done.err.splitlines() == [
+        "zen: argument: assumed strides of 2",
+        "zen: nets.txt:3: widths are whole numbers; write widths 8 16 32",
+        "zen: nets.txt:4: widths: unknown key; known: blocks, in_channels, name, num_classes, resolution, schema "
+        "(and 1 more)",
+    ]
+    done = run("extension_format.py", folder, "export", "--to", "plainnet", "--quiet", "widths 8 16")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "SuperConvK3BNRELU(3,8,2,1)SuperConvK3BNRELU(8,16,2,1)\n"

@@ -29,11 +29,11 @@ def ids(data: bytes) -> list[str | None]:
     """The id of each architecture, None for an error."""
     rows: list[str | None] = []
     for item in found(data):
-        value = item.value
-        if isinstance(value, dict):
-            rows.append(parse_spec(value.get("arch", value)).id)
-        else:
-            rows.append(parse_plainnet(value).id if isinstance(value, str) else None)
+        for value in item.value if isinstance(item.value, list) else [item.value]:
+            if isinstance(value, dict):
+                rows.append(parse_spec(value.get("arch", value)).id)
+            else:
+                rows.append(parse_plainnet(value).id if isinstance(value, str) else None)
     return rows
 
 
@@ -116,7 +116,12 @@ def test_any_brackets_and_quotes_give_values_or_errors(text: str) -> None:
         (b'{"name": "\xff"}', "x:1: is not UTF-8 (byte 11)"),
         (b"\xff\xfe{", "x:1: is not UTF-8 (byte 1)"),
         ('{"blocks": []}'.encode("utf-16"), "x:1: holds a zero byte"),
-        (b"[" * 10_000_000, "x:1: nested deeper than 64 levels"),
+        (b"[" * 100_000, "x:1: nested deeper than 64 levels"),
+        (b"[" * 10_000_000, "x:1: a document of more than 4000000 values or 1000000 brackets; split it"),
+        (b"[" + b"0," * 4_000_001, "x:1: a document of more than 4000000 values or 1000000 brackets; split it"),
+        (b'""' * 4_000_001, "x:1: more than 4000000 strings on one line; split it"),
+        (b"{'a': 1}", "x:1: is Python, not JSON; convert it with python3"),
+        (b'{"a": None}', "x:1: is Python, not JSON; convert it with python3"),
         (b"[\n" * 100_000, "x:1: nested deeper than 64 levels"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "x:1: nested deeper than 64 levels"),
         (b'{"' + b'\\"' * 3_000_000, "x:1: not valid JSON"),

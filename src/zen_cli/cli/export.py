@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import UsageError, printable
 from ..units import format_count
 from . import options as opt
 
@@ -72,10 +72,10 @@ def export(
     """
     from ..exporters import Wish
     from ..exporters import export as export_all
-    from ..formats.reading import Overrides, read
     from ..ui.progress import Progress
+    from .reading import read_sources
 
-    items = read(_sources(sources), Overrides(resolution, num_classes))
+    items = read_sources(_sources(sources), resolution=resolution, num_classes=num_classes, quiet=quiet)
     wish = Wish(out, weights, seed, force)
     with Progress("exporting", quiet=quiet) as progress:
         done = export_all(items, to or [], wish, progress.say)
@@ -97,7 +97,7 @@ def _report(done: list[Export]) -> None:
             f"{format_count(total.macs)} MACs",
             file=sys.stderr,
         )
-        places = [str(row.path or "stdout") for row in rows]
+        places = [printable(str(row.path or "stdout")) for row in rows]
         kinds, width = max(len(row.target) for row in rows), max(map(len, places))
         for row, place in zip(rows, places, strict=True):
             print(f"  {row.target:<{kinds}}  {place:<{width}}  {row.finding.text()}", file=sys.stderr)

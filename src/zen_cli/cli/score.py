@@ -89,11 +89,11 @@ def score(
         from .proxies import list_proxies as print_proxies
 
         raise typer.Exit(print_proxies(style))
-    from ..formats.reading import Overrides, read
     from ..metrics.scoring import score_all
     from ..metrics.settings import check_settings
     from ..ui.progress import Progress
     from ..ui.terminal import is_terminal, say
+    from .reading import read_sources
 
     settings = check_settings(
         estimator=estimator,
@@ -107,7 +107,6 @@ def score(
         seed=seed,
         device=device,
     )
-    overrides = Overrides(resolution, num_classes)
     others = _find_proxies(proxies)
     failures = Failures(fail_fast)
     format_ = opt.check_format(style)
@@ -118,8 +117,9 @@ def score(
         say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
     hidden = quiet or typed or (is_terminal(sys.stdout) and format_ in ("jsonl", "csv"))  # which scroll
     unit = "draws" if settings.estimator == "monte-carlo" else "networks"
+    items = read_sources(places, resolution=resolution, num_classes=num_classes, quiet=quiet)
     with records(format_, view) as writer, Progress("scoring", quiet=hidden, unit=unit) as progress:
-        specs = failures.pass_specs(read(places, overrides))
+        specs = failures.pass_specs(items)
         first = next(specs, None)
         results: Iterable[ScoreRecord | ZenError] = ()
         if first is not None:  # torch is waited for only where there is something to score

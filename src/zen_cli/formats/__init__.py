@@ -1,4 +1,4 @@
-"""Bytes to networks and back: JSON streams, structure strings, files written in one step.
+"""Bytes to networks and back: JSON streams, structure strings, other programs' files, and writing files in one step.
 
-To add an input format, add one file and its line in the table of `reading.py`.
+To add an input format, add one file with a `Format` and its line in the table of `table.py`.
 """

@@ -1,6 +1,7 @@
 """Bytes -> JSON values: documents that follow each other in one stream, on one line each or spread over many.
 
-A document that is cut off, not UTF-8 or nested without end is one error, and reading goes on behind it.
+A document that is cut off, not UTF-8, nested without end or too large is one error, and reading goes on after it. Time
+and memory are linear in the input.
 """
 
 from __future__ import annotations
@@ -12,41 +13,46 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from ..errors import SourceError
+from .foreign import is_python_literal
 
 MAX_DOCUMENT_BYTES = 64 * 2**20
 MAX_NESTING = 64
-_TOKENS = re.compile(rb'"(?:[^"\\]+|\\.)*"?|[{}\[\]]', re.DOTALL)  # a string that never ends is one token too
+MAX_VALUES = 4_000_000  # of one document: a value takes up to 80 bytes
+MAX_BRACKETS = 1_000_000  # an empty object takes 64 bytes
+_TOKENS = re.compile(rb'"[^"]*"?|[{}\[\]]')  # of text without escapes; a string that never ends is one token too
 _ARCH_KEY = re.compile(rb'"arch"\s*:\Z')
 _STEP = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 _BOM = b"\xef\xbb\xbf"
 
 
 class Found(NamedTuple):
-    """A value of a stream or the error in its place; `place` is its place in an array, `line` that of its document."""
+    """A value of a stream or the error in its place, and the number of its first line.
+
+    `is_text` marks a line that is not JSON, whose value is the line as a string.
+    """
 
     line: int
-    place: int | None
     value: Any
+    is_text: bool = False
 
 
 def read_values(stream: BinaryIO, label: str) -> Iterator[Found]:
-    """The values of a stream: elements of arrays, objects, and as strings the lines that are not JSON.
+    """The values of a stream: JSON documents, and as strings the lines that are not JSON.
 
     Args:
         stream: bytes; read as values are asked for.
         label: what errors start with.
 
     Raises:
-        SourceError: nothing behind the fault can be read; other faults are yielded as a value.
+        SourceError: nothing after the fault can be read; other faults are yielded as a value.
     """
     empty = True
     for line, text in _documents(stream, label):
         empty = False
         if isinstance(text, SourceError):
-            yield Found(line, None, text)
-            continue
-        for place, value in _values(text, label, line):
-            yield Found(line, place, value)
+            yield Found(line, text)
+        else:
+            yield from _values(text, label, line)
     if empty:
         raise SourceError(f"{label}: is empty; give a spec, JSON lines or structure strings")
 
@@ -60,6 +66,8 @@ class _Document:
         self._lines: list[bytes] = []
         self._depth = 0
         self._bytes = 0
+        self._values = 0
+        self._brackets = 0
         self._tail = b""
 
     @property
@@ -69,7 +77,7 @@ class _Document:
 
     @property
     def is_open(self) -> bool:
-        """Whether a bracket still waits for its partner."""
+        """Whether a bracket is not closed yet."""
         return self._depth > 0
 
     def add(self, line: bytes) -> None:
@@ -80,22 +88,24 @@ class _Document:
         """
         self._lines.append(line)
         self._bytes += len(line)
+        self._values += line.count(b",")
+        self._brackets += line.count(b"{") + line.count(b"[")
         self._tail = line.rstrip() or self._tail
         if self._bytes > MAX_DOCUMENT_BYTES:
-            raise SourceError(
-                f"{self._label}:{self.line}: a document of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it"
-            )
-        if len(self._lines) == 1 and _is_whole(line):
-            return
-        for match in _TOKENS.finditer(line):
+            raise self._fault(f"a document of more than {MAX_DOCUMENT_BYTES >> 20} MiB; split it")
+        if self._values > MAX_VALUES or self._brackets > MAX_BRACKETS:
+            raise self._fault(f"a document of more than {MAX_VALUES} values or {MAX_BRACKETS} brackets; split it")
+        if len(self._lines) == 1 and self._brackets <= MAX_NESTING and _is_json(line):
+            return  # as most lines are, which need no look at each token
+        for match in _TOKENS.finditer(_without_escapes(line)):
             self._depth += _STEP.get(match[0], 0)
             if self._depth > MAX_NESTING:
-                raise SourceError(f"{self._label}:{self.line}: nested deeper than {MAX_NESTING} levels; a spec needs 3")
+                raise self._fault(f"nested deeper than {MAX_NESTING} levels; a spec needs 3")
 
     def is_cut_before(self, line: bytes) -> bool:
         """Whether a line must be the start of another document, so that this one was cut off.
 
-        A value stands behind `[`, `,` or `:` or it starts a document, and none but a record holds an architecture.
+        A value follows `[`, `,` or `:` or it starts a document, and none but a record holds an architecture.
         """
         if line.lstrip()[:1] not in (b"{", b"["):
             return False
@@ -104,11 +114,11 @@ class _Document:
         inside = self._lines[0].startswith(b"[") or _ARCH_KEY.search(self._tail)
         return not inside and _is_architecture(line)
 
+    def _fault(self, text: str) -> SourceError:
+        return SourceError(f"{self._label}:{self.line}: {text}")
 
-def _is_whole(line: bytes) -> bool:
-    """Whether a line is valid JSON with few brackets; most lines are, and need no look at each token."""
-    if line.count(b"{") + line.count(b"[") > MAX_NESTING:
-        return False
+
+def _is_json(line: bytes) -> bool:
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -122,6 +132,11 @@ def _is_architecture(line: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(value, dict) and ("blocks" in value or "arch" in value)
+
+
+def _without_escapes(text: bytes) -> bytes:
+    r"""Text of the same length in which no quote belongs to an escape: `\\` and `\"` are replaced."""
+    return text.replace(rb"\\", b"__").replace(rb"\"", b"__") if b"\\" in text else text
 
 
 def _documents(stream: BinaryIO, label: str) -> Iterator[tuple[int, bytes | SourceError]]:
@@ -166,41 +181,34 @@ def _lines(stream: BinaryIO, label: str) -> Iterator[bytes]:
         yield line
 
 
-def _values(text: bytes, label: str, line: int) -> Iterator[tuple[int | None, Any]]:
-    """(index in the array or None, value or SourceError) of what a document holds."""
+def _values(text: bytes, label: str, line: int) -> Iterator[Found]:
+    """What a document holds: a value or an error; several values where they follow each other on one line."""
     if text[:1] not in (b"{", b"[", b'"'):
         try:
-            yield None, text.decode("utf-8")
+            yield Found(line, text.decode("utf-8"), is_text=True)
         except UnicodeDecodeError as error:
-            yield None, _not_utf8(label, line, error)
+            yield Found(line, _not_utf8(label, line, error))
         return
     try:
-        value = orjson.loads(text)
+        yield Found(line, orjson.loads(text))
     except orjson.JSONDecodeError as error:
-        yield from _several(text, label, line, error)
-        return
-    if isinstance(value, list):
-        yield from enumerate(value)
-    else:
-        yield None, value
-
-
-def _several(text: bytes, label: str, line: int, error: orjson.JSONDecodeError) -> Iterator[tuple[int | None, Any]]:
-    """Values that stand behind each other on one line, or the error of a document that is not JSON."""
-    ends = _ends(text)
-    if not ends or (len(ends) == 1 and not text[ends[0] :].strip()):
-        yield None, _not_json(text, label, line, error)
-        return
-    for start, end in zip([0, *ends], [*ends, len(text)], strict=True):
-        part = text[start:end].strip()
-        if part:
-            yield from _values(part, label, line)
+        if text.count(b'"') > 2 * MAX_VALUES:
+            yield Found(line, SourceError(f"{label}:{line}: more than {MAX_VALUES} strings on one line; split it"))
+            return
+        ends = _ends(text)
+        if not ends or (len(ends) == 1 and not text[ends[0] :].strip()):
+            yield Found(line, _not_json(text, label, line, error))
+            return
+        for start, end in zip([0, *ends], [*ends, len(text)], strict=True):
+            part = text[start:end].strip()
+            if part:
+                yield from _values(part, label, line)
 
 
 def _ends(text: bytes) -> list[int]:
-    """Where each of the values that stand behind each other ends."""
+    """Where each of the values ends that follow each other in a text."""
     depth, ends = 0, []
-    for match in _TOKENS.finditer(text):
+    for match in _TOKENS.finditer(_without_escapes(text)):
         depth += _STEP.get(match[0], 0)
         if depth == 0:
             ends.append(match.end())
@@ -212,6 +220,11 @@ def _not_json(text: bytes, label: str, line: int, error: orjson.JSONDecodeError)
         text.decode("utf-8")
     except UnicodeDecodeError as fault:
         return _not_utf8(label, line + text.count(b"\n", 0, fault.start), fault)
+    if is_python_literal(text):
+        convert = "print(json.dumps(ast.literal_eval(sys.stdin.read())))"
+        return SourceError(
+            f"{label}:{line}: is Python, not JSON; convert it with python3 -c 'import ast, json, sys; {convert}'"
+        )
     reason = error.msg[:1].lower() + error.msg[1:].partition(": line")[0]
     if "unexpected end" in reason:
         last = line + text.rstrip().count(b"\n")

@@ -11,26 +11,60 @@ Source: the text format of the Zen-NAS networks (arXiv 2102.01063).
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, shorten
 from ..net.ops import OPS, Block
 from ..net.spec import ArchSpec, parse_spec
-from ..net.validation import show
+from ..net.validation import MAX_ITEMS, show
+from .base import Context, Format, Note, Reading
 
-_BLOCK = re.compile(r"\s*([A-Za-z]\w*)\s*\(\s*(?:[^|(),]*\|)?([^()]*)\)\s*")
+_NAME = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*\(")
+_NUMBER = re.compile(r"[0-9]{1,12}")
+_HINT = "write it like SuperResK3K3(64,128,2,64,2) and mind the brackets"
+NEWLINE = "\n"
+_JOINED = Note(
+    "read lines as one network where a line takes the channels which the line before gives; "
+    "put an empty line between two networks"
+)
 
 
-def is_plainnet(text: str) -> bool:
-    """Whether a text looks like a structure string rather than like JSON."""
-    return bool(re.match(r"\s*[A-Za-z]\w*\s*\(", text))
+class StructureString(Format):
+    """A structure string on one line or several."""
+
+    title = "a structure string"
+
+    def recognises(self, value: Any) -> bool:
+        return isinstance(value, str) and _NAME.match(value) is not None
+
+    def read(self, value: Any, context: Context) -> Reading:
+        spec = parse_plainnet(value, context.where, name=context.name, **context.fields)
+        assumed = tuple(field for field in ("resolution", "num_classes") if field not in context.fields)
+        values = " and ".join(f"{field} {getattr(spec, field)}" for field in assumed)
+        notes = [Note(f"assumed {values}, which {self.title} does not say", assumed)] if assumed else []
+        return Reading(spec, (*notes, *([_JOINED] if NEWLINE in value else [])))
+
+    def continues(self, lines: Sequence[str], line: str) -> bool:
+        """Whether a line closes a bracket of the line before, or takes the channels which that gives.
+
+        A line that takes as many channels as the first one does is another network, for images of the same kind.
+        """
+        if len(lines) > MAX_ITEMS:
+            return False
+        if lines[-1].rfind("(") > lines[-1].rfind(")"):
+            return ")" in line.partition("(")[0]
+        if not self.recognises(line):
+            return False
+        image, takes = (_channels(text.partition("(")[2])[0] for text in (lines[0], line))
+        return takes == _channels("".join(lines[-2:]).rpartition("(")[2])[-1] != image
 
 
 def parse_plainnet(text: str, where: str = "", **fields: Any) -> ArchSpec:
     """An `ArchSpec` from a structure string.
 
     Args:
-        text: the string; names of blocks (`name|3,64,1,1`) are passed over.
+        text: the string; names of blocks (`name|3,64,1,1`) and white space are skipped.
         where: what the message starts with.
         fields: `name`, `resolution`, `num_classes` of the spec; the string has none.
 
@@ -39,34 +73,30 @@ def parse_plainnet(text: str, where: str = "", **fields: Any) -> ArchSpec:
     """
     prefix = f"{where}: " if where else ""
     blocks: list[dict[str, Any]] = []
-    columns: list[int] = []
-    in_channels, position, width = 3, 0, 0
-    end = len(text.rstrip())
-    while position < end:
-        match = _BLOCK.match(text, position)
-        if match is None:
-            raise SpecError(
-                f"{prefix}column {position + 1}: not a block; write it like SuperResK3K3(64,128,2,64,2) "
-                f"and mind the brackets"
-            )
-        block, in_width = _block(match, prefix)
-        if not blocks:
-            in_channels = in_width
-        elif in_width != width:
-            raise SpecError(
-                f"{prefix}column {match.start(2) + 1}: {_short(match[1])} takes {in_width} channels "
-                f"but the block before gives {width}; make them equal"
-            )
-        columns.append(match.start(1) + 1)
-        blocks.append(block)
-        width, position = block["width"], match.end()
+    places: list[int] = []
+    in_channels = width = 0
+    try:
+        for call in _calls(text):
+            block, in_width = _block(call)
+            if not blocks:
+                in_channels = in_width
+            elif in_width != width:
+                fault = f"{shorten(call.name)} takes {in_width} channels but the block before gives {width}"
+                raise _FaultError(call.start, f"{fault}; make them equal")
+            if len(blocks) == MAX_ITEMS:
+                raise _FaultError(call.place, f"more than {MAX_ITEMS} blocks; use fewer")
+            places.append(call.place)
+            blocks.append(block)
+            width = block["width"]
+    except _FaultError as fault:
+        raise SpecError(f"{prefix}{_at(text, fault.position)}: {fault}") from None
     if not blocks:
         raise SpecError(f"{prefix}an empty structure string; write it like SuperConvK3BNRELU(3,64,1,1)...")
     try:
         return parse_spec({"in_channels": in_channels, "blocks": blocks, **fields})
     except SpecError as error:
-        index = re.match(r"blocks\[(\d+)\]", str(error))
-        place = f"column {columns[int(index[1])]}: " if index else ""
+        index = re.match(r"blocks\[([0-9]+)\]", str(error))
+        place = f"{_at(text, places[int(index[1])])}: " if index else ""
         raise SpecError(f"{prefix}{place}{error}") from None
 
 
@@ -90,42 +120,83 @@ def to_plainnet(spec: ArchSpec) -> str:
     return "".join(rows)
 
 
-def _op(name: str, where: str) -> tuple[type[Block], re.Match[str]]:
-    """The op that a name is written for, and the match of its pattern."""
-    for kind in OPS.values():
-        match = kind.structure.fullmatch(name) if kind.structure is not None else None
-        if match is not None:
-            return kind, match
-    known = [kind.structure_example for kind in OPS.values() if kind.structure is not None]
-    raise SpecError(f"{where}: unknown block {_short(name)}; {nearest(name[:80], known)}")
+class _FaultError(Exception):
+    """What is wrong with a string, and where in it."""
+
+    def __init__(self, position: int, text: str) -> None:
+        super().__init__(text)
+        self.position = position
 
 
-def _block(match: re.Match[str], prefix: str) -> tuple[dict[str, Any], int]:
+class _Call(NamedTuple):
+    """A block of a string: its name and where it is, what is in its brackets and where that starts."""
+
+    name: str
+    place: int
+    body: str
+    start: int
+
+
+def _calls(text: str) -> Iterator[_Call]:
+    """The blocks of a string in order, in time that is linear in its length."""
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _NAME.match(text, position)
+        start = match.end() if match else position
+        close = text.find(")", start)
+        if match is None or close < 0 or text.find("(", start, close) >= 0:
+            rest = text[position:].lstrip()
+            raise _FaultError(len(text) - len(rest), f"not a block; {_HINT}")
+        name_end = text.find("|", start, close) + 1
+        if name_end and text.find(",", start, name_end) < 0:
+            start = name_end
+        yield _Call(match[1], match.start(1), text[start:close], start)
+        position = close + 1
+
+
+def _block(call: _Call) -> tuple[dict[str, Any], int]:
     """A block as JSON types, and its channels in."""
-    where = f"{prefix}column {match.start(1) + 1}"
-    kind, name = _op(match[1], where)
-    in_width, width, stride, *own = _numbers(match, kind, prefix)
+    kind, name = _op(call)
+    in_width, width, stride, *own = _numbers(call, kind)
     try:
         keys = kind.from_structure(name, width, tuple(own))
     except ValueError as error:
-        raise SpecError(f"{where}: {_short(match[1])} {error}") from None
+        raise _FaultError(call.place, f"{shorten(call.name)} {error}") from None
     return {"op": kind.name(), "width": width, "stride": stride, **keys}, in_width
 
 
-def _numbers(match: re.Match[str], kind: type[Block], prefix: str) -> tuple[int, ...]:
+def _op(call: _Call) -> tuple[type[Block], re.Match[str]]:
+    """The op that a name is written for, and the match of its pattern."""
+    for kind in OPS.values():
+        match = kind.structure.fullmatch(call.name) if kind.structure is not None else None
+        if match is not None:
+            return kind, match
+    known = [kind.structure_example for kind in OPS.values() if kind.structure is not None]
+    raise _FaultError(call.place, f"unknown block {shorten(call.name)}; {nearest(call.name, known)}")
+
+
+def _numbers(call: _Call, kind: type[Block]) -> tuple[int, ...]:
     fields = ("in", "out", "stride", *kind.structure_numbers)
-    parts = match[2].split(",")
-    column = match.start(2) + 1
-    for part in parts:
-        if not re.fullmatch(r"\s*\d{1,12}\s*", part):
-            raise SpecError(f"{prefix}column {column}: {show(part.strip())} is not a whole number; write one")
-        column += len(part) + 1
-    if len(parts) != len(fields):
-        where = f"{prefix}column {match.start(2) + 1}"
+    numbers, position = [], call.start
+    for part in call.body.split(","):
+        if not _NUMBER.fullmatch(part.strip()):
+            raise _FaultError(position, f"{show(part.strip())} is not a whole number; write one")
+        numbers.append(int(part))
+        position += len(part) + 1
+    if len(numbers) != len(fields):
         wanted = f"{len(fields)} numbers ({','.join(fields)})"
-        raise SpecError(f"{where}: {_short(match[1])} takes {wanted}, not {len(parts)}")
-    return tuple(int(part) for part in parts)
+        raise _FaultError(call.start, f"{shorten(call.name)} takes {wanted}, not {len(numbers)}")
+    return tuple(numbers)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 40 else name[:37] + "..."
+def _channels(body: str) -> list[str]:
+    """Channels in and out as written, of what follows the bracket of a block."""
+    numbers = body.partition(")")[0].rpartition("|")[2].split(",", 2)[:2]
+    return [number.strip() for number in numbers]
+
+
+def _at(text: str, position: int) -> str:
+    """Where in a string something is, for people: a column, and a line where there are several."""
+    before = text[:position]
+    line = f"line {before.count(NEWLINE) + 1}, " if NEWLINE in text else ""
+    return f"{line}column {position - before.rfind(NEWLINE)}"

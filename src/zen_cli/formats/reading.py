@@ -1,8 +1,8 @@
-"""Reading architectures from anywhere: files, `-`, JSON, JSON lines, structure strings.
+"""Reading architectures from anywhere: files, `-` (stdin), and text given as an argument.
 
-What a document is, is recognised: an object is a spec or a record that holds one in `arch`, an array holds such
-objects, a line that starts like `SuperConvK3BNRELU(` is a structure string. Documents may follow each other in one
-stream, on one line each or spread over many, so the output of every command, of `cat` and of `jq` reads back.
+What a value is, its format recognises; an array that is not one network holds one in each element. Documents may follow
+each other in one stream, on one line each or spread over many, so the output of every command, of `cat` and of `jq`
+reads back.
 """
 
 from __future__ import annotations
@@ -13,52 +13,62 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import InputError, SourceError, SpecError, reason
-from ..net.spec import ArchSpec, parse_spec
+from ..errors import InputError, SourceError, SpecError, printable, reason
+from ..net.spec import ArchSpec
 from ..net.validation import kind, show
-from .documents import read_values
-from .plainnet import is_plainnet, parse_plainnet
+from .base import Context, Note
+from .documents import Found, read_values
+from .foreign import HEAD, file_kind, text_kind
+from .table import find_format
 
 MAX_STRANGE = 10
-_RECORD = "zen-score/"
 _SUFFIXES = (".json", ".jsonl", ".txt")
 
 
 class Item(NamedTuple):
-    """One architecture of a stream, or the error in its place; `where` names it in messages."""
+    """One architecture of a stream, or the error in its place.
+
+    Attributes:
+        where: names it in messages.
+        spec: the architecture.
+        error: why there is none.
+        record: the record that held it, if any.
+        notes: what was assumed to read it.
+    """
 
     where: str
     spec: ArchSpec | None
     error: InputError | None = None
     record: dict[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Overrides(NamedTuple):
-    """What the command line says instead of the spec; a structure string has neither."""
+    """What a caller says instead of the spec; a structure string has neither."""
 
     resolution: int | None = None
     num_classes: int | None = None
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, int]:
         """Those that are given."""
         return {key: value for key, value in self._asdict().items() if value is not None}
 
 
 def read(sources: Iterable[str], overrides: Overrides | None = None) -> Iterator[Item]:
-    """The architectures of files, of `-` (stdin) and of structure strings given as arguments, one by one.
+    """The architectures of files, of `-` (stdin) and of texts such as structure strings, one by one.
 
     A fault in one document becomes an `Item` with an error; reading goes on after it where that makes sense.
     """
-    overrides = overrides or Overrides()
+    fields = (overrides or Overrides()).fields()
     for source in sources:
-        if is_plainnet(source) and Path(source).suffix not in _SUFFIXES and not os.path.exists(source):
-            yield _item(source, "argument", None, overrides)
+        if find_format(source) and Path(source).suffix not in _SUFFIXES and not os.path.exists(source):
+            yield _item(source, Context("argument", None, fields))
             continue
         try:
             with _open(source) as stream:
-                yield from _read_stream(stream, source, overrides)
+                yield from _read_stream(stream, source, fields)
         except SourceError as error:
             yield Item(source, None, error)
 
@@ -96,7 +106,7 @@ def load_all(path: str | os.PathLike[str]) -> list[ArchSpec]:
 
 
 @contextmanager
-def _open(source: str) -> Iterator[BinaryIO]:
+def _open(source: str) -> Iterator[io.BufferedReader]:
     if source == "-":
         with _open_stdin() as stdin:
             yield stdin
@@ -115,59 +125,133 @@ def _open(source: str) -> Iterator[BinaryIO]:
         raise SourceError(f"{source}: cannot be read, {reason(error)}") from None
 
 
-def _open_stdin() -> BinaryIO:
+def _open_stdin() -> io.BufferedReader:
     """stdin through a buffer of our own: a thread may be waiting in it when the interpreter ends, which closes its."""
-    if sys.stdin is None:  # closed by whoever started us
-        return io.BytesIO()
+    if sys.stdin is None:  # closed by the caller
+        return io.BufferedReader(io.BytesIO())
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (OSError, ValueError, AttributeError):  # not a file, as in a test
-        return io.BytesIO(sys.stdin.buffer.read())
+        return io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))
 
 
-def _read_stream(stream: BinaryIO, source: str, overrides: Overrides) -> Iterator[Item]:
+def _read_stream(stream: io.BufferedReader, source: str, fields: dict[str, int]) -> Iterator[Item]:
     label = "stdin" if source == "-" else source
-    strange: int | None = 0
-    for line, index, value in read_values(stream, label):
-        where = f"{label}:{line}" if index is None else f"{label}:{line}: [{index}]"
-        name = None if source == "-" else _name(Path(source), line, index)
-        item = Item(where, None, value) if isinstance(value, SourceError) else _item(value, where, name, overrides)
-        yield item
-        if strange is not None:
-            strange = None if item.spec is not None else strange + 1
-            if strange == MAX_STRANGE:
-                raise SourceError(f"{label}: none of the first {strange} items is an architecture; reading stops here")
+    if foreign := file_kind(stream.peek(HEAD)):
+        raise SourceError(f"{label}: is {foreign}")
+    items = (
+        _item(value, context)
+        for found in _joined(read_values(stream, label))
+        for value, context in _elements(found, label, None if source == "-" else Path(source), fields)
+    )
+    yield from _until_too_strange(items, label)
 
 
-def _name(path: Path, line: int, index: int | None) -> str:
+def _joined(values: Iterator[Found]) -> Iterator[Found]:
+    """The values of a stream with lines of text that belong together as one value.
+
+    So a line of a format that may go on in the next line is passed on when the next line is there.
+    """
+    held: list[Found] = []
+    try:
+        for found in values:
+            format_ = find_format(found.value) if found.is_text or held else None
+            if held and _continues(held, found):
+                held.append(found)
+                continue
+            yield from _one(held)
+            held = [found] if found.is_text and format_ is not None else []
+            if not held:
+                yield found
+    except SourceError:
+        yield from _one(held)
+        raise
+    yield from _one(held)
+
+
+def _continues(held: list[Found], found: Found) -> bool:
+    format_ = find_format(held[0].value)
+    lines = [row.value for row in held]
+    follows = found.is_text and found.line == held[-1].line + 1
+    return follows and format_ is not None and format_.continues(lines, found.value)
+
+
+def _one(held: list[Found]) -> Iterator[Found]:
+    if held:
+        yield held[0]._replace(value="\n".join(row.value for row in held))
+
+
+def _elements(found: Found, label: str, path: Path | None, fields: dict[str, int]) -> Iterator[tuple[Any, Context]]:
+    """The values that may be networks: those of an array, unless a format recognises the array itself."""
+    where = f"{label}:{found.line}"
+    if not isinstance(found.value, list) or find_format(found.value) is not None:
+        yield found.value, Context(where, _name(path, found.line), fields)
+        return
+    for index, value in enumerate(found.value):
+        yield value, Context(f"{where}: [{index}]", _name(path, found.line, index), fields)
+
+
+def _name(path: Path | None, line: int, index: int | None = None) -> str | None:
     """What an architecture without a name is called: its file, and its place where the file holds several."""
-    stem = "".join(char if char.isprintable() else "?" for char in path.stem)[:150]
+    if path is None:
+        return None
+    stem = printable(path.stem)[:150]
     if index is not None:
         return f"{stem}[{index}]"
     return stem if path.suffix == ".json" else f"{stem}:{line}"
 
 
-def _item(value: Any, where: str, name: str | None, overrides: Overrides) -> Item:
-    fields = overrides.fields()
+def _item(value: Any, context: Context) -> Item:
+    """The architecture of a value, or why there is none."""
+    where = context.where
+    if isinstance(value, SourceError):
+        return Item(where, None, value)
+    format_ = find_format(value)
     try:
-        if isinstance(value, str):
-            if not is_plainnet(value):
-                raise SpecError(f"{where}: {show(value)} is neither JSON nor a structure string")
-            return Item(where, parse_plainnet(value, where, name=name, **fields))
-        record = None
-        if isinstance(value, dict) and "arch" in value:
-            record, version = value, value.get("schema", "")
-            if isinstance(version, str) and version.startswith(_RECORD) and version != "zen-score/1":
-                raise SpecError(f'{where}: schema: {show(version)} is not known; this zen reads "zen-score/1"')
-            value, where_spec = value["arch"], f"{where}: arch"
-        else:
-            where_spec = where
-            if isinstance(value, dict) and "blocks" not in value and str(value.get("schema", "")).startswith(_RECORD):
-                raise SpecError(f"{where}: a record without arch; use one that zen score or zen search wrote")
-        if not isinstance(value, dict):
+        if format_ is None and isinstance(value, str):
+            raise _UnknownTextError(value, f"{where}: {show(value)} is neither JSON nor a structure string")
+        if format_ is None:
             raise SpecError(f"{where}: an architecture is a JSON object with blocks, not {kind(value)}")
-        if name is not None and "name" not in value and record is None:
-            fields["name"] = name
-        return Item(where, parse_spec({**value, **fields}, where_spec), record=record)
+        spec, notes, record = format_.read(value, context)
     except InputError as error:
         return Item(where, None, error)
+    return Item(where, spec, None, record, notes)
+
+
+class _UnknownTextError(SpecError):
+    """A line that no format recognises."""
+
+    def __init__(self, text: str, message: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
+def _until_too_strange(items: Iterator[Item], label: str) -> Iterator[Item]:
+    """The items, up to a number of errors before the first architecture; lines of unknown text there are one error."""
+    unknown: list[_UnknownTextError] = []
+    count = 0
+    for item in items:
+        if count == len(unknown) and isinstance(item.error, _UnknownTextError):
+            unknown.append(item.error)
+        else:
+            yield from (Item(label, None, error) for error in unknown)
+            unknown = []
+            yield item
+        count += 1
+        if item.spec is not None:
+            yield from items
+            return
+        if count == MAX_STRANGE:
+            break
+    if unknown:
+        yield Item(label, None, _summary(unknown, label))
+    elif count == MAX_STRANGE:
+        raise SourceError(f"{label}: none of the first {count} items is an architecture; reading stops here")
+
+
+def _summary(unknown: list[_UnknownTextError], label: str) -> InputError:
+    """One error for lines of text that no format recognises."""
+    if text := text_kind([error.text for error in unknown]):
+        return SourceError(f"{label}: is {text}")
+    more = f" (and {len(unknown) - 1} more lines)" if len(unknown) > 1 else ""
+    return SpecError(f"{unknown[0]}{more}")

@@ -1,0 +1,23 @@
+"""Reading the architectures of a command, and saying what had to be assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..formats.base import Note
+from ..formats.reading import Item, Overrides, read
+from ..ui.terminal import say
+
+
+def read_sources(
+    sources: Sequence[str], *, resolution: int | None, num_classes: int | None, quiet: bool
+) -> Iterator[Item]:
+    """The architectures of files, stdin and texts; each thing that is assumed is said once, with the first place."""
+    told: set[Note] = set()
+    for item in read(sources, Overrides(resolution, num_classes)):
+        for note in item.notes:
+            if note not in told and not quiet:
+                options = " and ".join("--" + field.replace("_", "-") for field in note.fields)
+                say(f"{item.where}: {note.text}" + (f"; say otherwise with {options}" if options else ""))
+            told.add(note)
+        yield item

@@ -1,0 +1,70 @@
+"""What an input format is: how it recognises a value, how it reads a network from it, and what it assumes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from ..net.spec import ArchSpec
+
+
+class Context(NamedTuple):
+    """What is known of a value besides itself.
+
+    Attributes:
+        where: a file and a line, for messages.
+        name: what a network is called that has no name of its own.
+        fields: `resolution` and `num_classes` that replace those of the document.
+    """
+
+    where: str
+    name: str | None = None
+    fields: Mapping[str, int] = {}
+
+
+class Note(NamedTuple):
+    """What was assumed when a value was read, in words, and the `fields` by which a caller says it instead."""
+
+    text: str
+    fields: tuple[str, ...] = ()
+
+
+class Reading(NamedTuple):
+    """A network that was read.
+
+    Attributes:
+        spec: the network.
+        notes: what was assumed; equal for all values of which the same was.
+        record: the record that held it, if any.
+    """
+
+    spec: ArchSpec
+    notes: tuple[Note, ...] = ()
+    record: dict[str, Any] | None = None
+
+
+class Format(ABC):
+    """An input format. Its values are JSON values, or lines of text that are not JSON, as strings.
+
+    Attributes:
+        title: what messages call a value of this format, with an article.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def recognises(self, value: Any) -> bool:
+        """Whether a value is meant to be of this format; a list is offered whole before its elements are."""
+
+    @abstractmethod
+    def read(self, value: Any, context: Context) -> Reading:
+        """The network of a value that the format recognises.
+
+        Raises:
+            SpecError: it is of this format, and is no network; starts with `context.where`.
+        """
+
+    def continues(self, lines: Sequence[str], line: str) -> bool:
+        """Whether a line of text belongs to the same network as the lines before it."""
+        return False

@@ -1,0 +1,102 @@
+"""Files and values of other programs that zen does not read: what each is, and what to do.
+
+`file_kind` looks at the first bytes of a file, `text_kind` at lines that no format recognises; other programs' JSON is
+a `Format` that refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..errors import SpecError
+from .base import Context, Format
+
+HEAD = 4096  # bytes that `file_kind` looks at
+
+_UNPACK = "unpack it first"
+_DRAWING = "give the spec of the network instead"
+_WEIGHTS = "which holds weights; give the spec of the network, or the record that it came from"
+_MAGIC = [
+    (rb"PK\x03\x04.{26,400}(?:data\.pkl|FB.\0Z)", f"a PyTorch file, {_WEIGHTS}"),
+    (rb"PK\x03\x04", f"a zip archive; {_UNPACK}"),
+    (rb"\x80[\x02-\x05]", f"a Python pickle or an old PyTorch checkpoint, {_WEIGHTS}"),
+    (rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", "an ONNX model; give the spec that it was made from"),
+    (rb".{7}\0\{\"", f"a safetensors file, {_WEIGHTS}"),
+    (rb"\x89HDF", f"an HDF5 or Keras file, {_WEIGHTS}"),
+    (rb"\x1f\x8b", f"compressed with gzip; {_UNPACK}, for example with gunzip"),
+    (rb"BZh[1-9]1AY", f"compressed with bzip2; {_UNPACK}"),
+    (rb"\xfd7zXZ\0", f"compressed with xz; {_UNPACK}"),
+    (rb"\x28\xb5\x2f\xfd", f"compressed with zstd; {_UNPACK}"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP", f"an image; {_DRAWING}"),
+    (rb"(?:\s*%%[^\n]*\n)*\s*(?:flowchart|graph) [A-Z]{2}\b", f"a Mermaid chart; {_DRAWING}"),
+    (rb"%PDF-", f"a PDF document; {_DRAWING}"),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16; save it as UTF-8"),
+    (rb"\s*(?:<\?xml.{,400})?(?:<!--.{,1000})?<svg\b", f"an SVG drawing; {_DRAWING}"),
+    (rb"(?i:\s*<(?:!doctype )?html\b)", "an HTML page; save the data that it links to"),
+    (rb"\s*<\?xml", "XML; give a spec in JSON"),
+    (rb"#![^\n]*python", "Python source; give the spec of the network in JSON"),
+    (
+        rb"(?:\s*#[^\n]*\n)*\s*(?:[rbuRBU]?(?:\"\"\"|''')|import \w|from [\w.]+ import|def \w+\(|class \w+[(:]|@\w+\n)",
+        "Python source; give the spec of the network in JSON",
+    ),
+    (rb"(?:\s*#[^\n]*\n)*(?:---[ \n\r]|%YAML)", "YAML; convert it to JSON, for example with yq -o=json"),
+    (rb"[^\n]*[\x00-\x08\x0e-\x1a\x1c-\x1f]", "binary data, not text; give a spec, JSON lines or structure strings"),
+]
+_FILES = [(re.compile(pattern, re.DOTALL), kind) for pattern, kind in _MAGIC]
+_YAML_LINE = re.compile(r"(?:- )*[A-Za-z_][\w.-]*:(?: .*)?|- .*|---.*")
+_CSV_LINE = re.compile(r"[\w .-]+(?:,[\w .-]*){2,}")
+
+
+def file_kind(head: bytes) -> str:
+    """What a file is and what to do, from its first bytes, to follow `is`; empty where it may be read."""
+    return next((kind for pattern, kind in _FILES if pattern.match(head[:HEAD])), "")
+
+
+def text_kind(lines: Sequence[str]) -> str:
+    """What text is that no format recognises, and what to do, to follow `is`; empty where it may be anything."""
+    if len(lines) > 1 and all(map(_YAML_LINE.fullmatch, lines)):
+        return "YAML; convert it to JSON, for example with yq -o=json"
+    if len(lines) > 1 and all(map(_CSV_LINE.fullmatch, lines)):
+        return "a table without architectures; give the JSON lines that it was made from"
+    return ""
+
+
+def is_python_literal(text: bytes) -> bool:
+    """Whether a document that is not JSON is one of Python, with its own quotes or its None, True or False."""
+    return bool(re.match(rb"[\[{\s]*'", text) or re.search(rb"[:,\[]\s*(?:None|True|False)\b", text))
+
+
+class _Refused(Format):
+    """A format of another program that is recognised only to say what it is."""
+
+    advice: str
+
+    def read(self, value: Any, context: Context) -> NoReturn:
+        raise SpecError(f"{context.where}: is {self.title}, which zen does not read; {self.advice}")
+
+
+class TinyNasStructure(_Refused):
+    """A list of blocks with `class`, `in` and `out`, alone or in `best_structures`."""
+
+    title = "a TinyNAS structure"
+    advice = "write each block with op, width and so on, see docs/spec.md"
+
+    def recognises(self, value: Any) -> bool:
+        if isinstance(value, list):
+            return bool(value) and all(map(self._is_block, value))
+        return isinstance(value, dict) and ("best_structures" in value or self._is_block(value))
+
+    def _is_block(self, value: Any) -> bool:
+        return isinstance(value, dict) and {"class", "in", "out"} <= value.keys()
+
+
+class OnceForAllConfig(_Refused):
+    """A network with `first_conv` and blocks by class names."""
+
+    title = "a network configuration of Once-for-All"
+    advice = "write its blocks with op, width and so on, see docs/spec.md"
+
+    def recognises(self, value: Any) -> bool:
+        return isinstance(value, dict) and {"first_conv", "blocks"} <= value.keys()
