@@ -26,7 +26,7 @@ from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.exact import ExactResult, solve
 from zen_cli.nas.limits import Limits
-from zen_cli.nas.space import BlockSpace
+from zen_cli.nas.space import BlockSpace, genome_of
 from zen_cli.net.spec import ArchSpec, parse_spec
 
 HERE = Path(__file__).parent
@@ -108,7 +108,9 @@ def run(
     for spec, value in zip(result.networks, result.values, strict=True):
         total = spec.cost
         used = (total.params, total.macs, total.layers, total.sublayers)
-        if space.excludes(spec) or any(limit is not None and u > limit for u, limit in zip(used, limits, strict=False)):
+        if space.excludes(genome_of(spec), space.seed(spec.resolution)) or any(
+            limit is not None and u > limit for u, limit in zip(used, limits, strict=False)
+        ):
             raise SystemExit(f"{spec.id} is outside the space or the limits")
         if value != score_spec(spec, norm=norm) or value > result.bound + 1e-9:
             raise SystemExit(f"{spec.id} has not the score that the solver says")

@@ -21,7 +21,7 @@ from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.request import Request, check_request
 from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
-from zen_cli.nas.space import BlockSpace, RegNetSpace
+from zen_cli.nas.space import BlockSpace, RegNetSpace, genome_of
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
 
@@ -112,7 +112,7 @@ def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
         assert candidate.score == pytest.approx(score_spec(spec), abs=1e-9)
         assert (spec.resolution, spec.num_classes) == (resolution, 7)
         if isinstance(members, BlockSpace):
-            assert members.excludes(spec) == ""
+            assert members.excludes(genome_of(spec), members.seed(spec.resolution)) == ""
     best = candidates[0].spec
     with torch.no_grad():
         assert build(best).eval()(torch.zeros(1, 3, resolution, resolution)).shape == (1, 7)
@@ -213,8 +213,8 @@ def test_budgets_that_contradict_each_other_name_the_one_that_breaks() -> None:
 
 
 def test_a_map_too_small_for_the_space_is_an_error_at_once() -> None:
-    for space in ("resnet", "regnet"):
-        with pytest.raises(SpecError, match="1 x 1 map"):
+    for space, message in (("resnet", "1 x 1 map"), ("regnet", "2 is too small for 3 halvings")):
+        with pytest.raises(SpecError, match=message):
             search(wanted(space, 10**9, resolution=2, max_sublayers="30"))
 
 

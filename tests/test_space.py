@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import math
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -17,14 +20,14 @@ from zen_cli.nas.space import (
     BUILTIN,
     BlockSpace,
     Genome,
-    RegNetSpace,
     Space,
     genome_of,
     load_space,
     parse_space,
     to_spec,
 )
-from zen_cli.net.spec import parse_spec
+from zen_cli.nas.space.line import RegNetGenome, stages_of
+from zen_cli.net.spec import MAX_UNITS, parse_spec
 
 SEED = {
     "resolution": 32,
@@ -72,7 +75,7 @@ def walk(name: str, resolution: int, seed: int, steps: int) -> list[Any]:
     genome = space.start(space.seed(resolution))
     rows = [genome]
     for step in range(steps):
-        genome = (space.neighbour if step % 2 else space.mutate)(genome, random)  # type: ignore[arg-type]
+        genome = (space.neighbour if step % 2 else space.mutate)(genome, random)
         rows.append(genome)
     return rows
 
@@ -89,20 +92,17 @@ def test_every_move_stays_in_the_space(name: str, seed: int, resolution: int) ->
     space = space_of(name)
     model = space.seed(resolution)
     for genome in set(walk(name, resolution, seed, 100)):
-        if isinstance(space, RegNetSpace):
-            assert space.excludes(genome) == ""
-            assert to_spec(space.genes(genome, model), model).sublayers > 0
-        else:
-            assert space.excludes(to_spec(genome, model)) == ""
+        assert space.excludes(genome, model) == ""
+        assert to_spec(space.genes(genome, model), model).sublayers > 0
 
 
 @names
 def test_the_smallest_members_are_members(name: str) -> None:
     space = space_of(name)
     model = space.seed(32)
-    for genome in space.smallest(model):  # type: ignore[arg-type]
-        spec = to_spec(space.genes(genome, model), model)  # type: ignore[arg-type]
-        assert space.excludes(genome if isinstance(space, RegNetSpace) else spec) == ""  # type: ignore[arg-type]
+    for genome in space.smallest(model):
+        assert to_spec(space.genes(genome, model), model).sublayers > 0
+        assert space.excludes(genome, model) == ""
 
 
 @block_names
@@ -224,8 +224,8 @@ def test_blocks_are_not_split_below_the_least_depth() -> None:
 def test_built_in_spaces_load_and_their_documents_read_back(name: str) -> None:
     space = load_space(name)
     assert space.name == name
-    assert space.summary
-    assert parse_space(space.model_dump(by_alias=True, mode="json")) == space
+    assert space.to_dict()["summary"]
+    assert parse_space(space.to_dict()) == space
     for resolution in (32, 224):
         assert space.seed(resolution).cost.params > 0
 
@@ -263,6 +263,21 @@ BAD = [
     ({"kind": "regnet", "name": "r", "kernel": 4}, ["kernel", "even"]),
     ({"kind": "regnet", "name": "r", "depth": {"min": 2, "max": 3}}, ["depth", "4 stages"]),
     ({"kind": "regnet", "name": "r", "slope": {"min": 5, "max": 3}}, ["slope", "above max"]),
+    ({"kind": "regnet", "name": "r", "factor": {"min": 100, "max": 100}}, ["factor.min", "at least 101"]),
+    ({"kind": "regnet", "name": "r", "slope": {"min": 1, "max": 1_000_000}}, ["slope.max", "at most 100000"]),
+    ({"kind": "regnet", "name": "r", "depth": {"min": 4, "max": 1001}}, ["depth.max", "at most 1000"]),
+    ({"kind": "regnet", "name": "r", "stages": 8, "slope": {"min": 1, "max": 2}}, ["stages", "no member of 8 stages"]),
+    ({"kind": "regnet", "name": "r", "initial_width": {"min": 1, "max": 2, "step": 1}}, ["stages", "no member"]),
+    ({"kind": "regnet", "name": "r", "stages": 8, "initial_width": {"min": 8192, "max": 8192}}, ["no member"]),
+    ({"kind": "regnet", "name": "r", "ratios": [1, 2, 1]}, ["ratios", "1 is given twice"]),
+    ({"kind": "regnet", "name": "a\x1b[2J\nb"}, ["name", "control character"]),
+    ({"kind": "regnet", "name": "r", "summary": "a\u202eb"}, ["summary", "control character"]),
+    (spoiled(name="a\u2028b"), ["name", "control character"]),
+    (spoiled(depth={"min": 2, "max": 7, "steps": []}), ["depth.steps", "is empty"]),
+    (spoiled(ops=["basic"] * 1_000_000), ["ops", "holds 1000000 items; use at most 1000"]),
+    (spoiled(ops=["basic", "mbconv", "basic"]), ["ops", '"basic" is given twice; give it once']),
+    (spoiled(kernels=[3, 5, 3]), ["kernels", "3 is given twice"]),
+    (spoiled(**{f"key{i}": 0 for i in range(100)}), ["keys; use at most 100"]),
     ([ODD], ["JSON object"]),
     ("resnet", ["JSON object"]),
 ]
@@ -280,15 +295,129 @@ def test_what_is_wrong_with_a_space_is_said_in_one_line(document: object, words:
         assert word in message
 
 
+REGNET: dict[str, Any] = {"schema": "zen-space/1", "kind": "regnet", "name": "r"}
+
+
+@st.composite
+def regnets(draw: st.DrawFn) -> dict[str, Any]:
+    """Documents of RegNet spaces, most of them sound."""
+
+    def span(least: int, most: int) -> dict[str, int]:
+        low = draw(st.integers(least, most))
+        return {"min": low, "max": draw(st.integers(low, most)), "reach": draw(st.integers(1, 50))}
+
+    return {
+        **REGNET,
+        "stages": draw(st.integers(1, 8)),
+        "slope": span(1, draw(st.sampled_from([300, 3000, 100_000]))),
+        "factor": span(101, draw(st.sampled_from([150, 300, 10_000]))),
+        "depth": span(8, draw(st.sampled_from([16, 64, 1000]))),
+        "initial_width": {"min": 8 * draw(st.integers(1, 30)), "max": 8 * draw(st.sampled_from([30, 200, 8192]))},
+        "group_widths": draw(st.lists(st.sampled_from([0, 8, 24, 4096]), min_size=1, max_size=3, unique=True)),
+        "ratios": draw(st.lists(st.integers(1, 16), min_size=1, max_size=3, unique=True)),
+    }
+
+
+@settings(max_examples=40)
+@given(regnets(), st.integers(0, 2**32))
+def test_a_regnet_space_is_refused_or_has_members_that_moves_do_not_leave(document: dict[str, Any], seed: int) -> None:
+    try:
+        space = parse_space(document)
+    except SpecError as error:
+        assert "no member of" in str(error)
+        return
+    model, random = space.seed(16_384), Random(seed)
+    genome = space.start(model)
+    for step in range(30):
+        assert space.excludes(genome, model) == ""
+        spec = to_spec(space.genes(genome, model), model)
+        assert [block.op for block in spec.blocks] == ["conv", *["bottleneck"] * document["stages"]]
+        genome = (space.neighbour if step % 2 else space.mutate)(genome, random)
+    assert all(space.excludes(member, model) == "" for member in space.smallest(model))
+
+
+@settings(max_examples=200)
+@given(
+    st.builds(
+        RegNetGenome,
+        st.integers(8, 65_536),
+        st.integers(1, 100_000),
+        st.integers(101, 10_000),
+        st.integers(1, 200),
+        st.just(0),
+        st.just(1),
+    )
+)
+def test_stages_are_the_runs_of_the_equations_unit_by_unit(genome: RegNetGenome) -> None:
+    start, slope, factor = genome.initial_width, genome.slope * 0.1, genome.factor * 0.01
+    rows: list[tuple[int, int]] = []
+    for unit in range(genome.depth):
+        power = round(math.log((start + slope * unit) / start) / math.log(factor))
+        width = round(start * factor**power / 8) * 8
+        rows = [*rows[:-1], (width, rows[-1][1] + 1)] if rows and rows[-1][0] == width else [*rows, (width, 1)]
+    assert stages_of(genome) == tuple(rows)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 5), st.integers(1, 60), st.integers(101, 400), st.integers(1, 12))
+def test_the_first_member_of_a_regnet_space_is_that_of_least_depth_and_slope(
+    stages: int, slope: int, factor: int, depth: int
+) -> None:
+    spans = {"slope": (slope, slope + 60), "factor": (factor, factor + 20), "depth": (depth, depth + 12)}
+    every = (
+        RegNetGenome(8, *numbers, 8, 1)
+        for numbers in sorted(
+            itertools.product(range(slope, slope + 61), (factor, factor + 20), range(depth, depth + 13)),
+            key=lambda row: (row[2], row[0], row[1]),
+        )
+    )
+    expected = next((genome for genome in every if len(stages_of(genome)) == stages), None)
+    fields = {name: {"min": low, "max": high} for name, (low, high) in spans.items()}
+    document = {**REGNET, "stages": stages, "initial_width": {"min": 8, "max": 8}, **fields}
+    try:
+        space = parse_space(document)
+    except SpecError:
+        assert expected is None or depth + 12 < stages
+        return
+    assert space.start(space.seed(224)) == expected
+
+
+def test_a_regnet_space_says_which_images_are_too_small() -> None:
+    space = parse_space({**REGNET, "small_image": 8})
+    for resolution, least in ((4, 5), (9, 17)):
+        with pytest.raises(SpecError, match=rf"resolution: {resolution} is too small .* use at least {least}"):
+            space.seed(resolution)
+        model = space.seed(least if least <= 8 else 17)
+        assert to_spec(space.genes(space.start(model), model), model).chain
+
+
+def test_no_move_leads_to_more_units_than_a_spec_holds() -> None:
+    deep = {**ODD, "depth": {"min": 2, "max": 500}, "split_at": None, "max_blocks": 60}
+    space, random = parse_space(deep), Random(0)
+    model = space.seed(32)
+    blocks = genome_of(model)
+    genome: Genome = (blocks[0], *[blocks[1]._replace(depth=500)], *[blocks[2]._replace(depth=500, stride=2)])
+    genome = (*genome, *[blocks[3]._replace(depth=499)] * 18, blocks[-1])
+    before = sum(gene.depth for gene in genome)
+    for _ in range(3000):
+        other = space.neighbour(genome, random)
+        genome = max(genome, other, key=lambda member: sum(gene.depth for gene in member))
+    assert before < sum(gene.depth for gene in genome) <= MAX_UNITS
+    assert space.excludes(genome, model) == ""
+    assert to_spec(genome, model).sublayers > 0
+
+
 def test_files_that_are_no_spaces(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text('{"kind": "blocks",')
     (tmp_path / "folder.json").mkdir()
-    for name in ("broken.json", "folder.json", "missing.json"):
-        with pytest.raises(SourceError, match=name):
+    (tmp_path / "large.json").write_bytes(b" " * (8 * 2**20 + 1))
+    (tmp_path / "space.json").write_bytes(b"---\nkind: blocks\n")
+    for name in ("broken.json", "folder.json", "missing.json", "large.json", "space.json", "a\0.json"):
+        with pytest.raises(SourceError, match=name.replace("\0", r"\?")):
             load_space(str(tmp_path / name))
     with pytest.raises(UsageError, match="did you mean"):
         load_space("resnte")
-    (tmp_path / "good.json").write_bytes(b"\xef\xbb\xbf" + space_of("odd").model_dump_json(by_alias=True).encode())
+    (tmp_path / "good.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(space_of("odd").to_dict()).encode())
     assert load_space(str(tmp_path / "good.json")) == space_of("odd")
 
 
@@ -303,4 +432,5 @@ def test_a_network_outside_is_told_why() -> None:
     ):
         blocks = [dict(block) for block in rows["blocks"]]
         blocks[1] |= change
-        assert reason in space.excludes(parse_spec({**rows, "blocks": blocks}))
+        spec = parse_spec({**rows, "blocks": blocks})
+        assert reason in space.excludes(genome_of(spec), space.seed(32))

@@ -87,12 +87,13 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         base = {name: getattr(stored, name) for name in SearchSettings.model_fields if name != "schema_"}
     named = request.space or (preset.space if preset is not None and stored is None else None)
     if named is not None or base["space_document"] is None:
-        base["space_document"] = load_space(named or "resnet").model_dump(by_alias=True, mode="json")
-    if preset is None and stored is None:
-        base |= _made_for(base["space_document"])
+        space = load_space(named or "resnet")
+        base["space_document"] = space.to_dict()
+        if preset is None and stored is None and (network := space.made_for()):
+            base |= {"resolution": network.resolution, "num_classes": network.num_classes}
     if preset is not None and stored is not None:
         base |= {"resolution": preset.resolution, "num_classes": preset.num_classes, "limits": preset.limits}
-        base["space_document"] = load_space(preset.space).model_dump(by_alias=True, mode="json")
+        base["space_document"] = load_space(preset.space).to_dict()
     for name in ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "top"):
         value = getattr(request, name)
         if value is not None:
@@ -127,12 +128,6 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         raise UsageError(f"lineages: {settings.lineages} propose more at once than the budget of {most}; use fewer")
     settings.seed_network()
     return settings
-
-
-def _made_for(space_document: dict[str, Any]) -> dict[str, int]:
-    """The input and the classes that a space is made for, if its one seed network says so."""
-    seeds = space_document.get("seeds", ())
-    return {name: seeds[0][name] for name in ("resolution", "num_classes")} if len(seeds) == 1 else {}
 
 
 def _limits(request: Request, base: Limits) -> Limits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -48,7 +49,7 @@ class SearchSettings(BaseModel):
     top: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_TOP
     gap: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    @property
+    @cached_property
     def space(self) -> Space:
         """The space, read again from its document."""
         return parse_space(self.space_document)

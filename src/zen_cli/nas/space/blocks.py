@@ -6,16 +6,17 @@ import math
 from collections.abc import Hashable
 from functools import cached_property
 from random import Random
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ...errors import PRINTABLE
 from ...net.ops import OPS, Gene
 from ...net.spec import ArchSpec
 from ...net.validation import show
 from .genes import Genome, genome_of
 from .moves import BlockMoves
-from .ranges import DepthRange, WidthRange
+from .ranges import DepthRange, WidthRange, repeated
 
 Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31)]
 
@@ -24,22 +25,26 @@ class BlockSpace(BaseModel):
     """A seed network whose blocks may change one by one.
 
     The first block is the stem and the last the head, both plain convolutions: of these only the width changes, or
-    nothing where they are fixed. Between them stand blocks of the space's ops. A block that reaches `split_at`
-    sub-layers splits in two (3 and the rest); a block of stride 1 may be dropped, and any block be cut in two while
-    `max_blocks` allows.
+    nothing where they are fixed. Between them are blocks of the space's ops. A block that reaches `split_at` sub-layers
+    splits in two (3 and the rest); a block of stride 1 may be dropped, and any block be cut in two while `max_blocks`
+    allows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
+    bounds_depth: ClassVar[bool] = False  # a hundred deep blocks are no bound that a user has in mind
+
     schema_: Literal["zen-space/1"] = Field(default="zen-space/1", alias="schema")
     kind: Literal["blocks"]
-    name: str = Field(max_length=100)
-    summary: str = Field(default="", max_length=1000)
+    name: str = Field(max_length=100, pattern=PRINTABLE)
+    summary: str = Field(default="", max_length=1000, pattern=PRINTABLE)
     seeds: tuple[ArchSpec, ...] = Field(min_length=1, max_length=32, strict=False)
     ops: tuple[str, ...] = Field(min_length=1, max_length=64, strict=False)
     kernels: tuple[Kernel, ...] = Field(default=(3, 5, 7), min_length=1, max_length=16, strict=False)
     expansions: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(), max_length=32, strict=False)
-    group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(default=(0,), min_length=1, strict=False)
+    group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(
+        default=(0,), min_length=1, max_length=64, strict=False
+    )
     pair_widths: bool = Field(
         default=True, description="whether units of an inverted residual pair may differ in width"
     )
@@ -53,6 +58,9 @@ class BlockSpace(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> BlockSpace:
+        for field in ("ops", "kernels", "expansions", "group_widths"):
+            if reason := repeated(field, getattr(self, field)):
+                raise ValueError(reason)
         for op in self.ops:
             if op not in OPS or not OPS[op].is_searchable:
                 known = [name for name, kind in OPS.items() if kind.is_searchable]
@@ -63,10 +71,17 @@ class BlockSpace(BaseModel):
             if kernel % 2 == 0:
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
         for index, seed in enumerate(self.seeds):
-            reason = self.excludes(seed)
-            if reason:
+            if reason := self.excludes(genome_of(seed), seed):
                 raise ValueError(f"seeds[{index}]: is outside its own space, {reason}")
         return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its document as JSON types."""
+        return self.model_dump(by_alias=True, mode="json")
+
+    def made_for(self) -> ArchSpec | None:
+        """The seed network, if there is one only."""
+        return self.seeds[0] if len(self.seeds) == 1 else None
 
     def seed(self, resolution: int) -> ArchSpec:
         """The seed network for images of this side: of several the one made for the nearest resolution."""
@@ -118,14 +133,13 @@ class BlockSpace(BaseModel):
             tuple(self._least(gene, op, index, len(genome)) for index, gene in enumerate(genome)) for op in self.ops
         )
 
-    def excludes(self, spec: ArchSpec) -> str:
-        """Why a network is not a member, as `blocks[2].kernel: ...`; empty if it is one."""
-        if len(spec.blocks) < 3 or any(spec.blocks[end].is_residual for end in (0, -1)):
+    def excludes(self, genome: Genome, seed: ArchSpec) -> str:
+        """Why a genome is not a member, as `blocks[2].kernel: ...`; empty if it is one."""
+        if len(genome) < 3 or any(genome[end].kind.is_residual for end in (0, -1)):
             return "blocks: a member has a conv stem, other blocks and a conv head"
-        if len(spec.blocks) > self.max_blocks:
-            return f"blocks: {len(spec.blocks)} are more than max_blocks {self.max_blocks}"
-        seed = self.seed(spec.resolution) if self.seeds else spec
-        genome, model = genome_of(spec), genome_of(seed)
+        if len(genome) > self.max_blocks:
+            return f"blocks: {len(genome)} are more than max_blocks {self.max_blocks}"
+        model = genome_of(seed)
         if [gene.stride for gene in genome if gene.stride > 1] != [gene.stride for gene in model if gene.stride > 1]:
             return "blocks: the strides are not those of the seed network"
         for index, span, own in ((0, self.stem_width, model[0]), (-1, self.head_width, model[-1])):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeAlias
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from ...errors import SourceError, SpecError, UsageError, nearest
+from ...errors import SourceError, SpecError, UsageError, nearest, reason
+from ...formats.foreign import HEAD, file_kind
 from ...net.ops import OPS
 from ...net.validation import excess_size, first_fault, kind, show
 from .blocks import BlockSpace
+from .protocol import Space
 from .regnet import RegNetSpace
-
-Space: TypeAlias = BlockSpace | RegNetSpace
 
 SCHEMA = "zen-space/1"
 BUILTIN = ("resnet", "mobile", "regnet")
-_KINDS: dict[str, type[BaseModel]] = {"blocks": BlockSpace, "regnet": RegNetSpace}
+MAX_BYTES = 8 * 2**20
+_KINDS: dict[str, type[BlockSpace] | type[RegNetSpace]] = {"blocks": BlockSpace, "regnet": RegNetSpace}
 _FOLDER = Path(__file__).parent / "builtin"
 
 
@@ -31,13 +31,17 @@ def load_space(source: str) -> Space:
         SpecError: a document that is not a space, or contradicts itself.
     """
     path = _FOLDER / f"{source}.json" if source in BUILTIN else Path(source)
-    if source not in BUILTIN and not source.endswith(".json") and not path.exists():
-        raise UsageError(f"--space: unknown {source!r}; {nearest(source, BUILTIN)}, or name a JSON file")
     try:
-        data = path.read_bytes()
+        if source not in BUILTIN and not source.endswith(".json") and not path.exists():
+            raise UsageError(f"space: unknown {source!r}; {nearest(source, BUILTIN)}, or name a JSON file")
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{source}: cannot be read, {reason[:1].lower()}{reason[1:]}") from None
+        raise SourceError(f"{source}: cannot be read, {reason(error)}") from None
+    if len(data) > MAX_BYTES:
+        raise SourceError(f"{source}: a space of more than {MAX_BYTES >> 20} MiB; name a JSON file")
+    if foreign := file_kind(data[:HEAD]):
+        raise SourceError(f"{source}: is {foreign}")
     try:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
@@ -63,8 +67,6 @@ def parse_space(data: object, where: str = "") -> Space:
     if fault := excess_size(data):
         raise SpecError(prefix + fault)
     try:
-        space = model.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         raise SpecError(prefix + first_fault(error, OPS, model)) from None
-    assert isinstance(space, (BlockSpace, RegNetSpace))
-    return space

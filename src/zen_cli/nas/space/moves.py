@@ -8,6 +8,7 @@ from random import Random
 from typing import Protocol, TypeAlias, TypeVar
 
 from ...net.ops import OPS, Gene, SearchBounds, Span
+from ...net.spec import MAX_UNITS
 from .genes import Genome
 from .ranges import DepthRange, WidthRange
 
@@ -45,18 +46,20 @@ class FreeBlocks(SearchBounds, Protocol):
 
 
 class BlockMoves:
-    """The moves of one space; every one of them leads from member to member, and may lead to where it began."""
+    """The moves of one space: each leads from a member to a member, maybe the same one."""
 
     def __init__(self, space: FreeBlocks) -> None:
         self._space = space
+        units = max(OPS[op].units_per_sublayer for op in space.ops)
+        self._may_be_too_deep = space.max_blocks * space.depth.max * units > MAX_UNITS // 2  # half is for stem and head
         self._changes: dict[str, tuple[Change, ...]] = {op: self._changes_of(op) for op in space.ops}
 
     def neighbour(self, genome: Genome, rng: Random) -> Genome:
-        """A member nearby, for a search that lives at the edge of its budgets.
+        """A member nearby, for a search whose members are close to their limits.
 
-        Six in ten moves are one or more mutations. The others keep the cost about where it is, because at the edge of a
-        budget what one block wins another has to give: a sub-layer moves from one block to another, or one width grows
-        by some steps while another shrinks.
+        Six in ten moves are one or more mutations. The others keep the cost about equal, because close to a limit one
+        block can only gain what another loses: a sub-layer moves from one block to another, or one width grows by some
+        steps while another shrinks.
         """
         kind = rng.random()
         if kind < 0.1:
@@ -83,7 +86,13 @@ class BlockMoves:
             changed = changes[int(rng.random() * len(changes))](gene, rng)
         if not 3 <= len(genome) - 1 + len(changed) <= space.max_blocks:
             return genome
-        return (*genome[:index], *changed, *genome[index + 1 :])
+        return self._unless_too_deep((*genome[:index], *changed, *genome[index + 1 :]), genome)
+
+    def _unless_too_deep(self, changed: Genome, genome: Genome) -> Genome:
+        """The changed genome, or the one before where a spec cannot hold so many units."""
+        if self._may_be_too_deep and sum(gene.depth for gene in changed) > MAX_UNITS:
+            return genome
+        return changed
 
     def _changes_of(self, op: str) -> tuple[Change, ...]:
         """The kinds of change that a block of this op allows."""
@@ -132,7 +141,7 @@ class BlockMoves:
         return (gene,) if gene.stride > 1 else ()
 
     def _cut(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
-        """The block as two, which may change apart from now on."""
+        """The block as two, which change independently from then on."""
         least = self._space.depth.min
         spare = gene.sublayers - 2 * least
         if spare < 0:
@@ -156,7 +165,7 @@ class BlockMoves:
         rows = list(genome)
         rows[giver] = rows[giver].with_sublayers(rows[giver].sublayers - 1)
         rows[taker] = rows[taker].with_sublayers(rows[taker].sublayers + 1)
-        return tuple(rows)
+        return self._unless_too_deep(tuple(rows), genome)
 
     def _trade_widths(self, genome: Genome, rng: Random) -> Genome:
         rows = list(genome)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...net.ops import MAX_WIDTH
+from ...net.validation import show
 
 
 class WidthRange(BaseModel):
@@ -56,16 +58,24 @@ class WidthRange(BaseModel):
 
 
 class DepthRange(BaseModel):
-    """Sub-layers of one block, and the steps in which they change."""
+    """Sub-layers of one block, and the steps by which one move changes them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     min: int = Field(default=1, ge=1, le=500)
     max: int = Field(default=100, ge=1, le=500)
-    steps: tuple[Annotated[int, Field(ge=-100, le=100)], ...] = Field(default=(-2, -1, 1, 2), strict=False)
+    steps: tuple[Annotated[int, Field(ge=-100, le=100)], ...] = Field(
+        default=(-2, -1, 1, 2), strict=False, min_length=1, max_length=64
+    )
 
     @model_validator(mode="after")
     def _check(self) -> DepthRange:
         if self.min > self.max:
             raise ValueError(f"min: {self.min} is above max {self.max}; swap them")
         return self
+
+
+def repeated(field: str, values: Sequence[object]) -> str:
+    """Why values are not a set of choices, as `field: fault; fix`; empty if each is there once."""
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    return "" if twice is None else f"{field}: {show(twice)} is given twice; give it once"

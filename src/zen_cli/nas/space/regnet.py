@@ -1,40 +1,24 @@
 """RegNet: networks whose widths follow a quantised line, so that six numbers describe one.
 
-    u_j = w_0 + w_a j,    s_j = log(u_j / w_0) / log w_m,    w_j = w_0 w_m^round(s_j)        (j: the unit, from 0)
-
-Units of equal width are a stage, and each stage halves the map. Source: *Designing Network Design Spaces*
-(arXiv 2003.13678), equations 2 to 4.
+Each stage halves the map; see `line` for the equations. Source: *Designing Network Design Spaces* (arXiv 2003.13678).
 """
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
+from functools import cached_property
 from random import Random
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ...net.ops import Gene
+from ...errors import PRINTABLE, SpecError
+from ...net.ops import MAX_WIDTH, Gene
 from ...net.spec import ArchSpec, parse_spec
-from .ranges import WidthRange
+from .line import FACTOR_UNIT, SLOPE_UNIT, RegNetGenome, genes_of, least_depth, stages_of
+from .ranges import WidthRange, repeated
 
-SLOPE_UNIT = 0.1
-FACTOR_UNIT = 0.01
-
-
-class RegNetGenome(NamedTuple):
-    """The numbers of one network: w_0, w_a in tenths, w_m in hundredths, units in all, group width, mid over width.
-
-    `group_width` 0 means one group; `ratio` is the bottleneck ratio b: the mid width is the width over b.
-    """
-
-    initial_width: int
-    slope: int
-    factor: int
-    depth: int
-    group_width: int
-    ratio: int
+# (least, greatest) of the numbers of a member: what a spec can hold, and w_m above 1
+SPANS = {"slope": (1, 100_000), "factor": (101, 10_000), "depth": (1, 1000)}
 
 
 class Span(BaseModel):
@@ -57,7 +41,7 @@ class Span(BaseModel):
         return max(self.min, min(self.max, value))
 
     def move(self, value: int, rng: Random) -> int:
-        """Another number within reach, drawn evenly; the same where a bound stands in the way."""
+        """Another number within reach, drawn evenly; the bound where it would be passed."""
         step = 1 + int(rng.random() * self.reach)
         return self.clip(value + step if rng.random() < 0.5 else value - step)
 
@@ -67,10 +51,12 @@ class RegNetSpace(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
+    bounds_depth: ClassVar[bool] = True
+
     schema_: Literal["zen-space/1"] = Field(default="zen-space/1", alias="schema")
     kind: Literal["regnet"]
-    name: str = Field(max_length=100)
-    summary: str = Field(default="", max_length=1000)
+    name: str = Field(max_length=100, pattern=PRINTABLE)
+    summary: str = Field(default="", max_length=1000, pattern=PRINTABLE)
     stem_width: Annotated[int, Field(ge=1, le=4096)] = 32
     kernel: int = Field(default=3, ge=1, le=31)
     se: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
@@ -80,37 +66,66 @@ class RegNetSpace(BaseModel):
     factor: Span = Field(default=Span(min=150, max=300, reach=20), description="w_m in hundredths")
     depth: Span = Field(default=Span(min=4, max=64, reach=3), description="units in all stages")
     group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(
-        default=(8, 16, 24), min_length=1, strict=False
+        default=(8, 16, 24), min_length=1, max_length=64, strict=False
     )
-    ratios: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(default=(1, 2, 4), min_length=1, strict=False)
+    ratios: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
+        default=(1, 2, 4), min_length=1, max_length=16, strict=False
+    )
     small_image: int = Field(default=64, ge=1, le=16_384, description="up to this side the stem and stage 1 keep it")
 
     @model_validator(mode="after")
     def _check(self) -> RegNetSpace:
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel: {self.kernel} is even; use an odd kernel such as 3")
+        for field, (least, most) in SPANS.items():
+            span: Span = getattr(self, field)
+            if span.min < least:
+                raise ValueError(f"{field}.min: {span.min} is too small; use at least {least}")
+            if span.max > most:
+                raise ValueError(f"{field}.max: {span.max} is too large; use at most {most}")
         if self.depth.max < self.stages:
             raise ValueError(f"depth: at most {self.depth.max} units cannot fill {self.stages} stages; raise depth.max")
+        for field in ("group_widths", "ratios"):
+            if reason := repeated(field, getattr(self, field)):
+                raise ValueError(reason)
+        if self._least is None:
+            raise ValueError(f"stages: no member of {self.stages} stages was found; widen slope, factor or depth")
         return self
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its document as JSON types."""
+        return self.model_dump(by_alias=True, mode="json")
+
+    def made_for(self) -> None:
+        """None: a member is as good for one input as for another."""
+
     def seed(self, resolution: int) -> ArchSpec:
-        """The stem alone with the input that it is for; the stages come from genomes."""
-        stride = 1 if resolution <= self.small_image else 2
-        stem = {"op": "conv", "kernel": 3, "width": self.stem_width, "stride": stride}
+        """The stem alone with the input that it is for; the stages come from genomes.
+
+        Raises:
+            SpecError: the members halve their maps too often for this side.
+        """
+        small = resolution <= self.small_image
+        halvings = self.stages - 1 if small else self.stages + 1
+        if halvings and resolution <= 2 ** (halvings - 1):
+            least = 2 ** (halvings - 1) + 1
+            raise SpecError(f"resolution: {resolution} is too small for {halvings} halvings; use at least {least}")
+        stem = {"op": "conv", "kernel": 3, "width": self.stem_width, "stride": 1 if small else 2}
         return parse_spec({"resolution": resolution, "blocks": [stem]})
 
     def start(self, seed: ArchSpec) -> RegNetGenome:
-        """The narrowest member that has all stages."""
-        return self._fit(RegNetGenome(self.initial_width.min, self.slope.min, self.factor.min, self.depth.min, 0, 1))
+        """The member of least depth and slope."""
+        assert self._least is not None  # or the space would not be valid
+        return self._least
 
     def genes(self, genome: RegNetGenome, seed: ArchSpec) -> tuple[Gene, ...]:
-        """The blocks of a member behind the stem of the seed network."""
+        """The blocks of a member: the stem of the seed network and one for each stage."""
         small = seed.blocks[0].stride == 1
-        return _genes(genome, self.stem_width, self.kernel, self.se, small)
+        return genes_of(genome, self.stem_width, self.kernel, self.se, small)
 
     def identity(self, genome: RegNetGenome) -> tuple[Gene, ...]:
         """Equal for members that are the same network: many numbers round to the same stages."""
-        return _genes(genome, self.stem_width, self.kernel, self.se, True)
+        return genes_of(genome, self.stem_width, self.kernel, self.se, True)
 
     def decode(self, rows: list[Any]) -> RegNetGenome:
         """A genome from the JSON array that it is written as."""
@@ -138,15 +153,16 @@ class RegNetSpace(BaseModel):
             span: Span = getattr(self, field)
             value = span.move(genome[place], rng)
         changed = genome._replace(**{field: value})
-        return changed if self._has_all_stages(changed) else genome
+        return changed if self._is_member(changed) else genome
 
     def smallest(self, seed: ArchSpec) -> tuple[RegNetGenome, ...]:
-        """The narrowest and shallowest members."""
-        return tuple(self._fit(self.start(seed)._replace(ratio=ratio)) for ratio in self.ratios)
+        """The members of least depth and slope, one for each ratio."""
+        members = (self.start(seed)._replace(ratio=ratio) for ratio in self.ratios)
+        return tuple(member for member in members if self._is_member(member))
 
-    def excludes(self, genome: RegNetGenome) -> str:
+    def excludes(self, genome: RegNetGenome, seed: ArchSpec) -> str:
         """Why numbers are not those of a member; empty if they are."""
-        for field in ("slope", "factor", "depth"):
+        for field in SPANS:
             span: Span = getattr(self, field)
             if not span.min <= getattr(genome, field) <= span.max:
                 return f"{field}: {getattr(genome, field)} is not allowed"
@@ -156,57 +172,42 @@ class RegNetSpace(BaseModel):
             return f"group_width: {genome.group_width} is not allowed"
         if genome.ratio not in self.ratios:
             return f"ratio: {genome.ratio} is not allowed"
-        return "" if self._has_all_stages(genome) else f"stages: not {self.stages}"
+        return "" if self._is_member(genome) else f"stages: not {self.stages}, or a width out of bounds"
 
-    def _has_all_stages(self, genome: RegNetGenome) -> bool:
-        return len(_stages(genome)) == self.stages
+    def _is_member(self, genome: RegNetGenome) -> bool:
+        """Whether numbers within their spans have all stages, and widths that a spec can hold."""
+        stages = stages_of(genome)
+        if len(stages) != self.stages or stages[0][0] == 0:
+            return False
+        return all(gene.width <= MAX_WIDTH for gene in self.identity(genome))
 
-    def _fit(self, genome: RegNetGenome) -> RegNetGenome:
-        """The member of least slope and depth from here on that has all stages."""
-        ratio = min(self.ratios, key=lambda ratio: abs(ratio - genome.ratio))
-        base = genome._replace(group_width=min(self.group_widths), ratio=ratio)
-        for depth in range(self.depth.min, self.depth.max + 1):
-            for slope in range(self.slope.min, self.slope.max + 1):
-                for factor in (self.factor.min, self.factor.max):
-                    candidate = base._replace(depth=depth, slope=slope, factor=factor)
-                    if self._has_all_stages(candidate):
-                        return candidate
-        return base
+    @cached_property
+    def _least(self) -> RegNetGenome | None:
+        """The member of least depth, then of least slope; of the others of its numbers only the ends are tried."""
+        members = map(self._least_of, dict.fromkeys((self.initial_width.min, self.initial_width.max)))
+        return next((member for member in members if member is not None), None)
 
-
-@lru_cache(maxsize=262_144)
-def _stages(genome: RegNetGenome) -> tuple[tuple[int, int], ...]:
-    """(width, units) of each stage; widths rounded to multiples of 8."""
-    start, slope, factor = genome.initial_width, genome.slope * SLOPE_UNIT, genome.factor * FACTOR_UNIT
-    rows: list[tuple[int, int]] = []
-    for index in range(genome.depth):
-        power = round(math.log((start + slope * index) / start) / math.log(factor))
-        width = round(start * factor**power / 8) * 8
-        if rows and rows[-1][0] == width:
-            rows[-1] = (width, rows[-1][1] + 1)
-        else:
-            rows.append((width, 1))
-    return tuple(rows)
-
-
-@lru_cache(maxsize=262_144)
-def _genes(genome: RegNetGenome, stem: int, kernel: int, se: float | None, small: bool) -> tuple[Gene, ...]:
-    genes = [Gene("conv", 3, stem, 1 if small else 2, 1)]
-    for index, (width, units) in enumerate(_stages(genome)):
-        group = min(genome.group_width, max(8, width // genome.ratio))
-        mid = max(8, width // genome.ratio)
-        if group:
-            mid = max(group, round(mid / group) * group)
-        genes.append(
-            Gene(
-                "bottleneck",
-                kernel,
-                mid * genome.ratio if group else width,
-                1 if small and index == 0 else 2,
-                units,
-                mid,
-                group_width=0 if group == mid else group,
-                se=se,
-            )
-        )
-    return tuple(genes)
+    def _least_of(self, width: int) -> RegNetGenome | None:
+        """The member of least depth, then of least slope, among those of an initial width."""
+        if round(width / 8) == 0:
+            return None  # the first stage would have no width
+        rises = self.stages - 1
+        # widths are at least w_0 w_m^rises, as each stage has a larger power of w_m
+        factors = [
+            factor
+            for factor in dict.fromkeys((self.factor.min, self.factor.max))
+            if width * (factor * FACTOR_UNIT) ** rises <= MAX_WIDTH + 8
+        ]
+        best: RegNetGenome | None = None
+        for slope in range(self.slope.min, self.slope.max + 1):
+            for factor in factors:
+                most = self.depth.max if best is None else best.depth - 1
+                depth = least_depth(width, slope, factor, self.stages, self.depth.min, most)
+                numbers = (width, slope, factor, depth, min(self.group_widths), min(self.ratios))
+                if depth and self._is_member(RegNetGenome(*numbers)):
+                    best = RegNetGenome(*numbers)
+            if best is not None and best.depth == max(self.depth.min, self.stages):
+                break
+            if width + slope * SLOPE_UNIT * rises > 16 * MAX_WIDTH:  # and at least u_rises over the root of w_m
+                break
+        return best

@@ -18,7 +18,7 @@ from ....metrics.mean_field import log_delta
 from ....metrics.terms import Terms, block_terms
 from ....net.counting import linear_cost
 from ....net.ops import Gene, Span
-from ...space import Genome, to_spec
+from ...space import Genome
 from .graph import Floats
 from .problem import SUMS, Problem
 
@@ -103,7 +103,7 @@ class Polisher:
         if not found.feasible or found.genome in self.pool:
             return
         if found.value > self.best:
-            if self.problem.space.excludes(to_spec(found.genome, self.problem.seed)):
+            if self.problem.space.excludes(found.genome, self.problem.seed):
                 return
             self.best = found.value
         self.pool[found.genome] = found.value

@@ -348,7 +348,7 @@ class Search:
             if len(rows) >= top:
                 break
             spec = to_spec(genome, problem.seed)
-            if not problem.space.excludes(spec) and problem.limits.admits(spec_terms(spec).total):
+            if not problem.space.excludes(genome, problem.seed) and problem.limits.admits(spec_terms(spec).total):
                 score = score_spec(spec, convention=problem.convention, norm=problem.norm, alpha=problem.alpha)
                 rows.setdefault(spec.id, (score, spec))
         ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
