@@ -37,13 +37,11 @@ from engine_loop import (
     wall,
 )
 
-from zen_cli.metrics.monte_carlo import KeyedChain, workers
+from zen_cli.metrics.monte_carlo import KeyedChain, estimates
 from zen_cli.metrics.monte_carlo.batch import Bundle, score_bundles, start
-from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together
+from zen_cli.metrics.monte_carlo.dispatch import dispatch, kernels_for, score_plain
 from zen_cli.metrics.monte_carlo.draws import Draw
-from zen_cli.metrics.monte_carlo.estimates import run
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
-from zen_cli.metrics.monte_carlo.workers import Together
 from zen_cli.metrics.settings import MIN_ALPHA, PrecisionMode, ScoreSettings, check_settings
 
 Rows: TypeAlias = Iterator[list[str]]
@@ -67,8 +65,8 @@ def score_all(
 ) -> list[float]:
     """Every network's estimate, by the workers of a GPU wherever they run."""
     values = []
-    with Together(device, settings, mode) as together:
-        for result in run(iter(networks), together, settings):
+    with estimates.batches(device, settings, mode) as workers:
+        for result in estimates.run(networks, workers, settings, advice=""):
             if isinstance(result, Exception):
                 raise result
             values.append(result.value)
@@ -108,7 +106,7 @@ def modes(bench: Bench) -> Rows:
             references[alpha] = [in_float64(one, settings, device) for one in some]
         errors = []
         for one, wanted in zip(some, references[alpha], strict=True):
-            found = score_together([Draw(one, number) for number in range(settings.draws)], settings, mode, device)
+            found = dispatch([Draw(one, number) for number in range(settings.draws)], settings, mode, device)
             errors += [a - b for a, b in zip(found, wanted, strict=True)]
         spread = statistics.fmean(statistics.stdev(wanted) for wanted in references[alpha])
         time_s = seconds(lambda: score_all(bench.crowd, settings, device, mode), device)  # noqa: B023
@@ -156,7 +154,7 @@ def race(bench: Bench, networks: list[KeyedChain], batch: int, draws: int) -> li
     def loop() -> float:
         return draws * sum(wall(partial(obvious_loop, one.chain, batch, device), device) for one in some) / len(some)
 
-    with mock.patch.object(workers, "score_together", score_plain):
+    with mock.patch.object(estimates, "dispatch", score_plain):
         plain = min(wall(lambda: score_all(few, settings, device), device) for _ in range(2)) / len(few)
     times = []
     for _ in range(options.rounds + 1):

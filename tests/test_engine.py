@@ -14,13 +14,14 @@ from zen_cli.errors import MemoryLimitError, RunError, ScoreError, UsageError
 from zen_cli.metrics import monte_carlo as engine
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.monte_carlo import Estimate, KeyedChain, draw_bytes, estimate, summarise
+from zen_cli.metrics.monte_carlo import estimates as estimates_module
 from zen_cli.metrics.monte_carlo import memory as memory_module
 from zen_cli.metrics.monte_carlo import workers as workers_module
-from zen_cli.metrics.monte_carlo.dispatch import score_together
-from zen_cli.metrics.monte_carlo.draws import Draw, draws_wanted
+from zen_cli.metrics.monte_carlo.dispatch import dispatch
+from zen_cli.metrics.monte_carlo.draws import ChainDraw, Draw, draws_wanted
+from zen_cli.metrics.monte_carlo.estimates import batches, start_workers
 from zen_cli.metrics.monte_carlo.precision import tensor_cores
 from zen_cli.metrics.monte_carlo.single import Stopped, score_draw
-from zen_cli.metrics.monte_carlo.workers import Cores, Together
 from zen_cli.metrics.settings import PrecisionMode, ScoreSettings, check_settings
 from zen_cli.net.layers import Chain, ConvLayer
 
@@ -49,7 +50,7 @@ def scores(networks: list[KeyedChain], wishes: ScoreSettings) -> dict[str, tuple
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers of a GPU, on the CPU."""
-    monkeypatch.setattr("zen_cli.metrics.monte_carlo.estimates.start_workers", Together)
+    monkeypatch.setattr(estimates_module, "start_workers", batches)
 
 
 # independence
@@ -208,19 +209,18 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr(memory_module, "free_bytes", lambda device: limit)
 
 
-@pytest.mark.parametrize("kind", [Cores, Together])
-def test_a_network_too_large_alone_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
-    if kind is Together:
-        monkeypatch.setattr("zen_cli.metrics.monte_carlo.estimates.start_workers", Together)
+@pytest.mark.parametrize("kind", [start_workers, batches])
+def test_a_network_too_large_alone_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch, kind: object) -> None:
+    monkeypatch.setattr(estimates_module, "start_workers", kind)
     small, large = plain_chain(), plain_chain(width=64, side=32)
-    limit_memory(monkeypatch, draw_bytes(small, 4) + 1000)
+    limit_memory(monkeypatch, draw_bytes(small, 4, all_weights=kind is batches) + 1000)
     results = list(estimate([network("s1", small), network("big", large), network("s2", small)], settings()))
     assert isinstance(results[0], Estimate)
     assert isinstance(results[2], Estimate)
     assert isinstance(results[1], MemoryLimitError)
     message = str(results[1])
     assert message.startswith("big: one draw at batch size 4 needs about ")
-    assert "use a smaller --batch-size" in message
+    assert "use a smaller batch size" in message
     assert "\n" not in message
 
 
@@ -231,12 +231,12 @@ class Shortage:
         self.limit, self.tried = limit, []  # type: tuple[int, list[int]]
 
     def __call__(
-        self, draws: list[Draw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
+        self, draws: list[ChainDraw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
     ) -> list[float]:
         self.tried.append(len(draws))
         if len(draws) > self.limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return score_together(draws, wishes, mode, device)
+        return dispatch(draws, wishes, mode, device)
 
 
 @pytest.mark.usefixtures("together")
@@ -244,17 +244,17 @@ def test_running_out_of_memory_halves_what_runs_together(monkeypatch: pytest.Mon
     networks = some_networks()
     expected = scores(networks, settings(draws=4))
     shortage = Shortage(3)
-    monkeypatch.setattr(workers_module, "score_together", shortage)
+    monkeypatch.setattr(estimates_module, "dispatch", shortage)
     found = scores(networks, settings(draws=4))
     assert found == {key: pytest.approx(expected[key], rel=1e-4) for key in expected}
     assert max(shortage.tried) > 3  # it did run out
 
 
 def test_a_batch_that_needs_eighths_halves_the_budget_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "score_together", Shortage(1))
+    monkeypatch.setattr(estimates_module, "dispatch", Shortage(1))
     halved: list[object] = []
     monkeypatch.setattr(memory_module.Memory, "halve", lambda memory: halved.append(memory))
-    with Together(CPU, settings(), "float32") as workers:
+    with batches(CPU, settings(), "float32") as workers:
         for number in range(8):
             workers.submit(Draw(network("a", plain_chain(width=2)), number))
         outcomes = workers.wait()
@@ -264,7 +264,7 @@ def test_a_batch_that_needs_eighths_halves_the_budget_once(monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("together")
 def test_a_draw_that_runs_out_of_memory_alone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "score_together", Shortage(0))
+    monkeypatch.setattr(estimates_module, "dispatch", Shortage(0))
     results = list(estimate([network("a"), network("b")], settings()))
     assert [str(result).split(";")[0] for result in results if isinstance(result, RunError)] == [
         "a: out of memory on cpu",
@@ -275,16 +275,16 @@ def test_a_draw_that_runs_out_of_memory_alone_is_an_error(monkeypatch: pytest.Mo
 def test_cores_that_run_out_of_memory_try_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = some_networks()
     expected = scores(networks, settings(draws=3))
-    tried: dict[Draw, int] = {}
+    tried: dict[ChainDraw, int] = {}
 
-    def once_short(draw: Draw, *rest: object) -> float:
+    def once_short(draw: ChainDraw, *rest: object) -> float:
         tried[draw] = tried.get(draw, 0) + 1
         if draw.number == 1 and tried[draw] == 1:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp:115] DefaultCPUAllocator: can't allocate memory")
         return score_draw(draw, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(workers_module, "usable_cores", lambda: 4)
-    monkeypatch.setattr(workers_module, "score_draw", once_short)
+    monkeypatch.setattr(estimates_module, "score_draw", once_short)
     results = dict(zip((one.key for one in networks), estimate(networks, settings(draws=3)), strict=True))
     retried = [result for result in results.values() if isinstance(result, Estimate)]
     assert retried

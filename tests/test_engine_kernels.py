@@ -22,8 +22,8 @@ from lanes_tools import odd_chain, wide_chain
 
 from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
 from zen_cli.metrics.monte_carlo import draw_bytes
-from zen_cli.metrics.monte_carlo.dispatch import kernels_for, score_plain, score_together, trial
-from zen_cli.metrics.monte_carlo.draws import Draw, KeyedChain
+from zen_cli.metrics.monte_carlo.dispatch import dispatch, kernels_for, score_plain, trial
+from zen_cli.metrics.monte_carlo.draws import ChainDraw, Draw, KeyedChain
 from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
 from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
@@ -170,13 +170,15 @@ def draws_of(*chains: Chain) -> list[Draw]:
 def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def kernels(draws: Sequence[Draw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device) -> list[float]:
+    def kernels(
+        draws: Sequence[ChainDraw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
+    ) -> list[float]:
         asked.extend(draws)
-        return [float(draw.network.key) for draw in draws]
+        return [float(draw.task.key) for draw in draws]
 
     monkeypatch.setattr(dispatch_module, "kernels_for", lambda device, mode: kernels)
     draws = draws_of(plain_chain(), pooled_chain(), wide_chain(), pooled_chain())
-    scores = score_together(draws, settings(), "float32", CPU)
+    scores = dispatch(draws, settings(), "float32", CPU)
     assert asked == [draws[0], draws[2]]
     plain = score_plain([draws[1], draws[3]], settings(), "float32", CPU)
     assert scores == [0.0, plain[0], 2.0, plain[1]]
@@ -205,7 +207,7 @@ def test_kernels_that_fail_or_disagree_are_not_trusted() -> None:
 def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def kernels(draws: Sequence[Draw], *rest: object) -> list[float]:
+    def kernels(draws: Sequence[ChainDraw], *rest: object) -> list[float]:
         asked.append(len(draws))
         raise ValueError("out of resource: shared memory\nHint")
 
@@ -214,8 +216,8 @@ def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypa
     draws = draws_of(plain_chain(), wide_chain())
     plain = score_plain(draws, settings(), "float32", CPU)
     with pytest.warns(UserWarning, match=r"without Triton's kernels.*: ValueError: out of resource: shared memory$"):
-        assert score_together(draws, settings(), "float32", CPU) == plain
-    assert score_together(draws, settings(), "float32", CPU) == plain
+        assert dispatch(draws, settings(), "float32", CPU) == plain
+    assert dispatch(draws, settings(), "float32", CPU) == plain
     assert asked == [2]
 
 
@@ -252,6 +254,6 @@ def test_on_a_card_a_score_is_the_same_to_the_last_bit_beside_deeper_and_more_ne
     deep = plain_chain(width=16, depth=60)
     few, many = draws_of(deep, *CHAINS), draws_of(deep, *CHAINS, plain_chain(width=16, depth=66), *CHAINS * 60)
     wishes = settings(batch_size=16)
-    found = score_together(many, wishes, mode, CARDS[0])
-    assert score_together(few, wishes, mode, CARDS[0]) == found[: len(few)]
-    assert [score_together([draw], wishes, mode, CARDS[0])[0] for draw in few] == found[: len(few)]
+    found = dispatch(many, wishes, mode, CARDS[0])
+    assert dispatch(few, wishes, mode, CARDS[0]) == found[: len(few)]
+    assert [dispatch([draw], wishes, mode, CARDS[0])[0] for draw in few] == found[: len(few)]

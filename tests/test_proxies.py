@@ -293,7 +293,7 @@ def test_a_failed_proxy_takes_the_place_of_the_record_and_the_others_stay(zen: Z
     done = zen.score("--proxies", "naswot", "--draws", "1", stdin="\n".join(map(json.dumps, (TINY, bad, TINY))))
     assert len(done.rows) == 2
     assert done.rows[0] == done.rows[1]
-    done.warns("pixel: naswot", "--batch-size", code=1)
+    done.warns("pixel: naswot", "use a smaller batch size", code=1)
 
 
 def test_measurements_default_to_nothing_drawn() -> None:

@@ -108,7 +108,7 @@ def test_any_network_has_a_finite_value_or_a_reason(spec: ArchSpec) -> None:
 
 def test_one_image_on_one_pixel_has_no_batch_statistics() -> None:
     spec = parse_spec({"resolution": 1, "num_classes": 2, "blocks": [{"op": "conv", "width": 4}]})
-    with pytest.raises(ScoreError, match=r"batch statistics.*--batch-size of 2"):
+    with pytest.raises(ScoreError, match=r"batch statistics.*batch size of 2"):
         find("grad_norm").evaluate(spec, check_settings(batch_size=1))
 
 

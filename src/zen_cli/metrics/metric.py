@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..errors import RunError, ScoreError, UsageError
 from ..net.network import Network, label, require_spec
 from .records import MetricRow
 from .settings import Estimator, ScoreSettings
+from .sums import mean_and_error
 from .terms import NetworkTerms, spec_terms
 
 Direction: TypeAlias = Literal["higher", "lower"]
@@ -35,7 +36,15 @@ class Measurement(NamedTuple):
 
 ClosedForm: TypeAlias = Callable[[NetworkTerms, ScoreSettings], float]
 Measure: TypeAlias = Callable[[Network, ScoreSettings], Measurement]
-MeasureAll: TypeAlias = Callable[[Iterable[Network], ScoreSettings], Iterator[Measurement | RunError]]
+OnDraw: TypeAlias = Callable[[int], None]
+
+
+class MeasureAll(Protocol):
+    """Measures many networks, in order; `on_draw` is called with the number of draws that were finished."""
+
+    def __call__(
+        self, networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    ) -> Iterator[Measurement | RunError]: ...
 
 
 @dataclass(frozen=True)
@@ -138,14 +147,21 @@ class Metric:
             return result
         raise AssertionError("one network gives one result")
 
-    def evaluate_all(self, networks: Iterable[Network], settings: ScoreSettings) -> Iterator[Measurement | RunError]:
+    def evaluate_all(
+        self, networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    ) -> Iterator[Measurement | RunError]:
         """The metric on many networks, in order; an error takes the place of a value that could not be made.
+
+        Args:
+            networks: some are read before they are measured.
+            settings: as for `evaluate`.
+            on_draw: called with the number of draws that were finished, where something is drawn.
 
         Raises:
             UsageError: the device does not exist.
         """
         if self.measure_all is not None and self.estimator(settings.estimator) == "monte-carlo":
-            yield from self.measure_all(networks, settings)
+            yield from self.measure_all(networks, settings, on_draw=on_draw)
             return
         for network in networks:
             try:
@@ -176,8 +192,4 @@ class Metric:
 
 def average(values: Sequence[float], settings: Mapping[str, Any]) -> Measurement:
     """The mean of independent draws with its standard error."""
-    mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return Measurement(mean, None, settings)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return Measurement(mean, math.sqrt(variance / len(values)), settings)
+    return Measurement(*mean_and_error(values), settings)

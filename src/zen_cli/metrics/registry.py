@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, UsageError, nearest
 from ..net.network import Network, label
-from .metric import DRAWN, Direction, Measurement, Metric
+from .metric import DRAWN, Direction, Measurement, Metric, OnDraw
 from .settings import ScoreSettings
 from .terms import NetworkTerms, Terms
 
@@ -148,14 +148,22 @@ def _built_in(name: str) -> Metric:
     if is_additive:
         forms["closed_form"] = lambda terms, _: getattr(terms.total, name)
     elif closed is not None:
-        forms["closed_form"] = import_module(f".proxies.{name}", __package__).closed_form
-    if measured is not None and closed is not None:
-        forms["measure_all"] = lambda *given: import_module(f".proxies.{name}", __package__).measure_all(*given)
-    elif measured is not None:
-        forms["measure"] = lambda *given: import_module(f".proxies.{name}", __package__).measure(*given)
+        forms["closed_form"] = _code_of(name).closed_form
+    if measured is not None:
+
+        def measure_all(*given: Any, **more: Any) -> Iterator[Measurement | RunError]:
+            found: Iterator[Measurement | RunError] = _code_of(name).measure_all(*given, **more)
+            return found
+
+        forms["measure_all"] = measure_all
     return Metric(
         name, direction, summary, source, settings=closed or (), unit=unit, measured_with=measured or (), **forms
     )
+
+
+def _code_of(name: str) -> Any:
+    """The module of a built-in metric."""
+    return import_module(f".proxies.{name}", __package__)
 
 
 def _load(point: EntryPoint) -> Metric:
@@ -192,10 +200,12 @@ def _load(point: EntryPoint) -> Metric:
             raise RunError(f"{where}: gave {type(result).__name__}, not a Measurement")
         return result
 
-    def guarded_all(networks: Iterable[Network], settings: ScoreSettings) -> Iterator[Measurement | RunError]:
+    def guarded_all(
+        networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    ) -> Iterator[Measurement | RunError]:
         assert measure_all is not None
         try:
-            yield from measure_all(networks, settings)
+            yield from measure_all(networks, settings, on_draw=on_draw)
         except RunError:
             raise
         except Exception as error:  # whatever a package does with networks

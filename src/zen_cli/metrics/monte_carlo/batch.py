@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
-from .draws import Draw, KeyedChain
+from .draws import ChainDraw, KeyedChain
 from .layers import channels_first, channels_last, is_pointwise, pool
 from .seeds import draw_seed, image_count, image_size, perturb, weight_count
 from .statistics import EPS, total
@@ -66,7 +66,7 @@ class Bundle:
 
 @torch.inference_mode()
 def score_batch(
-    draws: Sequence[Draw], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
+    draws: Sequence[ChainDraw], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
 ) -> list[float]:
     """Scores in nats of some draws, in their order.
 
@@ -81,7 +81,7 @@ def score_batch(
     """
     bundles = [
         start(network, [draw.number for draw in group], settings, dtype, device)
-        for network, group in groupby(draws, key=lambda draw: draw.network)
+        for network, group in groupby(draws, key=lambda draw: draw.task)
     ]
     return score_bundles(bundles, settings)
 

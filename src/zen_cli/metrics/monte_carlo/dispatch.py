@@ -14,10 +14,10 @@ from ...devices import is_out_of_memory
 from ...net.layers import Chain, ConvLayer
 from ..settings import PrecisionMode, ScoreSettings, check_settings
 from .batch import score_batch
-from .draws import Draw, KeyedChain
+from .draws import ChainDraw, Draw, KeyedChain
 from .precision import dtype_of, tensor_cores
 
-Way: TypeAlias = Callable[[Sequence[Draw], ScoreSettings, PrecisionMode, torch.device], list[float]]
+Way: TypeAlias = Callable[[Sequence[ChainDraw], ScoreSettings, PrecisionMode, torch.device], list[float]]
 
 TOLERANCE = 0.05  # nats by which the kernels may differ from plain torch on the trial networks
 TRIALS = (
@@ -36,8 +36,8 @@ TRIALS = (
 _refused: set[tuple[torch.device, PrecisionMode]] = set()  # where kernels failed behind a trial that they passed
 
 
-def score_together(
-    draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
+def dispatch(
+    draws: Sequence[ChainDraw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
 ) -> list[float]:
     """Scores in nats of some draws, in their order.
 
@@ -53,7 +53,7 @@ def score_together(
     kernels = None if (device, mode) in _refused else kernels_for(device, mode)
     if kernels is None:
         return score_plain(draws, settings, mode, device)
-    pooled = [place for place, draw in enumerate(draws) if has_pooling(draw.network.chain)]
+    pooled = [place for place, draw in enumerate(draws) if has_pooling(draw.task.chain)]
     others = sorted(set(range(len(draws))) - set(pooled))
     scores = [math.nan] * len(draws)
     for way, places in ((kernels, others), (score_plain, pooled)):
@@ -74,9 +74,9 @@ def score_together(
 
 
 def score_plain(
-    draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
+    draws: Sequence[ChainDraw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
 ) -> list[float]:
-    """`score_together` in plain torch."""
+    """`dispatch` in plain torch."""
     with tensor_cores(mode):
         return score_batch(draws, settings, dtype_of(mode), device)
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeAlias
+
+import torch
 
 from ...devices import resolve_device
 from ...errors import RunError, ScoreError
-from ..settings import ScoreSettings
-from .draws import Draw, Estimate, KeyedChain, draws_wanted, summarise
-from .precision import resolve_mode
-from .workers import Outcome, Workers, start_workers
+from ..settings import PrecisionMode, ScoreSettings
+from .dispatch import dispatch
+from .draws import Draw, Estimate, KeyedChain, T, draws_wanted, summarise
+from .memory import Memory, draw_bytes
+from .precision import dtype_of, resolve_mode
+from .single import score_draw
+from .workers import Batches, Cores, DrawResult, Workers
+
+OnDraw: TypeAlias = Callable[[int], None]
+SMALLER = "use a smaller batch size, or the mean-field estimator, which needs none"
+LARGER = "use a larger alpha or batch size"
 
 
 def estimate(
-    networks: Iterable[KeyedChain],
-    settings: ScoreSettings,
-    *,
-    on_draw: Callable[[int], None] | None = None,
+    networks: Iterable[KeyedChain], settings: ScoreSettings, *, on_draw: OnDraw | None = None
 ) -> Iterator[Estimate | RunError]:
     """Monte-Carlo Zen-scores, in the order of the networks.
 
     Args:
-        networks: any number of networks; a few are read ahead (two a core on a CPU, up to 1024 for a GPU), so hand over
-            what is at hand in a list rather than a stream that makes its reader wait.
+        networks: any number of networks; a few are read before they are needed (two a core on a CPU, up to 1024 for a
+            GPU), so give a list rather than a stream that makes its reader wait.
         settings: convention, norm, alpha, batch size, draws or precision, seed, device, precision mode. With a
             precision, draws are made until the standard error is that small, see `draws_wanted`.
         on_draw: called with the number of draws that were finished, or that a failed network leaves out.
@@ -38,25 +45,51 @@ def estimate(
     """
     device = resolve_device(settings.device)
     with start_workers(device, settings, resolve_mode(settings, device)) as workers:
-        yield from run(iter(networks), workers, settings, on_draw)
+        yield from run(networks, workers, settings, on_draw=on_draw, advice=LARGER)
 
 
-class Job:
-    """A network on its way to an estimate."""
+def start_workers(device: torch.device, settings: ScoreSettings, mode: PrecisionMode) -> Workers[KeyedChain]:
+    """The workers that suit a device."""
+    return cores(settings, mode) if device.type == "cpu" else batches(device, settings, mode)
 
-    def __init__(self, network: KeyedChain, settings: ScoreSettings) -> None:
-        self._network, self._settings = KeyedChain(*network), settings  # a copy, so that its id is this job's alone
+
+def cores(settings: ScoreSettings, mode: PrecisionMode) -> Cores[KeyedChain]:
+    """The cores of this machine."""
+    dtype = dtype_of(mode)
+    memory = _memory(torch.device("cpu"), settings, mode, all_weights=False)
+    return Cores(lambda draw, is_over: score_draw(draw, settings, dtype, is_over), memory)
+
+
+def batches(device: torch.device, settings: ScoreSettings, mode: PrecisionMode) -> Batches[KeyedChain]:
+    """Batches of draws, for a GPU."""
+    memory = _memory(device, settings, mode, all_weights=True)
+    return Batches(lambda draws: dispatch(draws, settings, mode, device), memory, device)
+
+
+def _memory(
+    device: torch.device, settings: ScoreSettings, mode: PrecisionMode, *, all_weights: bool
+) -> Memory[KeyedChain]:
+    batch, itemsize = settings.batch_size, dtype_of(mode).itemsize
+    return Memory(
+        device,
+        lambda task: draw_bytes(task.chain, batch, itemsize, all_weights=all_weights),
+        draw=f"one draw at batch size {batch}",
+        advice=SMALLER,
+    )
+
+
+class Job(Generic[T]):
+    """A network on its way to an estimate; `number` tells it from another job of the same network."""
+
+    def __init__(self, task: T, number: int, settings: ScoreSettings, advice: str) -> None:
+        self.task, self.number = task, number
+        self._settings, self._advice = settings, advice
         self._values: list[float] = []
-        self._early: dict[int, float] = {}  # outcomes that came before an earlier draw's
+        self._early: dict[int, float] = {}  # results that came before an earlier draw's
         self._failed: tuple[int, RunError] | None = None
         self._next = 0
         self._outstanding = 0
         self._wanted = draws_wanted([], settings)
-
-    @property
-    def network(self) -> KeyedChain:
-        """Whose job it is."""
-        return self._network
 
     @property
     def result(self) -> Estimate | RunError | None:
@@ -72,29 +105,28 @@ class Job:
         """Draws of a fixed number that will never be made, because one of the network's draws failed."""
         return 0 if self._settings.precision is not None else self._settings.draws - self._next
 
-    def next_draw(self) -> Draw | None:
+    def next_draw(self) -> Draw[T] | None:
         """The draw to make next, or None where there is none to make now."""
         if self._next >= self._wanted or self._failed is not None:
             return None
-        return Draw(self._network, self._next)
+        return Draw(self.task, self._next, self.number)
 
     def submitted(self) -> None:
-        """The draw that `next_draw` named is under way."""
+        """The draw that `next_draw` named is being made."""
         self._next += 1
         self._outstanding += 1
 
-    def add(self, outcome: Outcome) -> None:
-        """Takes the outcome of a draw; the first draw that failed names the error, whichever came back first."""
+    def add(self, result: DrawResult[T]) -> None:
+        """Takes the result of a draw; the first draw that failed names the error, whichever came back first."""
         self._outstanding -= 1
-        number, result = outcome.draw.number, outcome.result
-        if not isinstance(result, RunError) and not math.isfinite(result):
-            message = f"{self._network.name}: a draw scored {result}; use a larger --alpha or --batch-size"
-            result = ScoreError(message)
-        if isinstance(result, RunError):
+        number, score = result.draw.number, result.score
+        if not isinstance(score, RunError) and not math.isfinite(score):
+            score = ScoreError(f"{self.task.name}: a draw scored {score}; {self._advice}")
+        if isinstance(score, RunError):
             if self._failed is None or number < self._failed[0]:
-                self._failed = number, result
+                self._failed = number, score
             return
-        self._early[number] = result
+        self._early[number] = score
         if self._outstanding == 0 and self._next == self._wanted and self._failed is None:
             self._values += [self._early[key] for key in sorted(self._early)]
             self._early.clear()
@@ -103,56 +135,52 @@ class Job:
 
 
 def run(
-    networks: Iterator[KeyedChain],
-    workers: Workers,
-    settings: ScoreSettings,
-    on_draw: Callable[[int], None] | None = None,
+    tasks: Iterable[T], workers: Workers[T], settings: ScoreSettings, *, on_draw: OnDraw | None = None, advice: str
 ) -> Iterator[Estimate | RunError]:
-    """`estimate` with given workers."""
-    jobs: deque[Job] = deque()
-    by_network: dict[int, Job] = {}
+    """The estimates of networks, in their order, by given workers.
+
+    Args:
+        tasks: the networks.
+        workers: inside their `with` block.
+        settings: how many draws, or which precision.
+        on_draw: called with the number of draws that were finished.
+        advice: what to use instead where a draw is not finite.
+    """
+    waiting, jobs, by_number = iter(tasks), deque[Job[T]](), dict[int, Job[T]]()
+    numbers = 0
+
+    def next_job() -> Job[T] | None:
+        nonlocal numbers
+        for task in waiting:
+            job = by_number[numbers] = Job(task, numbers, settings, advice)
+            numbers += 1
+            jobs.append(job)
+            return job
+        return None
+
     while True:
         while jobs and (result := jobs[0].result) is not None:
             job = jobs.popleft()
-            by_network.pop(id(job.network))
+            del by_number[job.number]
             if on_draw is not None and job.skipped:
                 on_draw(job.skipped)
             yield result
-        _submit(networks, jobs, by_network, workers, settings)
+        if all(_submit(job, workers) for job in jobs):  # of the oldest networks first, then of new ones
+            while len(jobs) < workers.look_ahead and (new := next_job()) is not None and _submit(new, workers):
+                pass
         if not workers.busy:
             return
-        outcomes = workers.wait()
-        for outcome in outcomes:
-            by_network[id(outcome.draw.network)].add(outcome)
+        results = workers.wait()
+        for found in results:
+            by_number[found.draw.job].add(found)
         if on_draw is not None:
-            on_draw(len(outcomes))
+            on_draw(len(results))
 
 
-def _submit(
-    networks: Iterator[KeyedChain],
-    jobs: deque[Job],
-    by_network: dict[int, Job],
-    workers: Workers,
-    settings: ScoreSettings,
-) -> None:
-    """Gives the workers all they have room for: draws of the oldest networks first, then of new ones."""
-    if not all(_submit_job(job, workers) for job in jobs):
-        return
-    while len(jobs) < workers.look_ahead:
-        network = next(networks, None)
-        if network is None:
-            return
-        job = Job(network, settings)
-        jobs.append(job)
-        by_network[id(job.network)] = job
-        if not _submit_job(job, workers):
-            return
-
-
-def _submit_job(job: Job, workers: Workers) -> bool:
+def _submit(job: Job[T], workers: Workers[T]) -> bool:
     """Submits what a job has to make now; whether there was room for all of it."""
     while (draw := job.next_draw()) is not None:
-        if not workers.room(job.network):
+        if not workers.room(job.task):
             return False
         workers.submit(draw)
         job.submitted()

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..settings import PrecisionMode, ScoreSettings
 from . import kernels
-from .draws import Draw
+from .draws import ChainDraw
 from .plan import MAX_LANES, Lanes, lay_out
 from .precision import dtype_of
 from .seeds import draw_seed, perturb
@@ -35,7 +35,7 @@ OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
 
 @torch.inference_mode()
 def score_fused(
-    draws: Sequence[Draw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
+    draws: Sequence[ChainDraw], settings: ScoreSettings, mode: PrecisionMode, device: torch.device
 ) -> list[float]:
     """Scores in nats of some draws, in their order.
 
@@ -53,17 +53,17 @@ def score_fused(
     scores = []
     for first in range(0, len(draws), MAX_LANES):
         some = draws[first : first + MAX_LANES]
-        lanes = lay_out([draw.network.chain for draw in some], settings.batch_size)
+        lanes = lay_out([draw.task.chain for draw in some], settings.batch_size)
         scores.append(score_lanes(lanes, draw_numbers(some, lanes, settings, device), settings, mode))
     values: list[float] = torch.cat(scores).tolist()  # the one moment at which the device is waited for
     return values
 
 
-def draw_numbers(draws: Sequence[Draw], lanes: Lanes, settings: ScoreSettings, device: torch.device) -> Tensor:
+def draw_numbers(draws: Sequence[ChainDraw], lanes: Lanes, settings: ScoreSettings, device: torch.device) -> Tensor:
     """Images, images with noise, and weights of draws, at their places."""
     numbers, generator = torch.empty(lanes.numbers, device=device), torch.Generator(device)
     for draw, (images, *_, weights, end) in zip(draws, lanes.places.tolist(), strict=True):
-        generator.manual_seed(draw_seed(settings.seed, draw.network.key, draw.number))
+        generator.manual_seed(draw_seed(settings.seed, draw.task.key, draw.number))
         numbers[images:end].normal_(generator=generator)
         perturb(numbers[images:weights].view(2, -1), settings.alpha)
     return numbers

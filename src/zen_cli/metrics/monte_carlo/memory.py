@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Generic
 
 import torch
 
@@ -10,12 +12,8 @@ from ...devices import free_bytes
 from ...errors import MemoryLimitError
 from ...net.layers import Chain
 from ...units import format_bytes
-from ..settings import PrecisionMode, ScoreSettings
-from .draws import KeyedChain
-from .precision import dtype_of
+from .draws import T
 from .seeds import image_count, weight_count
-
-SMALLER = "use a smaller --batch-size, or --estimator mean-field, which needs none"
 
 
 def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights: bool = False) -> int:
@@ -23,7 +21,7 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
 
     Args:
         chain: the layers.
-        batch_size: images of one half.
+        batch_size: images of one copy.
         itemsize: bytes of a number.
         all_weights: whether the weights of all layers are there at once, as on a GPU, or one layer's at a time.
     """
@@ -36,31 +34,34 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
             maps += layer.in_width * math.prod(layer.in_size) * math.prod(layer.pool.stride)
         peak = max(peak, 2 * batch_size * maps + (0 if all_weights else 2 * math.prod(layer.weight_shape)))
     last = chain[-1]
-    ending = 2 * batch_size * last.out_width * math.prod(last.out_size)  # the difference of the halves, in float64
+    ending = 2 * batch_size * last.out_width * math.prod(last.out_size)  # the difference of the copies, in float64
     peak = max(peak, ending + ending * 8 // itemsize)
     drawn = weight_count(chain) + image_count(chain, batch_size) if all_weights else 0
     return peak * itemsize + drawn * (itemsize + max(itemsize, 4))  # as drawn, in float32 at least, and as rounded
 
 
-class Memory:
-    """How many draws fit side by side on a device, by what is free when it is asked.
+class Memory(Generic[T]):
+    """How many draws fit side by side on a device, by what is free when that is looked at.
 
     A draw that ran out of memory all the same halves the budget for those that follow.
+
+    Args:
+        device: whose memory.
+        need: bytes for one draw of a network.
+        draw: what messages call a draw, such as `one draw at batch size 16`.
+        advice: what messages say to use instead.
     """
 
-    def __init__(self, device: torch.device, settings: ScoreSettings, mode: PrecisionMode) -> None:
-        self._device = device
-        self._batch_size = settings.batch_size
-        self._itemsize = dtype_of(mode).itemsize
+    def __init__(self, device: torch.device, need: Callable[[T], int], *, draw: str, advice: str) -> None:
+        self._device, self._need = device, need
+        self._draw, self._advice = draw, advice
         self._share = 1.0
-        self._known: tuple[Chain, int] = ((), 0)
+        self._known: tuple[T, int] | None = None
 
-    def need(self, network: KeyedChain) -> int:
+    def need(self, task: T) -> int:
         """Bytes for one draw of a network; remembered until another is asked for."""
-        chain = network.chain
-        if self._known[0] is not chain:
-            on_gpu = self._device.type == "cuda"
-            self._known = chain, draw_bytes(chain, self._batch_size, self._itemsize, all_weights=on_gpu)
+        if self._known is None or self._known[0] is not task:
+            self._known = task, self._need(task)
         return self._known[1]
 
     def budget(self) -> int:
@@ -71,16 +72,16 @@ class Memory:
         """Learns that the budget was too large."""
         self._share = max(self._share / 2, 1 / 1024)
 
-    def too_large(self, network: KeyedChain) -> MemoryLimitError | None:
+    def too_large(self, task: T) -> MemoryLimitError | None:
         """The error of a network of which not even one draw fits, or None."""
-        need, free = self.need(network), free_bytes(self._device)
+        need, free = self.need(task), free_bytes(self._device)
         if need <= free:
             return None
         return MemoryLimitError(
-            f"{network.name}: one draw at batch size {self._batch_size} needs about {format_bytes(need)} and "
-            f"{self._device} has {format_bytes(free)}; {SMALLER}"
+            f"{task.name}: {self._draw} needs about {format_bytes(need)} and {self._device} has "
+            f"{format_bytes(free)}; {self._advice}"
         )
 
-    def exhausted(self, network: KeyedChain) -> MemoryLimitError:
+    def exhausted(self, task: T) -> MemoryLimitError:
         """The error of a network of which one draw alone ran out of memory."""
-        return MemoryLimitError(f"{network.name}: out of memory on {self._device}; {SMALLER}")
+        return MemoryLimitError(f"{task.name}: out of memory on {self._device}; {self._advice}")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...net.layers import Chain, Pool
-from .draws import Draw
+from .draws import ChainDraw
 
 
 def draw_seed(seed: int, key: str, number: int) -> int:
@@ -25,9 +25,9 @@ def draw_seed(seed: int, key: str, number: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def draw_generator(draw: Draw, seed: int, device: torch.device) -> torch.Generator:
+def draw_generator(draw: ChainDraw, seed: int, device: torch.device) -> torch.Generator:
     """The stream of a draw."""
-    return torch.Generator(device).manual_seed(draw_seed(seed, draw.network.key, draw.number))
+    return torch.Generator(device).manual_seed(draw_seed(seed, draw.task.key, draw.number))
 
 
 def image_size(chain: Chain) -> tuple[int, int]:

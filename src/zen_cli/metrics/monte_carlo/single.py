@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
-from .draws import Draw
+from .draws import ChainDraw
 from .layers import channels_first, channels_last, is_pointwise, pool
 from .seeds import draw_generator, image_count, image_size, perturb
 from .statistics import EPS, total
@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 @torch.inference_mode()
 def score_draw(
-    draw: Draw, settings: ScoreSettings, dtype: torch.dtype, stopped: Callable[[], bool] = lambda: False
+    draw: ChainDraw, settings: ScoreSettings, dtype: torch.dtype, stopped: Callable[[], bool] = lambda: False
 ) -> float:
     """The score of one draw in nats.
 
@@ -49,7 +49,7 @@ def score_draw(
         Stopped: as asked for.
         RuntimeError: torch is out of memory, or the layers of the chain do not fit each other.
     """
-    chain = draw.network.chain
+    chain = draw.task.chain
     generator = draw_generator(draw, settings.seed, CPU)
     images = torch.empty(image_count(chain, settings.batch_size), dtype=dtype).normal_(generator=generator)
     buffer = torch.empty(max(math.prod(layer.weight_shape) for layer in chain), dtype=dtype)

@@ -13,18 +13,28 @@ its width, and the untrained classifier is so sure of itself that the loss is th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...errors import RunError
+from ...net.network import Network
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
-from .sampling import loss_gradients, measure_on_labels
+from .sampling import Sampler, loss_gradients, sample_all, training_sampler
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The gradient norm, averaged over random networks."""
-    return measure_on_labels("grad_norm", spec, settings, gradient_norm)
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The gradient norm, averaged over random networks; see `sample_all`."""
+    return sample_all("grad_norm", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the metric on one network; arguments and errors as for `training_sampler`."""
+    return training_sampler("grad_norm", network, settings, gradient_norm)
 
 
 def gradient_norm(net: nn.Module, images: Tensor, labels: Tensor) -> float:

@@ -14,7 +14,7 @@ that are called as functions; two images with one code make K singular, and minu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -22,35 +22,50 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ...errors import ScoreError
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...errors import RunError, ScoreError
+from ...net.network import Network, label, require_spec
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
-from .sampling import forward_bytes, measure_draws, random_images, random_network
+from .sampling import (
+    TRAINING,
+    Sampler,
+    check_statistics,
+    forward_bytes,
+    random_images,
+    random_network,
+    sample_all,
+)
 
 _RELUS = (torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, functional.relu, functional.relu_)
 _COLUMNS = 2**22  # few enough that float32 counts agreements exactly
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The log-determinant, averaged over random networks.
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The log-determinant, averaged over random networks; see `sample_all`."""
+    return sample_all("naswot", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the metric on one network.
 
     Raises:
-        ScoreError: two images have the same code.
+        RunError: the network is not written as blocks, or a BN would have a single value a channel; of a draw: two
+            images have the same code.
     """
+    spec, batch = require_spec(network, "naswot"), settings.batch_size
+    check_statistics("naswot", spec, batch)
 
     def draw(generator: torch.Generator) -> float:
         net = random_network(spec, generator)
-        value = log_determinant(agreements(net, random_images(spec, settings.batch_size, generator)))
+        value = log_determinant(agreements(net, random_images(spec, batch, generator)))
         if value is None:
-            raise ScoreError(f"{spec.name or spec.id}: naswot is undefined, two images have one code; {_FEWER}")
+            raise ScoreError(f"{label(spec)}: naswot is undefined, two images have one code; use a smaller batch size")
         return value
 
-    need = forward_bytes(spec, settings.batch_size, 4) + 4 * spec.cost.params
-    return measure_draws("naswot", spec, settings, draw, need, weights="he-normal", mode="train")
-
-
-_FEWER = "use a smaller --batch-size"
+    need = forward_bytes(spec.chain, batch, 4) + 4 * spec.cost.params
+    return Sampler(network, draw, need, dict(TRAINING))
 
 
 @torch.no_grad()

@@ -13,35 +13,51 @@ eigenvalues in float32, and replaces what is then not a number by 100,000; the p
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
-from ...errors import ScoreError
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...errors import RunError, ScoreError
+from ...net.network import Network, label, require_spec
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
-from .sampling import measure_draws, random_images, random_network, training_bytes
+from .sampling import (
+    TRAINING,
+    Sampler,
+    check_statistics,
+    random_images,
+    random_network,
+    sample_all,
+    training_bytes,
+)
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The condition number, averaged over random networks.
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The condition number, averaged over random networks; see `sample_all`."""
+    return sample_all("ntk", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the metric on one network.
 
     Raises:
-        ScoreError: the kernel is singular.
+        RunError: the network is not written as blocks, or a BN would have a single value a channel; of a draw: the
+            kernel is singular.
     """
+    spec, batch = require_spec(network, "ntk"), settings.batch_size
+    check_statistics("ntk", spec, batch)
 
     def draw(generator: torch.Generator) -> float:
         net = random_network(spec, generator)
-        value = condition_number(kernel(net, random_images(spec, settings.batch_size, generator)))
+        value = condition_number(kernel(net, random_images(spec, batch, generator)))
         if value is None:
-            raise ScoreError(f"{spec.name or spec.id}: ntk is undefined, the kernel is singular; {_FEWER}")
+            raise ScoreError(f"{label(spec)}: ntk is undefined, the kernel is singular; use a smaller batch size")
         return value
 
-    need = training_bytes(spec, settings.batch_size, gradients=settings.batch_size + 1)
-    return measure_draws("ntk", spec, settings, draw, need, weights="he-normal", mode="train")
-
-
-_FEWER = "use a smaller --batch-size"
+    return Sampler(network, draw, training_bytes(spec, batch, gradients=batch + 1), dict(TRAINING))
 
 
 def kernel(net: nn.Module, images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ homogeneous, and never overflows. The Frobenius norm comes from random projectio
 
 As alpha goes to 0, Zen - log alpha goes to Phi at every depth: the perturbation grows by pi/(pi - 1) in variance a
 layer, and BN's removal of the mean lowers each gain by exactly that. At the usual alpha = 0.01 it holds for about 24
-layers; behind them Delta saturates (`zen score --breakdown` shows where, `examples/zen_vs_phi.py` the whole picture).
+layers; after them Delta saturates (`zen score --breakdown` shows where, `examples/zen_vs_phi.py` the whole picture).
 
 Source: Lin et al., *Zen-NAS* (arXiv 2102.01063), definition of the Phi-score.
 
@@ -21,32 +21,43 @@ network; that is why the paper turned to BN.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...errors import RunError
 from ...net.layers import Chain
 from ...net.module import build_pool
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...net.network import Network
+from ..metric import Measurement, OnDraw
+from ..monte_carlo.seeds import image_size
 from ..settings import ScoreSettings
-from .sampling import measure_draws, random_images
+from .sampling import Sampler, sample_all
 
 PROJECTIONS = 4
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The Phi-score in nats, averaged over random networks."""
-    layers = spec.chain
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The Phi-score in nats, averaged over random networks; see `sample_all`."""
+    return sample_all("phi", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the Phi-score of one network, of which the chain is enough."""
+    layers, (height, width) = network.chain, image_size(network.chain)
+    batch, channels = settings.batch_size, layers[0].in_width
 
     def draw(generator: torch.Generator) -> float:
-        images = random_images(spec, settings.batch_size, generator)
+        images = torch.randn(batch, channels, height, width, generator=generator, device=generator.device)
         return log_gradient_norm(layers, images, generator, PROJECTIONS)
 
     maps = sum(layer.out_width * math.prod(layer.out_size) for layer in layers)
-    need = 4 * (2 * settings.batch_size * maps + sum(math.prod(layer.weight_shape) for layer in layers))
-    return measure_draws("phi", spec, settings, draw, need, projections=PROJECTIONS)
+    need = 4 * (2 * batch * maps + sum(math.prod(layer.weight_shape) for layer in layers))
+    return Sampler(network, draw, need, {"projections": PROJECTIONS})
 
 
 def log_gradient_norm(layers: Chain, images: Tensor, generator: torch.Generator, projections: int) -> float:
@@ -55,7 +66,7 @@ def log_gradient_norm(layers: Chain, images: Tensor, generator: torch.Generator,
     Args:
         layers: the chain.
         images: [B, C, H, W], in the precision to compute in.
-        generator: of the weights and of the projections behind them.
+        generator: of the weights, then of the projections.
         projections: how many estimate the squared norm of each image.
     """
     x = images.requires_grad_()

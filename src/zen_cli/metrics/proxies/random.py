@@ -11,13 +11,18 @@ each time it is met.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...errors import RunError
+from ...net.network import Network
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
     """Uniform in [0, 1), independent between networks and between seeds."""
-    digest = hashlib.sha256(f"random/{settings.seed}/{spec.id}".encode()).digest()
-    return Measurement((int.from_bytes(digest[:8], "big") >> 11) / 2**53, None, {"seed": settings.seed})
+    for network in networks:
+        digest = hashlib.sha256(f"random/{settings.seed}/{network.id}".encode()).digest()
+        yield Measurement((int.from_bytes(digest[:8], "big") >> 11) / 2**53, None, {"seed": settings.seed})

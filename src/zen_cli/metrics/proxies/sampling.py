@@ -1,111 +1,154 @@
-"""What measured proxies share: seeded draws, networks with random weights, and memory that is asked for beforehand.
+"""What measured metrics share: seeded draws on all cores, networks with random weights, and memory known beforehand.
 
-Every draw has a generator of its own, seeded by (seed, network, proxy, number of the draw), so a value never depends on
-what was measured before it.
+A draw has a generator of its own, seeded by (seed, network, metric, number of the draw), and on a CPU one thread of
+torch's: a value depends neither on what was measured before it nor on the number of cores.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...devices import free_bytes, is_out_of_memory, resolve_device
-from ...errors import MemoryLimitError, ScoreError
+from ...devices import resolve_device
+from ...errors import RunError, ScoreError
+from ...net.layers import Chain
 from ...net.module import ZenNet, build
+from ...net.network import Network, label, require_spec
 from ...net.spec import ArchSpec
-from ...units import format_bytes
-from ..metric import Measurement, Setting, average
+from ..metric import Measurement, OnDraw, Setting
+from ..monte_carlo.draws import Draw
+from ..monte_carlo.estimates import run
+from ..monte_carlo.memory import Memory
+from ..monte_carlo.workers import Batches, Cores, Workers
 from ..settings import ScoreSettings
 
+SMALLER = "use a smaller batch size, or leave the metric out"
+LARGER = "use a larger batch size or another seed"
 
-def measure_draws(
-    proxy: str,
-    spec: ArchSpec,
+
+@dataclass(frozen=True)
+class Sampler:
+    """How to make draws of a metric of one network.
+
+    Attributes:
+        network: whose.
+        draw: the value of one draw from a generator, which says on which device to draw.
+        need: bytes that one draw takes.
+        definition: what defines the metric beside draws, seed and device, for the record.
+    """
+
+    network: Network
+    draw: Callable[[torch.Generator], float]
+    need: int
+    definition: dict[str, Setting] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What seeds the draws."""
+        return self.network.id
+
+    @property
+    def name(self) -> str:
+        """What messages call the network."""
+        return label(self.network)
+
+
+def sample_all(
+    metric: str,
+    sampler: Callable[[Network, ScoreSettings], Sampler],
+    networks: Iterable[Network],
     settings: ScoreSettings,
-    draw: Callable[[torch.Generator], float],
-    need: int,
-    **definition: Setting,
-) -> Measurement:
-    """The mean of `settings.draws` draws with its standard error.
+    on_draw: OnDraw | None = None,
+) -> Iterator[Measurement | RunError]:
+    """The mean of `settings.draws` draws of each network, in order; an error in place of a network that has none.
 
     Args:
-        proxy: its name, part of the seed.
-        spec: the network.
+        metric: its name, part of the seed.
+        sampler: makes the sampler of a network, or raises RunError.
+        networks: some are read before they are needed.
         settings: `batch_size`, `draws`, `seed`, `device`.
-        draw: one draw from a generator, which says on which device to draw.
-        need: bytes that one draw takes.
-        definition: what else defines the proxy, for the record.
+        on_draw: called with the number of draws that were finished.
 
     Raises:
         UsageError: the device does not exist.
-        MemoryLimitError: the network does not fit.
-        ScoreError: a BN would have a single value a channel.
     """
-    device = resolve_device(settings.device)
-    name = spec.name or spec.id
-    free = free_bytes(device)
-    if need > free:
-        raise MemoryLimitError(
-            f"{name}: {proxy} at batch size {settings.batch_size} needs about {format_bytes(need)} and {device} has "
-            f"{format_bytes(free)}; {_SMALLER}"
-        )
-    if definition.get("mode") == "train":
-        _check_statistics(proxy, spec, settings.batch_size)
-    values = []
-    for number in range(settings.draws):
-        digest = hashlib.sha256(f"{proxy}/{settings.seed}/{spec.id}/{number}".encode()).digest()
-        generator = torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-        try:
-            values.append(draw(generator))
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MemoryLimitError(f"{name}: {proxy} ran out of memory on {device}; {_SMALLER}") from None
-    return average(
-        values,
-        {
-            "batch_size": settings.batch_size,
-            **definition,
-            "draws": settings.draws,
-            "seed": settings.seed,
-            "device": str(device),
-        },
+    device, settings = resolve_device(settings.device), settings.model_copy(update={"precision": None})
+    order: deque[Sampler | RunError] = deque()
+
+    def samplers() -> Iterator[Sampler]:
+        for network in networks:
+            try:
+                found = sampler(network, settings)
+            except RunError as error:
+                order.append(error)
+                continue
+            order.append(found)
+            yield found
+
+    def score(draw: Draw[Sampler], _: Callable[[], bool] = lambda: False) -> float:
+        digest = hashlib.sha256(f"{metric}/{settings.seed}/{draw.task.key}/{draw.number}".encode()).digest()
+        return draw.task.draw(torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1))
+
+    memory = Memory[Sampler](
+        device, lambda task: task.need, draw=f"{metric} at batch size {settings.batch_size}", advice=SMALLER
     )
+    workers: Workers[Sampler] = Cores(score, memory)
+    if device.type != "cpu":
+        workers = Batches(lambda draws: [score(draw) for draw in draws], memory, device, most=1)
+    with workers:
+        for result in run(samplers(), workers, settings, on_draw=on_draw, advice=LARGER):
+            while isinstance(head := order.popleft(), RunError):
+                yield head
+            if isinstance(result, RunError):
+                yield result
+                continue
+            definition: dict[str, Setting] = {"batch_size": settings.batch_size, **head.definition}
+            definition |= {"draws": settings.draws, "seed": settings.seed, "device": str(device)}
+            yield Measurement(result.value, result.std_error, definition)
+        yield from (error for error in order if isinstance(error, RunError))
 
 
-def measure_on_labels(
-    proxy: str, spec: ArchSpec, settings: ScoreSettings, score: Callable[[nn.Module, Tensor, Tensor], float]
-) -> Measurement:
-    """The mean of a score of (network, images [B, C, H, W], labels [B]) that takes a backward pass, in training mode.
+def training_sampler(
+    metric: str, network: Network, settings: ScoreSettings, score: Callable[[nn.Module, Tensor, Tensor], float]
+) -> Sampler:
+    """Draws of a score of (network, images [B, C, H, W], labels [B]) that takes a backward pass, in training mode.
 
-    Arguments and errors as for `measure_draws`.
+    Raises:
+        RunError: the network is not written as blocks, or a BN would have a single value a channel.
     """
+    spec = require_spec(network, metric)
+    check_statistics(metric, spec, settings.batch_size)
 
     def draw(generator: torch.Generator) -> float:
         net = random_network(spec, generator)
         images = random_images(spec, settings.batch_size, generator)
         return score(net, images, random_labels(spec, settings.batch_size, generator))
 
-    need = training_bytes(spec, settings.batch_size)
-    return measure_draws(proxy, spec, settings, draw, need, weights="he-normal", mode="train")
+    return Sampler(network, draw, training_bytes(spec, settings.batch_size), dict(TRAINING))
 
 
-def _check_statistics(proxy: str, spec: ArchSpec, batch_size: int) -> None:
-    """Refuses what a BN in training mode cannot normalise: one value a channel."""
+TRAINING: dict[str, Setting] = {"weights": "he-normal", "mode": "train"}
+
+
+def check_statistics(metric: str, spec: ArchSpec, batch_size: int) -> None:
+    """Refuses what a BN in training mode cannot normalise.
+
+    Raises:
+        ScoreError: a BN would have a single value a channel.
+    """
     smallest = min(min(layer.out_size) for layer in spec.chain)
     if batch_size == 1 and (smallest == 1 or any(unit.squeeze for unit in spec.units)):
         raise ScoreError(
-            f"{spec.name or spec.id}: {proxy} needs batch statistics, and one image on a 1 x 1 map has none; "
-            "use a --batch-size of 2 or more"
+            f"{label(spec)}: {metric} needs batch statistics, and one image on a 1 x 1 map has none; "
+            "use a batch size of 2 or more"
         )
-
-
-_SMALLER = "use a smaller --batch-size or leave it out of --proxies"
 
 
 def training_bytes(spec: ArchSpec, batch_size: int, *, gradients: int = 1) -> int:
@@ -117,11 +160,11 @@ def training_bytes(spec: ArchSpec, batch_size: int, *, gradients: int = 1) -> in
     return 4 * (3 * batch_size * total.activations + (1 + gradients) * total.params)
 
 
-def forward_bytes(spec: ArchSpec, batch_size: int, itemsize: int) -> int:
+def forward_bytes(layers: Chain, batch_size: int, itemsize: int) -> int:
     """An estimate from above of the maps that a forward pass keeps at its largest layer, shortcut included."""
     sizes = (
         2 * layer.in_width * math.prod(layer.in_size) + 3 * layer.out_width * math.prod(layer.out_size)
-        for layer in spec.chain
+        for layer in layers
     )
     return itemsize * batch_size * max(sizes)
 
@@ -132,8 +175,9 @@ def random_network(spec: ArchSpec, generator: torch.Generator) -> ZenNet:
     Weights of convolutions and classifier are N(0, 2/fan_in) (He et al., arXiv 1502.01852), biases 0, BN the identity
     on normalised maps.
     """
-    with torch.random.fork_rng(devices=[]):  # PyTorch's own initialisation leaves the global generator where it was
-        net = build(spec).to(generator.device)
+    with torch.device("meta"):  # so that PyTorch initialises nothing, which would draw from the global generator
+        net = build(spec)
+    net.to_empty(device=generator.device)
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
@@ -141,6 +185,10 @@ def random_network(spec: ArchSpec, generator: torch.Generator) -> ZenNet:
                 module.weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif next(module.parameters(recurse=False), None) is not None:
+            raise TypeError(f"{type(module).__name__} has parameters that are drawn in no way that is known")
     return net.train()
 
 

@@ -13,18 +13,28 @@ mask of ones, which is w * dL/dw exactly and needs no change of the network.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor, nn
 
-from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ...errors import RunError
+from ...net.network import Network
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
-from .sampling import loss_gradients, measure_on_labels
+from .sampling import Sampler, loss_gradients, sample_all, training_sampler
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The summed saliency, averaged over random networks."""
-    return measure_on_labels("snip", spec, settings, saliency)
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The summed saliency, averaged over random networks; see `sample_all`."""
+    return sample_all("snip", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the metric on one network; arguments and errors as for `training_sampler`."""
+    return training_sampler("snip", network, settings, saliency)
 
 
 def saliency(net: nn.Module, images: Tensor, labels: Tensor) -> float:

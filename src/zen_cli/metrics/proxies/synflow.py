@@ -19,21 +19,35 @@ by its mean, and the logarithms of the divisors are added up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...errors import RunError
+from ...net.network import Network, require_spec
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
-from ..metric import Measurement
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
-from .sampling import forward_bytes, measure_draws
+from .sampling import Sampler, forward_bytes, sample_all
 
 
-def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
-    """The logarithm of the flow, averaged over random networks; there is no batch."""
+def measure_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+) -> Iterator[Measurement | RunError]:
+    """The logarithm of the flow, averaged over random networks; there is no batch; see `sample_all`."""
+    return sample_all("synflow", sampler, networks, settings, on_draw)
+
+
+def sampler(network: Network, settings: ScoreSettings) -> Sampler:
+    """Draws of the metric on one network.
+
+    Raises:
+        RunError: the network is not written as blocks.
+    """
+    spec = require_spec(network, "synflow")
 
     def draw(generator: torch.Generator) -> float:
         def weight(*shape: int) -> Tensor:
@@ -43,8 +57,8 @@ def measure(spec: ArchSpec, settings: ScoreSettings) -> Measurement:
         return log_flow(spec, weight, generator.device)
 
     largest = max(math.prod(layer.weight_shape) for layer in spec.chain)
-    need = forward_bytes(spec, 2, 8) + 8 * 2 * max(largest, spec.num_classes * spec.blocks[-1].width)
-    return measure_draws("synflow", spec, settings, draw, need, weights="he-normal", batch_size=None)
+    need = forward_bytes(spec.chain, 2, 8) + 8 * 2 * max(largest, spec.num_classes * spec.blocks[-1].width)
+    return Sampler(network, draw, need, {"weights": "he-normal", "batch_size": None})
 
 
 @torch.inference_mode()
@@ -53,8 +67,8 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
 
     Args:
         spec: the network.
-        weight: the weights of a convolution or classifier of some shape, in float64, asked for in the order of
-            the training form's modules.
+        weight: the weights of a convolution or classifier of some shape, in float64, in the order of the
+            training form's modules.
         device: where they are.
     """
     pair = torch.zeros(2, spec.in_channels, spec.resolution, spec.resolution, dtype=torch.float64, device=device)

@@ -12,11 +12,11 @@ drifts with the number of repeats; and a network that fails gets -9999 and stays
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from ...errors import RunError
 from ...net.network import Network, label
-from ..metric import Measurement
+from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
@@ -27,7 +27,7 @@ def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: Callable[[int], None] | None = None
+    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
 ) -> Iterator[Measurement | RunError]:
     """The scores in nats, each the mean of random networks with its standard error; see `monte_carlo.estimate`.
 
