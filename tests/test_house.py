@@ -22,6 +22,7 @@ SLOW = {
     "torch": (
         "net.module",
         "metrics.monte_carlo",
+        "metrics.threads",
         *(f"metrics.proxies.{name}" for name in MEASURED),
         "exporters",
     ),

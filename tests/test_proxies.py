@@ -290,7 +290,9 @@ def test_an_unknown_name_stops_before_anything_is_scored(zen: Zen, write: Callab
 def test_a_failed_proxy_takes_the_place_of_the_record_and_the_others_stay(zen: Zen) -> None:
     # One pixel and two ReLUs: of 16 images some have the same code.
     bad = {"name": "pixel", "resolution": 1, "num_classes": 2, "blocks": [{"op": "conv", "width": 2}]}
-    done = zen.score("--proxies", "naswot", "--draws", "1", stdin="\n".join(map(json.dumps, (TINY, bad, TINY))))
+    done = zen.score(
+        "--quiet", "--proxies", "naswot", "--draws", "1", stdin="\n".join(map(json.dumps, (TINY, bad, TINY)))
+    )
     assert len(done.rows) == 2
     assert done.rows[0] == done.rows[1]
     done.warns("pixel: naswot", "use a smaller batch size", code=1)
