@@ -30,8 +30,8 @@ def test_a_record_holds_the_score_its_settings_the_cost_and_the_network(zen: Zen
     assert parse_spec(row["arch"]).id == ID
 
 
-def test_monte_carlo_is_the_default_and_says_nothing_on_stderr(zen: Zen) -> None:
-    done = zen("score", "--batch-size", "2", "-", stdin=LINE)
+def test_monte_carlo_is_the_default_and_a_quiet_one_says_nothing_on_stderr(zen: Zen) -> None:
+    done = zen("score", "--quiet", "--batch-size", "2", "-", stdin=LINE)
     assert (done.code, done.err) == (0, "")
     (row,) = done.rows
     assert row["zen"] | {"value": 0, "std_error": 0} == {
@@ -250,6 +250,9 @@ def python(script: str, *words: str, **variables: str) -> subprocess.CompletedPr
         ("zen score --est", "--estimator"),
         ("zen score --estimator m", "monte-carlo mean-field"),
         ("zen score --format j", "json jsonl"),
+        ("zen score --format c", "csv"),
+        ("zen score --sort zen", "zen"),
+        ("zen score --columns name,par", "name,params"),
         ("zen search --preset imagenet-4", "imagenet-400m"),
         ("zen search --algorithm e", "evolution exact"),
         ("zen export --to torch,t", "torch,timm torch,torchscript"),

@@ -13,9 +13,9 @@ from cli import Result, Zen
 
 from zen_cli import score
 from zen_cli.formats.csv_rows import csv_row, flatten
+from zen_cli.metrics import names as proxy_names
 from zen_cli.metrics.columns import COLUMNS, columns_of
 from zen_cli.metrics.ordering import Order, Selection, parse_order
-from zen_cli.metrics.proxies import names as proxy_names
 from zen_cli.nas.presets import presets
 from zen_cli.net.spec import parse_spec
 
@@ -206,3 +206,14 @@ def test_an_order_needs_the_end_of_the_stream_only_where_there_is_one(zen: Zen, 
     assert done.code == 2
     assert len(rows_of(done.out)) == len(SPECS)
     assert len(zen.score("--fail-fast", "--sort", "zen", "-", stdin=bad).rows) == len(SPECS)
+
+
+def test_an_export_names_each_file_whole(zen: Zen, tmp_path: Path) -> None:
+    folder = "a-folder-with-a-name-that-is-longer-than-a-narrow-terminal-is-wide"
+    (tmp_path / folder).mkdir()
+    spec = json.dumps(SPECS[0])
+    done = zen("export", "-", "--to", "json,mermaid", "-o", folder, stdin=spec)
+    assert done.code == 0, done.err
+    lines = done.err.splitlines()
+    assert lines[0].startswith("network-16 (")
+    assert len([line for line in lines if folder in line and "the same network" in line]) == 1

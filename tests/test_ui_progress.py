@@ -9,12 +9,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cli import ENVIRONMENT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zen_cli.cli.score_run import Job, run_score
+from zen_cli.cli.writing import View
+from zen_cli.formats.reading import Overrides
+from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.ui import progress as progress_module
 from zen_cli.ui.progress import Meter, Progress
 from zen_cli.ui.terminal import say
@@ -93,7 +98,7 @@ def test_without_a_terminal_there_are_plain_lines(capsys: pytest.CaptureFixture[
     assert first.startswith("zen: verifying: 1 of 4 draws")
     assert second.startswith("zen: verifying: 3 of 5 draws, ")
     assert second.endswith(" left")
-    assert third == "zen: exporting: onnx\\x1b[2J"
+    assert third.startswith("zen: exporting: onnx\\x1b[2J, ")
 
 
 @pytest.mark.usefixtures("every_count_is_due")
@@ -107,6 +112,24 @@ def test_a_quiet_one_says_nothing_and_neither_does_a_closed_stderr(
     with Progress("scoring", quiet=False, unit="networks", total=4) as progress:
         progress.advance()
     say("nobody hears this")
+
+
+@pytest.mark.usefixtures("every_count_is_due")
+@pytest.mark.parametrize("settings", [ScoreSettings(estimator="mean-field"), ScoreSettings(draws=2, batch_size=1)])
+def test_scoring_of_files_knows_how_many_there_are(
+    settings: ScoreSettings, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    file = tmp_path / "three.txt"
+    file.write_text("SuperConvK3BNRELU(3,8,1,1)\n" * 3)
+    for fail_fast in (False, True):
+        job = Job(settings, (), Overrides(8, 10), breakdown=False, fail_fast=fail_fast)
+        assert run_score([str(file)], job, "csv", View(), quiet=False) == 0
+        out, err = capfdbinary.readouterr()
+        assert len(out.splitlines()) == 4
+        last = err.decode().splitlines()[-1]
+        done = "3 of 3 networks" if settings.estimator == "mean-field" else "6 of 6 draws"
+        assert last.startswith(f"zen: scoring: {done.partition(' of')[0]}")
+        assert done in last or fail_fast
 
 
 class Screen:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError, printable
-from ..units import format_count
+from ..errors import UsageError
 from . import options as opt
 
 if TYPE_CHECKING:
@@ -72,38 +71,18 @@ def export(
     """
     from ..exporters import Wish
     from ..exporters import export as export_all
+    from ..formats.reading import Overrides
+    from ..ui.exports import print_exports
     from ..ui.progress import Progress
     from .reading import read_sources
 
-    items = read_sources(_sources(sources), resolution=resolution, num_classes=num_classes, quiet=quiet)
+    items = read_sources(_sources(sources), Overrides(resolution, num_classes), quiet=quiet)
     wish = Wish(out, weights, seed, force)
     with Progress("exporting", quiet=quiet) as progress:
         done = export_all(items, to or [], wish, progress.say)
     _print_text([row for row in done if row.path is None])
     if not quiet:
-        _report(done)
-
-
-def _report(done: list[Export]) -> None:
-    """Says on stderr what was written and what was checked."""
-    from ..exporters.check import TOLERANCE
-
-    networks = list(dict.fromkeys(row.network for row in done))
-    for network in networks:
-        rows = [row for row in done if row.network is network]
-        total = network.cost
-        print(
-            f"{network.spec.name or network.module_name} ({network.spec.id}): {total.params:,} parameters, "
-            f"{format_count(total.macs)} MACs",
-            file=sys.stderr,
-        )
-        places = [printable(str(row.path or "stdout")) for row in rows]
-        kinds, width = max(len(row.target) for row in rows), max(map(len, places))
-        for row, place in zip(rows, places, strict=True):
-            print(f"  {row.target:<{kinds}}  {place:<{width}}  {row.finding.text()}", file=sys.stderr)
-    if any(row.finding.difference is not None for row in done):
-        allowed = f"differences are shares of the largest output, {TOLERANCE:g} allowed"
-        print(f"Checked in a fresh process without zen; {allowed}.", file=sys.stderr)
+        print_exports(done)
 
 
 def _print_text(rows: list[Export]) -> None:

@@ -9,12 +9,10 @@ from ..formats.reading import Item, Overrides, read
 from ..ui.terminal import say
 
 
-def read_sources(
-    sources: Sequence[str], *, resolution: int | None, num_classes: int | None, quiet: bool
-) -> Iterator[Item]:
+def read_sources(sources: Sequence[str], overrides: Overrides, *, quiet: bool) -> Iterator[Item]:
     """The architectures of files, stdin and texts; each thing that is assumed is said once, with the first place."""
     told: set[Note] = set()
-    for item in read(sources, Overrides(resolution, num_classes)):
+    for item in read(sources, overrides):
         for note in item.notes:
             if note not in told and not quiet:
                 options = " and ".join("--" + field.replace("_", "-") for field in note.fields)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..errors import UsageError, ZenError
-from ..metrics.columns import COLUMNS, columns_of, find_column
+from ..errors import UsageError
+from ..metrics.columns import COLUMNS
 from . import options as opt
-from .writing import View, records
-
-if TYPE_CHECKING:
-    from ..formats.reading import Item
-    from ..metrics import Metric
-    from ..metrics.records import ScoreRecord
-    from ..net.spec import ArchSpec
 
 
 def score(
@@ -89,11 +80,10 @@ def score(
         from .proxies import list_proxies as print_proxies
 
         raise typer.Exit(print_proxies(style))
-    from ..metrics.scoring import score_all
+    from ..formats.reading import Overrides
+    from ..metrics import find_all
     from ..metrics.settings import check_settings
-    from ..ui.progress import Progress
-    from ..ui.terminal import is_terminal, say
-    from .reading import read_sources
+    from .score_run import Job, run_score, view_of
 
     settings = check_settings(
         estimator=estimator,
@@ -107,96 +97,13 @@ def score(
         seed=seed,
         device=device,
     )
-    others = _find_proxies(proxies)
-    failures = Failures(fail_fast)
+    others = () if proxies is None else find_all(proxies)
     format_ = opt.check_format(style)
-    view = _view(format_, others, columns, sort, top)
-    places = _sources(sources)
-    typed = "-" in places and is_terminal(sys.stdin)
-    if typed and not quiet:
-        say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
-    hidden = quiet or typed or (is_terminal(sys.stdout) and format_ in ("jsonl", "csv"))  # which scroll
-    unit = "draws" if settings.estimator == "monte-carlo" else "networks"
-    items = read_sources(places, resolution=resolution, num_classes=num_classes, quiet=quiet)
-    with records(format_, view) as writer, Progress("scoring", quiet=hidden, unit=unit) as progress:
-        specs = failures.pass_specs(items)
-        first = next(specs, None)
-        results: Iterable[ScoreRecord | ZenError] = ()
-        if first is not None:  # torch is waited for only where there is something to score
-            progress.update(0)
-            results = score_all(
-                chain([first], specs), settings, proxies=others, breakdown=breakdown, on_progress=progress.update
-            )
-        for result in results:
-            if isinstance(result, ZenError):
-                failures.add(result)
-                continue
-            writer.write(result)
-    if failures.code:
-        raise typer.Exit(failures.code)
-
-
-class Failures:
-    """Reports each error of a stream as it comes and remembers the exit code."""
-
-    def __init__(self, fail_fast: bool) -> None:
-        self._fail_fast = fail_fast
-        self.code = 0
-
-    def add(self, error: ZenError) -> None:
-        """Reports an error, or raises it under `--fail-fast`."""
-        if self._fail_fast:
-            raise error
-        self.code = max(self.code, opt.report(str(error), error.exit_code))
-
-    def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
-        """The architectures among the items."""
-        for item in items:
-            if item.error is not None:
-                self.add(item.error)
-            elif item.spec is not None:
-                yield item.spec
-
-
-def _find_proxies(text: str | None) -> tuple[Metric, ...]:
-    if text is None:
-        return ()
-    from ..metrics import find_all
-
-    return find_all(text)
-
-
-def _view(style: opt.Format, proxies: Sequence[Metric], columns: str | None, sort: str | None, top: int | None) -> View:
-    """What to show of the records.
-
-    Raises:
-        UsageError: a column that the records do not have, or columns of JSON.
-    """
-    from ..metrics.ordering import parse_order
-
-    known = columns_of([(proxy.name, proxy.direction) for proxy in proxies])
-    if columns is not None and style not in ("table", "csv"):
-        raise UsageError(f"columns: {style} holds whole records; add --format table or --format csv")
-    key = sort if sort is not None or top is None else "zen"
-    chosen = None if columns is None else list(dict.fromkeys(filter(None, map(str.strip, columns.split(",")))))
-    if chosen == []:
-        raise UsageError("columns: names no column; write some like name,zen,params")
-    for where, names in (("columns", chosen or ()), ("sort", [key.removeprefix("-")] if key else ())):
-        _check_scored(where, names, known)
-    return View(
-        None if chosen is None else [find_column(name, known, "columns") for name in chosen],
-        None if key is None else parse_order(key, known),
-        top,
-    )
-
-
-def _check_scored(where: str, names: Iterable[str], known: Container[str]) -> None:
-    """Raises UsageError where a column is a proxy that was not asked for."""
-    from ..metrics import names as proxy_names
-
-    for name in names:
-        if name not in known and name in proxy_names():
-            raise UsageError(f"{where}: {name} is not scored; add it to --proxies")
+    view = view_of(format_, others, columns, sort, top)
+    job = Job(settings, others, Overrides(resolution, num_classes), breakdown, fail_fast)
+    code = run_score(_sources(sources), job, format_, view, quiet=quiet)
+    if code:
+        raise typer.Exit(code)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -246,7 +245,7 @@ def _print_presets(style: str | None) -> None:
 def _check_space(settings: SearchSettings) -> None:
     from ..nas.members import random_members
     from ..ui.search_tables import print_members
+    from ..ui.terminal import say
 
     print_members(settings, random_members(settings, 5))
-    if sys.stderr is not None:
-        print(f"zen: the space {settings.space.name} is sound", file=sys.stderr)
+    say(f"the space {settings.space.name} is sound")

@@ -56,6 +56,11 @@ class Meter:
         elapsed, count = self._clock() - self._first[0], self.done - self._first[1]
         return count / elapsed if elapsed > 0 and count > 0 else None
 
+    @property
+    def elapsed(self) -> str:
+        """The time since the beginning, for people."""
+        return format_seconds(self._clock() - self._began)
+
     def text(self) -> str:
         """All of it in words: `120 of 300 draws, 35.1/s, 5.1 s left`."""
         words = []
@@ -69,7 +74,7 @@ class Meter:
         if rate is not None and self.total:
             words.append(f"{format_seconds(max(0, self.total - self.done) / rate)} left")
         else:
-            words.append(format_seconds(self._clock() - self._began))
+            words.append(self.elapsed)
         return ", ".join(words)
 
 
@@ -122,7 +127,7 @@ class Progress:
             say(f"{self._label}: {self._text()}")
 
     def _text(self) -> str:
-        return self._status or self._meter.text()
+        return f"{self._status}, {self._meter.elapsed}" if self._status else self._meter.text()
 
     def _frame(self, width: int) -> list[Line]:
         share = self._meter.share

@@ -46,14 +46,17 @@ def say(message: str) -> None:
     print(PREFIX + text, file=sys.stderr, flush=True)
 
 
-def print_lines(lines: Iterable[Line]) -> None:
-    """Prints the lines of a table on stdout, with bold and dim ones on a terminal."""
-    if not is_terminal(sys.stdout):
-        print("\n".join(line.text for line in lines))
+def print_lines(lines: Iterable[Line], *, stderr: bool = False) -> None:
+    """Prints the lines of a table on stdout or stderr, with bold and dim ones on a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    if stream is None:
+        return
+    if not is_terminal(stream):
+        print("\n".join(line.text for line in lines), file=stream)
         return
     from rich.text import Text
 
-    out = console()
+    out = console(stderr=stderr)
     for line in lines:
         out.print(Text(line.text, style=line.style))
 

@@ -1,0 +1,131 @@
+"""Scoring from settings to records on stdout: what is shown meanwhile, and what a failure does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+from ..errors import UsageError, ZenError
+from ..formats.reading import Item, Overrides
+from ..metrics import Metric, names
+from ..metrics.columns import columns_of, find_column
+from ..metrics.ordering import parse_order
+from ..metrics.records import ScoreRecord
+from ..metrics.scoring import score_all
+from ..metrics.settings import ScoreSettings
+from ..net.spec import ArchSpec
+from ..ui.progress import Progress
+from ..ui.terminal import is_terminal, say
+from .options import Format, report
+from .reading import read_sources
+from .writing import View, records
+
+LOOK_AHEAD = 1024  # networks of files that are read before the first is scored, so that their number is known
+
+
+class Job(NamedTuple):
+    """What to compute of each network, how to read it, and whether the first error ends the command."""
+
+    settings: ScoreSettings
+    proxies: Sequence[Metric]
+    overrides: Overrides
+    breakdown: bool
+    fail_fast: bool
+
+
+def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, quiet: bool) -> int:
+    """Scores the networks of files and of stdin (`-`) and writes a record for each.
+
+    Args:
+        places: where the networks are.
+        job: what to compute.
+        style: of the records.
+        view: which of them, in which order.
+        quiet: show no progress.
+
+    Returns:
+        The exit code: that of the worst error, or 0.
+
+    Raises:
+        ZenError: the first error, where that ends it.
+    """
+    failures = Failures(job.fail_fast)
+    typed = "-" in places and is_terminal(sys.stdin)
+    if typed and not quiet:
+        say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
+    scrolls = is_terminal(sys.stdout) and style in ("jsonl", "csv")
+    unit = "draws" if job.settings.estimator == "monte-carlo" else "networks"
+    with records(style, view) as writer, Progress("scoring", quiet=quiet or typed or scrolls, unit=unit) as progress:
+        specs = failures.pass_specs(read_sources(places, job.overrides, quiet=quiet))
+        known = list(islice(specs, 1 if job.fail_fast or "-" in places else LOOK_AHEAD))
+        results: Iterable[ScoreRecord | ZenError] = ()
+        if known:  # torch is waited for only where there is something to score
+            progress.update(0)
+            results = score_all(
+                known if failures.is_at_end else chain(known, specs),
+                job.settings,
+                proxies=job.proxies,
+                breakdown=job.breakdown,
+                on_progress=progress.update,
+            )
+        for result in results:
+            if isinstance(result, ZenError):
+                failures.add(result)
+            else:
+                writer.write(result)
+    return failures.code
+
+
+class Failures:
+    """Reports each error of a stream as it comes and remembers the exit code."""
+
+    def __init__(self, fail_fast: bool) -> None:
+        self._fail_fast = fail_fast
+        self.code = 0
+        self.is_at_end = False
+
+    def add(self, error: ZenError) -> None:
+        """Reports an error, or raises it if the first one ends the command."""
+        if self._fail_fast:
+            raise error
+        self.code = max(self.code, report(str(error), error.exit_code))
+
+    def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
+        """The networks among the items."""
+        for item in items:
+            if item.error is not None:
+                self.add(item.error)
+            elif item.spec is not None:
+                yield item.spec
+        self.is_at_end = True
+
+
+def view_of(style: Format, proxies: Sequence[Metric], columns: str | None, sort: str | None, top: int | None) -> View:
+    """What to show of the records, from what the user wrote.
+
+    Raises:
+        UsageError: a column that the records do not have, or columns of JSON.
+    """
+    known = columns_of([(proxy.name, proxy.direction) for proxy in proxies])
+    if columns is not None and style not in ("table", "csv"):
+        raise UsageError(f"columns: {style} holds whole records; add --format table or --format csv")
+    key = sort if sort is not None or top is None else "zen"
+    chosen = None if columns is None else list(dict.fromkeys(filter(None, map(str.strip, columns.split(",")))))
+    if chosen is not None and not chosen:
+        raise UsageError("columns: names no column; write some like name,zen,params")
+    for where, words in (("columns", chosen or ()), ("sort", [key.removeprefix("-")] if key else ())):
+        _check_scored(where, words, known)
+    return View(
+        None if chosen is None else [find_column(name, known, "columns") for name in chosen],
+        None if key is None else parse_order(key, known),
+        top,
+    )
+
+
+def _check_scored(where: str, words: Iterable[str], known: Container[str]) -> None:
+    """Raises UsageError where a column is a metric that was not asked for."""
+    for word in words:
+        if word not in known and word in names():
+            raise UsageError(f"{where}: {word} is not scored; add it to --proxies")
