@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from ..errors import printable
+
 Style: TypeAlias = Literal["", "bold", "dim"]
 
 SPACE = "  "
@@ -129,13 +131,6 @@ def crop(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return set_cell_size(text, width)
-
-
-def printable(text: str) -> str:
-    r"""The text with an escape such as `\x1b` for each character that is not printed but moves or hides others."""
-    if text.isprintable():
-        return text
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 def _widest(row: Field) -> int:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .layout import Line, printable, wrap
+from ..errors import one_line
+from .layout import Line, wrap
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,7 @@ def say(message: str) -> None:
     """Prints a message on stderr: one line, which a terminal gets broken at spaces and never inside a word."""
     if sys.stderr is None:
         return
-    text = printable(" ".join(message.split()))
+    text = one_line(message)
     if is_terminal(sys.stderr):
         lines = wrap(text, width_of(sys.stderr) - len(PREFIX))
         text = ("\n" + " " * len(PREFIX)).join(lines)
