@@ -217,3 +217,8 @@ def test_an_export_names_each_file_whole(zen: Zen, tmp_path: Path) -> None:
     lines = done.err.splitlines()
     assert lines[0].startswith("network-16 (")
     assert len([line for line in lines if folder in line and "the same network" in line]) == 1
+
+
+def test_the_documentation_names_every_column() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "score.md").read_text(encoding="utf-8")
+    assert [name for name in columns_of() if f"`{name}`" not in text] == []
