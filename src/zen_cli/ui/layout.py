@@ -1,8 +1,7 @@
-"""Tables as lines of text that fit a width: columns are left out by priority, and where that is not enough each row
-becomes a few lines. Pure: nothing here knows a terminal.
+"""Tables as lines of text that fit a width. Pure: nothing here knows a terminal.
 
-What a reader must type again is never broken or cut: a cell of a column that does not wrap is whole, even where it is
-wider than the screen.
+Where the width is short, columns are left out by priority; where that is not enough, each row becomes a few lines. What
+a reader must type is never broken or cut: a cell of a column that does not wrap is whole at every width.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Style: TypeAlias = Literal["", "bold", "dim"]
 
 SPACE = "  "
 INDENT = "  "
-ABSENT = "-"  # the cell of a value that there is not
+ABSENT = "-"  # the cell of a missing value
 MIN_WRAPPED = 20  # columns that a text needs to be readable when it is wrapped
 
 
@@ -60,7 +59,7 @@ class Sheet:
 
 
 def lay_out(sheet: Sheet, width: int) -> list[Line]:
-    """The lines of a table, none of them wider than `width`, but for a word or a cell that is wider itself."""
+    """The lines of a table; only a word or an unbreakable cell that is wider than `width` makes a line wider."""
     rows = [row._replace(title=printable(row.title), cells=[*map(printable, row.cells)]) for row in sheet.fields]
     fields, left_out = fit(rows, width)
     lines = [Line(text, "bold") for text in wrap(printable(sheet.title), width)]
@@ -147,7 +146,7 @@ def _least_width(fields: Sequence[Field]) -> int:
 
 
 def _tabulate(fields: Sequence[Field], sections: Mapping[int, str], width: int) -> Iterator[Line]:
-    """Title, rule and rows; the room that is left goes to the columns that wrap, in order."""
+    """Titles, a rule and the rows; the width that is left goes to the columns that wrap, in order."""
     spare = width - _least_width(fields)
     widths = []
     for row in fields:

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 BAR = 24
 WIDE = 100
 
-# What is left out of a narrow table of records, the highest first.
-_DROP = {"sublayers": 6, "activations": 5, "id": 4, "layers": 3, "macs": 2, "params": 1}
+# The costs in a table of records, and when each is left out for lack of width: the highest number first.
+_COSTS = {"params": 1, "macs": 2, "activations": 5, "layers": 3, "sublayers": 6}
+_DROP_ID = 4
 
 
 def print_records(records: Sequence[ScoreRecord], columns: Sequence[Column] | None = None) -> None:
-    """Prints records as tables on stdout: the layers of each that has them, then one row a record."""
+    """Prints records as tables on stdout: the layers of each that has them, then one row per record."""
     width = width_of(sys.stdout)
     for record in records:
         if record.breakdown is not None:
@@ -41,7 +42,7 @@ def print_proxies(proxies: Sequence[Metric]) -> None:
 
 
 def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None = None) -> Sheet:
-    """One row a record: its scores, each estimator in a column of its own, its cost and its proxies.
+    """One row per record: its scores, each estimator in a column of its own, its cost and its proxies.
 
     Args:
         records: at least one; those that a search has not verified come last and get a section of their own.
@@ -50,11 +51,12 @@ def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None
     if columns is not None:
         return Sheet([column_field(column, records) for column in columns], captions=captions(records))
     proxies = {name: row.direction for record in records for name, row in (record.proxies or {}).items()}
-    fields = [column_field(COLUMNS["name"], records), *score_fields(records)]
-    fields += [column_field(COLUMNS[name], records, drop=drop) for name, drop in _cost_columns()]
+    fields = [Field(COLUMNS["name"].title, [record.name or record.id for record in records], right=False)]
+    fields += score_fields(records)
+    fields += [column_field(COLUMNS[name], records, drop=drop) for name, drop in _COSTS.items()]
     for column, error in proxy_columns(proxies.items()):
         fields += _proxy_fields(records, column, error)
-    fields.append(column_field(COLUMNS["id"], records, drop=_DROP["id"]))
+    fields.append(column_field(COLUMNS["id"], records, drop=_DROP_ID))
     verified = [is_verified(record) for record in records]
     first = verified.index(False) if any(verified) and not all(verified) else 0
     return Sheet(fields, captions=captions(records), sections={first: "not verified"} if first else {})
@@ -68,7 +70,7 @@ def column_field(column: Column, records: Sequence[ScoreRecord], *, drop: int = 
 
 
 def proxies_sheet(proxies: Sequence[Metric]) -> Sheet:
-    """One row a proxy: which way is better, whether it has a closed form to search by, what it is and its source."""
+    """One row per proxy: which way is better, whether it has a closed form to search by, what it is and its source."""
     return Sheet(
         [
             Field("proxy", [row.name for row in proxies], right=False),
@@ -81,7 +83,7 @@ def proxies_sheet(proxies: Sequence[Metric]) -> Sheet:
 
 
 def breakdown_sheet(record: ScoreRecord, breakdown: Breakdown, width: int = 120) -> Sheet:
-    """One row a layer: log sigma with a bar, the running total, and 1 - c up to where Delta saturates."""
+    """One row per layer: log sigma with a bar, the running total, and 1 - c up to where Delta saturates."""
     rows = breakdown.layers
     low = min(0.0, *(row.log_sigma for row in rows))
     high = max(row.log_sigma for row in rows)
@@ -110,10 +112,6 @@ def breakdown_sheet(record: ScoreRecord, breakdown: Breakdown, width: int = 120)
         fields.append(Field("", [*marks, ""], right=False))
     title = f"{record.name or record.id}: closed form, layer by layer"
     return Sheet(fields, title, captions=[_breakdown_caption(breakdown)])
-
-
-def _cost_columns() -> list[tuple[str, int]]:
-    return [(name, _DROP[name]) for name in ("params", "macs", "activations", "layers", "sublayers")]
 
 
 def _proxy_fields(records: Sequence[ScoreRecord], column: Column, error: Column) -> list[Field]:

@@ -1,4 +1,4 @@
-"""Where people read: how wide it is, messages on stderr, lines of a table, and a console for what moves.
+"""Terminals: their width, messages on stderr, the lines of a table, and a console for what is drawn repeatedly.
 
 rich is imported only where a terminal is drawn on, so that a pipe never waits for it.
 """
@@ -21,14 +21,14 @@ PREFIX = "zen: "
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person sees what is written there; None is a closed stream."""
+    """Whether a stream is a terminal; None is a closed stream."""
     return stream is not None and stream.isatty()
 
 
 def width_of(stream: TextIO | None) -> int:
     """Columns: of the variable COLUMNS, else of the terminal, else 120."""
     columns = os.environ.get("COLUMNS", "")
-    if columns.isascii() and columns.isdigit() and int(columns):
+    if columns.isascii() and columns.isdigit() and len(columns) <= 5 and int(columns):
         return int(columns)
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80 if stream is not None else DEFAULT_WIDTH
@@ -59,7 +59,10 @@ def print_lines(lines: Iterable[Line], *, stderr: bool = False) -> None:
 
     out = console(stderr=stderr)
     for line in lines:
-        out.print(Text(line.text, style=line.style))
+        if line.style:
+            out.print(Text(line.text, style=line.style))
+        else:
+            print(line.text, file=stream)  # many rows, and rich is slow
 
 
 def console(*, stderr: bool = False) -> Console:
