@@ -194,6 +194,14 @@ def test_the_number_of_blocks_bounds_the_depth() -> None:
     assert (len(result.networks), result.stopped, result.gap) == (2, "optimal", 0.0)
 
 
+def test_the_bound_of_few_blocks_is_below_what_more_blocks_reach() -> None:
+    space, seed = TINY["few blocks"], TINY["few blocks"].seeds[0]
+    limits = Limits(params=5_700, sublayers=6)
+    free = solve(space.model_copy(update={"max_blocks": 9}), seed, limits, gap=0.0)
+    assert len(free.networks[0].blocks) > space.max_blocks
+    assert upper_bound(space, seed, limits) < free.values[0] - 1e-6
+
+
 def test_a_zero_or_huge_limit_is_a_limit_like_others() -> None:
     space, seed = TINY["basic"], TINY["basic"].seeds[0]
     with pytest.raises(UsageError, match=r"params: 0 is less than any network needs"):

@@ -134,10 +134,10 @@ def test_cells_hold_every_width_once_however_often_they_are_split(ratio: float, 
     assert bool(few.single.all()) and set(few.lo.tolist()) <= set(range(span.min, span.max + 1, step))
 
 
-@pytest.mark.parametrize("limits", [Limits(sublayers=6), Limits(layers=12), Limits(sublayers=7, layers=22)])
+@pytest.mark.parametrize("limits", [Limits(sublayers=9), Limits(layers=12), Limits(sublayers=6, layers=22)])
 @pytest.mark.parametrize("counts_blocks", [False, True])
 def test_depths_are_those_of_the_members(limits: Limits, counts_blocks: bool) -> None:
-    space = MIXED.model_copy(update={"max_blocks": 4})
+    space = tiny_space("basic", "bottleneck", kernels=[3], max_blocks=4, depth={"max": 2})
     problem = read_problem(space, space.seeds[0], limits, convention="paper", norm="l1", alpha=0.01)
     depths = replace(problem, counts_blocks=counts_blocks).depths
     reached = set()
@@ -151,6 +151,7 @@ def test_depths_are_those_of_the_members(limits: Limits, counts_blocks: bool) ->
             layers = sum(gene.depth * (2 if gene.op == "basic" else 3) for gene in genome[1:-1])
             assert depths.states[state] == (sublayers, layers, len(genome) - 2 if counts_blocks else 0)
             reached.add(state)
+    assert depths.most == 4  # two blocks of two sub-layers
     if counts_blocks:
         assert reached | {0} == set(range(len(depths.states)))
 
@@ -241,24 +242,28 @@ def held(problem: Problem, graph: Graph) -> Iterator[Hashable]:
 
 def test_pruning_removes_exactly_what_no_good_path_uses() -> None:
     problem, prices = problem_of(Limits(params=1, sublayers=5)), (1e-3, 1e-5)
-    best: dict[Hashable, float] = defaultdict(lambda: -math.inf)
-    for genome, one in priced(prices).items():
-        for what in used(problem, genome):
-            best[what] = max(best[what], one)
-    solution = Program(problem, make_graph(problem, 1.0, covering=True)).solve(prices)
-    for floor in sorted(set(best.values())):
-        kept, fewer = prune(solution, floor), prune(solution, floor + 1e-6)
-        assert kept is not None
-        assert set(held(problem, kept)) == {what for what, one in best.items() if one >= floor - 1e-8}
-        left = set() if fewer is None else set(held(problem, fewer))
-        assert left == {what for what, one in best.items() if one >= floor + 5e-7}
+    values, whole = priced(prices), make_graph(problem, 1.0, covering=True)
+    halves = cut(problem, whole, [min(values, key=len), max(values)])
+    assert halves is not None
+    for graph in (whole, *halves):
+        solution = Program(problem, graph).solve(prices)
+        best: dict[Hashable, float] = defaultdict(lambda: -math.inf)
+        for genome in every_path(solution):
+            for what in used(problem, genome):
+                best[what] = max(best[what], values[genome])
+        for floor in sorted(set(best.values())):
+            kept, fewer = prune(solution, floor - 1e-10), prune(solution, floor + 1e-6)
+            assert kept is not None
+            assert set(held(problem, kept)) == {what for what, one in best.items() if one >= floor - 1e-8}
+            left = set() if fewer is None else set(held(problem, fewer))
+            assert left == {what for what, one in best.items() if one >= floor + 5e-7}
 
 
 def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
     problem, prices = problem_of(Limits(params=1, sublayers=4)), (1e-3, 1e-5)
     graph = make_graph(problem, 1.0, covering=True)
     everything = every_path(Program(problem, graph).solve(prices))
-    rng = Random(3)
+    rng, values = Random(3), priced(prices)
     for _ in range(6):
         some = rng.sample(sorted(everything), 2)
         if traits(problem, some[0]) == traits(problem, some[1]):
@@ -269,6 +274,12 @@ def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
         assert parts[0] | parts[1] == everything
         assert not parts[0] & parts[1]
         assert parts[0] and parts[1]
+        for half, part in zip(halves, parts, strict=True):
+            floor = sorted(values[genome] for genome in part)[-20:][0]
+            pruned = prune(Program(problem, half).solve(prices), floor)
+            assert pruned is not None
+            good = set(list_paths(Program(problem, pruned).solve(prices), lambda least=floor: least, 1_000))
+            assert good == {genome for genome in part if values[genome] >= floor - 1e-9}
 
 
 def every_path(solution: Solution) -> set[Genome]:
@@ -287,6 +298,10 @@ def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
         assert start.value == pytest.approx(value(total, width, side, "l1"), abs=1e-9)
         assert start.feasible == limits.admits(total)
         assert end.merit >= start.merit
+        for index in range(len(end.genome)):
+            for gene in polisher._other_blocks(end.genome[index], index == 0, index == len(end.genome) - 1):
+                changed = (*end.genome[:index], gene, *end.genome[index + 1 :])
+                assert polisher.weigh(changed).merit <= end.merit + 1e-9
         assert all(limits.admits(measure(one, MIXED.seeds[0], "paper")[0]) for one in polisher.ranking())
 
 

@@ -182,8 +182,6 @@ class Search:
         start, radius = self._start()
         rough = Program(self.problem, make_graph(self.problem, COARSE, covering=False))
         descent, genomes = self._descend(rough, start, radius, rounds=25)
-        if self._must_count_blocks(genomes):
-            return self.prepare()
         known = self.floor
         self._polish(genomes, 3)
         if self.floor <= known:
