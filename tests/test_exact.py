@@ -17,9 +17,9 @@ from exact_tools import check_measure, measure, members, tiny_space, value
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
-from zen_cli.nas.algorithms.exact import ExactResult, Progress, check_exact, solve, unsupported, upper_bound
+from zen_cli.nas.algorithms.exact import ExactResult, Progress, solve, unsupported, upper_bound
 from zen_cli.nas.limits import Limits
-from zen_cli.nas.space import BlockSpace, Genome, genome_of, to_spec
+from zen_cli.nas.space import BlockSpace, Genome, genome_of, load_space, to_spec
 from zen_cli.net.ops import OPS
 from zen_cli.net.spec import ArchSpec
 
@@ -212,15 +212,15 @@ def test_a_zero_or_huge_limit_is_a_limit_like_others() -> None:
 
 def test_what_cannot_be_solved_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     space = TINY["basic"]
-    with pytest.raises(UsageError, match=r"depth-width-ratio.*evolution"):
-        check_exact(space, Limits(params=1, sublayers=9, depth_width_ratio=0.5))
-    with pytest.raises(UsageError, match=r"limit on the depth"):
-        check_exact(space, Limits(params=1))
-    with pytest.raises(UsageError, match=r"free blocks.*evolution"):
-        check_exact(object(), Limits(params=1, sublayers=9))
-    with pytest.raises(UsageError, match=r"max-sublayers: 2 is less than the 3"):
+    reason = unsupported(space, Limits(params=1, sublayers=9, depth_width_ratio=0.5))
+    assert reason.startswith("max_depth_width_ratio: ") and "use the evolution" in reason
+    assert "limit on the depth" in unsupported(space, Limits(params=1))
+    assert "free blocks" in unsupported(object(), Limits(params=1, sublayers=9))
+    with pytest.raises(UsageError, match=r"free blocks"):
+        solve(load_space("regnet"), space.seeds[0], Limits(sublayers=9))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"max_sublayers: 2 is less than the 3"):
         solve(space, space.seeds[0], Limits(params=10_000, sublayers=2))
-    with pytest.raises(UsageError, match=r"max-params: 100 is less than the smallest"):
+    with pytest.raises(UsageError, match=r"max_params: 100 is less than the smallest"):
         solve(space, space.seeds[0], Limits(params=100, sublayers=9))
     assert unsupported(space, Limits(sublayers=9)) == ""
     monkeypatch.setattr(OPS["basic"], "free_fields", lambda space: ("mid", "dilation"))
@@ -232,4 +232,6 @@ def test_an_op_that_is_added_is_solved_or_refused(known: bool) -> None:
     script = [sys.executable, str(HERE / "exact_extension.py"), *(["monotone"] if known else [])]
     done = subprocess.run(script, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == ("solved\n" if known else "--algorithm exact: is not known to be right for op single\n")
+    assert done.stdout == (
+        "solved\n" if known else "algorithm: the exact search does not know whether op single is monotone\n"
+    )

@@ -9,12 +9,15 @@
     reduce    smaller graphs: what no good path uses is removed; the space is cut in two
     prices    the prices that make the bound lowest
     polish    local search from paths to networks within the limits
-    search    all of this together
+    search    branch and bound: all of this together
+    algorithm what others call
 
-docs/exact.md explains why the bound holds. Arrays are numpy's; nothing here imports torch.
+docs/exact.md explains why the bound holds. Arrays are numpy's, without linear algebra, so that nothing here uses a
+second thread; torch is never imported.
 """
 
-from .problem import check_exact, unsupported
-from .search import ExactResult, Progress, solve, upper_bound
+from .algorithm import ExactResult, solve, upper_bound
+from .problem import unsupported
+from .search import Progress
 
-__all__ = ["ExactResult", "Progress", "check_exact", "solve", "unsupported", "upper_bound"]
+__all__ = ["ExactResult", "Progress", "solve", "unsupported", "upper_bound"]

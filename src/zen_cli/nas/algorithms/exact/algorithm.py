@@ -1,17 +1,113 @@
-"""The exact search as an entry of the table of algorithms."""
+"""The exact search as others call it: as functions, and as an entry of the table of algorithms."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
+from ....metrics.terms import score_spec, spec_terms
+from ....net.spec import ArchSpec
 from ...drive import named
+from ...limits import Limits
 from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
-from ...space import BlockSpace
-from . import Progress, solve, unsupported, upper_bound
+from ...space import BlockSpace, to_spec
+from .problem import read_problem, unsupported
+from .search import Progress, Search, Stop
 
 DEFAULT_GAP = 0.005
+
+
+class ExactResult(NamedTuple):
+    """What the search found and proved.
+
+    Attributes:
+        networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
+        values: their closed-form scores in nats.
+        bound: no network of the space within the limits exceeds it; always finite.
+        gap: bound over the best value, less one; infinite where no network was found.
+        iterations: dynamic programs solved.
+        stopped: why it ended: `optimal`, `gap`, `deadline`, or `branches` where nothing was left to divide.
+    """
+
+    networks: tuple[ArchSpec, ...]
+    values: tuple[float, ...]
+    bound: float
+    gap: float
+    iterations: int
+    stopped: str
+
+
+def solve(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    top: int = 1,
+    gap: float = 0.005,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> ExactResult:
+    """The best networks of a space within limits, with a bound that none exceeds.
+
+    Args:
+        space: a space of free blocks.
+        seed: its seed network: resolution, channels in, classes and strides.
+        limits: params and MACs as wanted, and a depth.
+        convention: of the score, `paper` or `zennas`.
+        norm: of the score, `frobenius` or `l1`.
+        alpha: size of the perturbation.
+        top: number of networks.
+        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
+        known: networks within the limits that are known already.
+        deadline: called between steps; the search stops when it returns True.
+        on_progress: called after every step.
+
+    Raises:
+        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    search = Search(problem, gap, known, deadline, on_progress)
+    stopped = search.run()
+    rows: dict[str, tuple[float, ArchSpec]] = {}
+    for genome in search.polisher.ranking():
+        if len(rows) >= top:
+            break
+        spec = to_spec(genome, seed)
+        if not space.excludes(genome, seed) and limits.admits(spec_terms(spec).total):
+            rows.setdefault(spec.id, (score_spec(spec, convention=convention, norm=norm, alpha=alpha), spec))
+    ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
+    networks, values = tuple(spec for _, spec in ranking), tuple(score for score, _ in ranking)
+    return ExactResult(networks, values, search.bound, search.gap, search.iterations, stopped)
+
+
+def upper_bound(
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str = "paper",
+    norm: str = "frobenius",
+    alpha: float = 0.01,
+    known: Sequence[ArchSpec] = (),
+    deadline: Callable[[], bool] | None = None,
+) -> float:
+    """A score in nats that no network of the space within the limits exceeds; arguments and errors as for `solve`.
+
+    The better the known networks are, the less is left to search.
+    """
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    search = Search(problem, 0.0, known, deadline, None)
+    with suppress(Stop):
+        search.prepare()
+    return search.bound
 
 
 class _ExactAlgorithm:

@@ -12,25 +12,51 @@ planes found so far are lowest within a box around the best prices; the box keep
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ...limits import Limits
 from .graph import Floats, Ints
+
+Prices: TypeAlias = tuple[float, float]
 
 MAX_PLANES = 40
 GROWTH, SHRINKAGE = 1.5, 0.6
+
+
+def first_prices(limits: Limits, layers: int) -> tuple[Prices, float]:
+    """Prices to start from for networks of so many layers, and how far from them the best ones may be."""
+    price = 0.1 * layers
+    return (price * (limits.params is not None), price * (limits.macs is not None)), 0.07 * layers
+
+
+def per_unit(prices: Prices, limits: Limits) -> Prices:
+    """Prices for each parameter and multiply-add, of those for a whole limit."""
+    return prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)
+
+
+def room(usage: Sequence[int], limits: Limits) -> Prices:
+    """The shares of both limits that params and MACs leave; negative where they are exceeded."""
+    params, macs = limits.params, limits.macs
+    return (0.0 if params is None else 1 - usage[0] / params), (0.0 if macs is None else 1 - usage[1] / macs)
 
 
 class Plane(NamedTuple):
     """q(u) >= level + slope . u"""
 
     level: float
-    slope: tuple[float, float]
+    slope: Prices
 
-    def at(self, prices: tuple[float, float]) -> float:
+    @classmethod
+    def through(cls, prices: Prices, value: float, slope: Prices) -> Plane:
+        """The plane of this slope and of this height at the prices."""
+        return cls(value - slope[0] * prices[0] - slope[1] * prices[1], slope)
+
+    def at(self, prices: Prices) -> float:
         """Its height at these prices."""
         return self.level + self.slope[0] * prices[0] + self.slope[1] * prices[1]
 
@@ -44,7 +70,7 @@ class Descent:
         radius: half the side of the box, in nats.
     """
 
-    def __init__(self, start: tuple[float, float], free: tuple[bool, bool], radius: float) -> None:
+    def __init__(self, start: Prices, free: tuple[bool, bool], radius: float) -> None:
         self.free = free
         self.radius = radius
         self.best = (start[0] * free[0], start[1] * free[1])
@@ -57,14 +83,14 @@ class Descent:
         """Whether the planes prove that no prices do better by more than a thousandth of a nat."""
         return self.value - self.model < 1e-3
 
-    def ask(self) -> tuple[float, float]:
+    def ask(self) -> Prices:
         """The next prices to try."""
         if not self.planes:
             return self.best
         prices, self.model = self._lowest()
         return prices
 
-    def tell(self, prices: tuple[float, float], value: float, plane: Plane) -> None:
+    def tell(self, prices: Prices, value: float, plane: Plane) -> None:
         """What the dynamic program found at the prices."""
         if plane not in self.planes:
             self.planes.append(plane)
@@ -78,7 +104,7 @@ class Descent:
             self.planes.sort(key=lambda one: one.at(self.best), reverse=True)
             self.planes = self.planes[: MAX_PLANES * 3 // 4]
 
-    def _lowest(self) -> tuple[tuple[float, float], float]:
+    def _lowest(self) -> tuple[Prices, float]:
         """Where the planes' upper envelope is lowest within the box, and how low: at one of its vertices."""
         box = [
             (max(0.0, best - self.radius), best + self.radius) if free else (0.0, 0.0)
@@ -95,11 +121,11 @@ class Descent:
         return (float(spots[index, 0]), float(spots[index, 1])), float(heights[index])
 
 
-def _corners(box: list[tuple[float, float]]) -> Floats:
+def _corners(box: list[Prices]) -> Floats:
     return np.array([[x, y] for x in box[0] for y in box[1]])
 
 
-def _edges(planes: Floats, box: list[tuple[float, float]]) -> Floats:
+def _edges(planes: Floats, box: list[Prices]) -> Floats:
     """Where two planes meet above an edge of the box, [S, 2]."""
     rows = []
     one, other = _tuples(len(planes), 2)

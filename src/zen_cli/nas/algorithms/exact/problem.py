@@ -21,7 +21,7 @@ MAX_SUBLAYERS = 200
 
 SUMS = ("params", "macs", "layers", "sublayers")
 FREE_FIELDS = {"mid", "expansion", "group_width"}
-_INSTEAD = "use --algorithm evolution"
+_INSTEAD = "use the evolution"
 
 
 class Grid(NamedTuple):
@@ -185,30 +185,29 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
     """
     if not isinstance(space, BlockSpace):
         name = getattr(space, "kind", type(space).__name__)
-        return f"--algorithm exact: needs a space of free blocks, which {name} is not; {_INSTEAD}"
+        return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
     for name, limit in limits._asdict().items():
         if limit is not None and name not in SUMS:
-            option = "--max-" + name.replace("_", "-")
-            return f"{option}: is no sum over blocks, which --algorithm exact needs; leave it out or {_INSTEAD}"
+            return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
     if limits.sublayers is None and limits.layers is None:
         return (
-            "--algorithm exact: needs a limit on the depth; give --max-sublayers or --max-layers, because the score "
-            "grows with every layer"
+            "algorithm: the exact search needs a limit on the depth, because the score grows with every layer; "
+            "give max_sublayers or max_layers"
         )
     for op in space.ops:
         kind = OPS[op]
         if not kind.is_monotone:
-            return f"--algorithm exact: is not known to be right for op {op}; {_INSTEAD}"
+            return f"algorithm: the exact search does not know whether op {op} is monotone; {_INSTEAD}"
         if not set(kind.free_fields(space)) <= FREE_FIELDS:
-            return f"--algorithm exact: does not know all that may change in op {op}; {_INSTEAD}"
+            return f"algorithm: the exact search does not know all that may change in op {op}; {_INSTEAD}"
     for block in (block for one in (*space.seeds, *(() if seed is None else (seed,))) for block in one.blocks):
         if block.se is not None:
             return (
-                "--algorithm exact: the score does not see squeeze-and-excitation, so that the best network has none; "
+                "algorithm: the score does not see squeeze-and-excitation, so that the best network has none; "
                 f"take se out of the seeds or {_INSTEAD}"
             )
         if block.depth % OPS[block.op].units_per_sublayer:
-            return f"--algorithm exact: a seed has an odd number of units in a block; {_INSTEAD}"
+            return f"algorithm: the exact search takes no seed with an odd number of units in a block; {_INSTEAD}"
     return ""
 
 
@@ -225,7 +224,7 @@ def read_problem(
     for name in SUMS[:2]:
         limit = getattr(limits, name)
         if limit is not None and limit < 1:
-            raise UsageError(f"--max-{name}: {limit} is less than any network needs; raise it")
+            raise UsageError(f"max_{name}: {limit} is less than any network needs; raise it")
     problem = Problem(space, seed, limits, convention, norm, alpha)
     ends = problem.stem.depth + problem.head.depth
     least = max(1, len(problem.stages) - 1) * space.depth.min
@@ -235,19 +234,9 @@ def read_problem(
         ("layers", limits.layers, ends + layers),
     ):
         if limit is not None and limit < needed:
-            raise UsageError(f"--max-{name}: {limit} is less than the {needed} of the shallowest network of the space")
+            raise UsageError(f"max_{name}: {limit} is less than the {needed} of the shallowest network of the space")
     if problem.depths.steps.stop - 1 > MAX_SUBLAYERS or len(problem.depths.states) > MAX_STATES:
         raise UsageError(
-            f"--algorithm exact: takes limits of up to {MAX_SUBLAYERS} sub-layers; give a lower one or {_INSTEAD}"
+            f"max_sublayers: the exact search takes up to {MAX_SUBLAYERS} sub-layers; give less or {_INSTEAD}"
         )
     return problem
-
-
-def check_exact(space: object, limits: Limits, seed: ArchSpec | None = None) -> None:
-    """Refuses what `unsupported` gives a reason for.
-
-    Raises:
-        UsageError: the exact search cannot take the problem, with the reason and what to do.
-    """
-    if reason := unsupported(space, limits, seed):
-        raise UsageError(reason)

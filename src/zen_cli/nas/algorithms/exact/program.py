@@ -17,15 +17,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from .graph import Floats, Graph, Ints, Slot, slots
+from .prices import Prices
 from .problem import Problem
 from .tables import GainCost, SubLayer, head_table, stem_table, sublayer_tables
 
-Prices: TypeAlias = tuple[float, float]
 ROUNDING = 1e-9
 
 

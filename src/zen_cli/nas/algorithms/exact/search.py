@@ -5,22 +5,20 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ....errors import UsageError
-from ....metrics.terms import score_spec, spec_terms
+from ....metrics.terms import spec_terms
 from ....net.spec import ArchSpec
-from ...limits import Limits
-from ...space import BlockSpace, Genome, genome_of, to_spec
+from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .graph import Graph, make_graph
 from .paths import TooManyError, best_path, list_paths
 from .polish import Polisher
-from .prices import Descent, Plane
-from .problem import SUMS, Problem, read_problem
-from .program import ROUNDING, Prices, Program, Solution
+from .prices import Descent, Plane, Prices, first_prices, per_unit, room
+from .problem import SUMS, Problem
+from .program import ROUNDING, Program, Solution
 from .reduce import cut, prune
 
 COARSE = 1.25  # the widest width of a first cell over its narrowest
@@ -35,84 +33,6 @@ class Progress(NamedTuple):
     value: float | None
     bound: float
     gap: float
-
-
-class ExactResult(NamedTuple):
-    """What the search found and proved.
-
-    Attributes:
-        networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
-        values: their closed-form scores in nats.
-        bound: no network of the space within the limits exceeds it; always finite.
-        gap: bound over the best value, less one; infinite where no network was found.
-        iterations: dynamic programs solved.
-        stopped: why it ended: `optimal`, `gap`, `deadline`, or `branches` where nothing was left to divide.
-    """
-
-    networks: tuple[ArchSpec, ...]
-    values: tuple[float, ...]
-    bound: float
-    gap: float
-    iterations: int
-    stopped: str
-
-
-def solve(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    top: int = 1,
-    gap: float = 0.005,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> ExactResult:
-    """The best networks of a space within limits, with a bound that none exceeds.
-
-    Args:
-        space: a space of free blocks.
-        seed: its seed network: resolution, channels in, classes and strides.
-        limits: params and MACs as wanted, and a depth.
-        convention: of the score, `paper` or `zennas`.
-        norm: of the score, `frobenius` or `l1`.
-        alpha: size of the perturbation.
-        top: number of networks.
-        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
-        known: networks within the limits that are known already.
-        deadline: called between steps; the search stops when it returns True.
-        on_progress: called after every step.
-
-    Raises:
-        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
-    """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
-    return Search(problem, gap, known, deadline, on_progress).run(top)
-
-
-def upper_bound(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-) -> float:
-    """A score in nats that no network of the space within the limits exceeds; arguments and errors as for `solve`.
-
-    The better the known networks are, the less is left to search.
-    """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
-    search = Search(problem, 0.0, known, deadline, None)
-    with suppress(Stop):
-        search.prepare()
-    return search.bound
 
 
 @dataclass
@@ -147,6 +67,7 @@ class Search:
         self.polisher = Polisher(problem, check=self._check)
         self.iterations = 0
         self.tried: set[Genome] = set()
+        self.start = first_prices(problem.limits, max(state.layers for state in problem.depths.states))
         self.smallest = problem.space.smallest(problem.seed)
         for genome in (*map(genome_of, known), *self.smallest, genome_of(problem.seed)):
             self.polisher.weigh(genome)
@@ -164,8 +85,8 @@ class Search:
             return math.inf
         return max(0.0, self.bound - self.floor) / abs(self.floor)
 
-    def run(self, top: int) -> ExactResult:
-        """The whole search."""
+    def run(self) -> str:
+        """The whole search; returns why it ended."""
         stopped = "branches"
         try:
             root = self.prepare()
@@ -175,11 +96,11 @@ class Search:
             stopped = str(stop)
         if self.bound <= self.floor + ROUNDING:
             stopped = "optimal"
-        return self._result(top, stopped)
+        return stopped
 
     def prepare(self) -> Node | None:
         """The whole space without what cannot matter, cell by cell down to single widths; None if nothing is left."""
-        start, radius = self._start()
+        start, radius = self.start
         rough = Program(self.problem, make_graph(self.problem, COARSE, covering=False))
         descent, genomes = self._descend(rough, start, radius, rounds=25)
         known = self.floor
@@ -207,9 +128,9 @@ class Search:
 
     def _first_bound(self) -> float:
         """A bound within milliseconds: one cell for all widths, at the first prices."""
-        prices, _ = self._start()
+        prices, _ = self.start
         program = Program(self.problem, make_graph(self.problem, WHOLE, covering=True))
-        return program.solve(self._scaled(prices)).value + sum(prices)
+        return program.solve(per_unit(prices, self.problem.limits)).value + sum(prices)
 
     def _must_count_blocks(self, genomes: Iterable[Genome]) -> bool:
         """Whether the best paths have too many blocks, so that the depths have to count them from now on."""
@@ -283,9 +204,7 @@ class Search:
                 descent.value = -math.inf
                 break
             genome = best_path(solution)
-            params, macs, _, _ = self.polisher.weigh(genome).usage
-            slope = _room(params, limits.params), _room(macs, limits.macs)
-            plane = Plane(value - slope[0] * prices[0] - slope[1] * prices[1], slope)
+            plane = Plane.through(prices, value, room(self.polisher.weigh(genome).usage, limits))
             genomes.setdefault(plane, genome)
             descent.tell(prices, value, plane)
             if descent.value <= self.floor:
@@ -298,7 +217,7 @@ class Search:
     def _solve(self, program: Program, prices: Prices) -> Solution:
         self._check()
         self.iterations += 1
-        return program.solve(self._scaled(prices))
+        return program.solve(per_unit(prices, self.problem.limits))
 
     def _check(self) -> None:
         """Ends the search at the deadline."""
@@ -310,17 +229,6 @@ class Search:
         for genome in [one for one in genomes if one not in self.tried][:count]:
             self.tried.add(genome)
             self.polisher.polish(genome)
-
-    def _start(self) -> tuple[Prices, float]:
-        """Prices to start from, and how far the best ones may be from them, in nats for a whole limit."""
-        limits, layers = self.problem.limits, max(state.layers for state in self.problem.depths.states)
-        price = 0.1 * layers
-        return (price * (limits.params is not None), price * (limits.macs is not None)), 0.07 * layers
-
-    def _scaled(self, prices: Prices) -> Prices:
-        """Prices for a whole limit as prices for each parameter and multiply-add."""
-        limits = self.problem.limits
-        return prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)
 
     def _report(self) -> None:
         """Reports a step; ends the search where the gap is small enough."""
@@ -336,30 +244,5 @@ class Search:
         for name in SUMS:
             limit, found = getattr(self.problem.limits, name), min(getattr(total, name) for total in least)
             if limit is not None and found > limit:
-                return f"--max-{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
-        return "the limits: no network was found that keeps all of them at once; raise --max-params or --max-macs"
-
-    def _result(self, top: int, stopped: str) -> ExactResult:
-        problem = self.problem
-        rows: dict[str, tuple[float, ArchSpec]] = {}
-        for genome in self.polisher.ranking():
-            if len(rows) >= top:
-                break
-            spec = to_spec(genome, problem.seed)
-            if not problem.space.excludes(genome, problem.seed) and problem.limits.admits(spec_terms(spec).total):
-                score = score_spec(spec, convention=problem.convention, norm=problem.norm, alpha=problem.alpha)
-                rows.setdefault(spec.id, (score, spec))
-        ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
-        return ExactResult(
-            tuple(spec for _, spec in ranking),
-            tuple(score for score, _ in ranking),
-            self.bound,
-            self.gap,
-            self.iterations,
-            stopped,
-        )
-
-
-def _room(used: int, limit: int | None) -> float:
-    """The share of a limit that is left; negative where it is exceeded."""
-    return 0.0 if limit is None else 1 - used / limit
+                return f"max_{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
+        return "limits: no network was found that keeps all of them at once; raise max_params or max_macs"
