@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -200,6 +202,15 @@ def test_the_bound_of_few_blocks_is_below_what_more_blocks_reach() -> None:
     free = solve(space.model_copy(update={"max_blocks": 9}), seed, limits, gap=0.0)
     assert len(free.networks[0].blocks) > space.max_blocks
     assert upper_bound(space, seed, limits) < free.values[0] - 1e-6
+
+
+def test_a_space_of_few_shallow_blocks_is_solved_like_others() -> None:
+    fields = built_in("resnet").model_dump(by_alias=True, mode="json")
+    space = BlockSpace.model_validate_json(json.dumps({**fields, "depth": {"max": 3}, "max_blocks": 8}))
+    limits, checks = Limits(params=1_000_000, macs=150_000_000, sublayers=18), count()
+    result = solve(space, space.seed(32), limits, gap=0.005, deadline=lambda: next(checks) > 300)
+    check_result(result, space, limits, "paper", "frobenius")
+    assert (result.stopped, result.gap < 0.005) == ("gap", True)
 
 
 def test_a_zero_or_huge_limit_is_a_limit_like_others() -> None:

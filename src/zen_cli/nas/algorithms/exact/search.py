@@ -103,6 +103,8 @@ class Search:
         start, radius = self.start
         rough = Program(self.problem, make_graph(self.problem, COARSE, covering=False))
         descent, genomes = self._descend(rough, start, radius, rounds=25)
+        if self._must_count_blocks(genomes):
+            return self.prepare()
         known = self.floor
         self._polish(genomes, 3)
         if self.floor <= known:
@@ -114,6 +116,8 @@ class Search:
             solution = self._solve(Program(self.problem, graph), descent.best)
             self.bound = min(self.bound, max(self.floor, solution.value + sum(descent.best)))
             self._report()
+            if self._must_count_blocks([best_path(solution)]):
+                return self.prepare()
             pruned = prune(solution, self.floor - sum(descent.best))
             if pruned is None:
                 return None
