@@ -35,6 +35,7 @@ class Measurement(NamedTuple):
 
 
 ClosedForm: TypeAlias = Callable[[NetworkTerms, ScoreSettings], float]
+Details: TypeAlias = Callable[[NetworkTerms], Mapping[str, Setting]]
 Measure: TypeAlias = Callable[[Network, ScoreSettings], Measurement]
 OnDraw: TypeAlias = Callable[[int], None]
 
@@ -63,6 +64,7 @@ class Metric:
         unit: of the value, such as `nats`; empty for a plain number.
         measured_with: the settings that the measured form uses.
         measure_all: the measured form for many networks at once, in order, where that is faster than one by one.
+        details: what a record holds beside the closed form's value, flat; None for nothing.
         is_additive: whether the closed form is a sum over blocks, the field of `Terms` of the same name.
     """
 
@@ -77,6 +79,7 @@ class Metric:
     measured_with: tuple[str, ...] = DRAWN
     measure_all: MeasureAll | None = None
     is_additive: bool = False
+    details: Details | None = None
 
     def __post_init__(self) -> None:
         if self.closed_form is None and self.measure is None and self.measure_all is None:
@@ -178,8 +181,10 @@ class Metric:
 
     def _one(self, network: Network, settings: ScoreSettings) -> Measurement:
         if self.estimator(settings.estimator) == "mean-field":
-            value = self.value_of(spec_terms(require_spec(network, self.name), settings.convention), settings)
-            return Measurement(value, None, {name: getattr(settings, name) for name in self.settings})
+            terms = spec_terms(require_spec(network, self.name), settings.convention)
+            used = {name: getattr(settings, name) for name in self.settings}
+            extra = self.details(terms) if self.details is not None else {}
+            return Measurement(self.value_of(terms, settings), None, {**used, **extra})
         assert self.measure is not None  # or it would have no such estimator
         return self.measure(network, settings)
 

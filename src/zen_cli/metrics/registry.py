@@ -48,6 +48,7 @@ class _Entry(NamedTuple):
 # fmt: off
 BUILT_IN = {
     "zen": _Entry("higher", "nats", "the Zen-score's own closed form", "arXiv 2102.01063", ZEN, ENGINE),
+    "even": _Entry("higher", "nats", "evenness of MACs over units and resolutions", "docs/evidence.md", ()),
     "balanced": _Entry("higher", "nats", "log of depth + mean log gain + mean log map", "docs/proxies.md", ZEN[:1]),
     "entropy": _Entry("higher", "nats^2", "entropy bound of the last feature map", "DeepMAD, arXiv 2303.02165", ()),
     "entropy_stages": _Entry("higher", "nats^2", "the same summed over resolutions, last x8", "DeepMAD", ()),
@@ -148,7 +149,8 @@ def _built_in(name: str) -> Metric:
     if is_additive:
         forms["closed_form"] = lambda terms, _: getattr(terms.total, name)
     elif closed is not None:
-        forms["closed_form"] = _code_of(name).closed_form
+        code = _code_of(name)
+        forms |= {"closed_form": code.closed_form, "details": getattr(code, "details", None)}
     if measured is not None:
 
         def measure_all(*given: Any, **more: Any) -> Iterator[Measurement | RunError]:

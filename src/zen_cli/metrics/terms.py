@@ -60,12 +60,17 @@ class StageTerms(NamedTuple):
 
 
 class NetworkTerms(NamedTuple):
-    """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages."""
+    """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages.
+
+    genes, image: its blocks, and channels and side of the image, for a metric that is no function of these sums.
+    """
 
     total: Terms
     width: int
     side: int
     stages: tuple[StageTerms, ...]
+    genes: tuple[Gene, ...]
+    image: tuple[int, int]
 
     def zen(self, norm: str, alpha: float) -> float:
         """The closed form of the Zen-score in nats; arguments as for `score_and_count`."""
@@ -110,7 +115,7 @@ def network_terms(
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
     rows, width, last_side = block_rows(genes, in_width, side, convention, block_terms)
     total = add_columns(columns_of([*rows, head_terms(width, num_classes)]))
-    return NetworkTerms(total, width, last_side, stages_of(genes, rows, in_width, side))
+    return NetworkTerms(total, width, last_side, stages_of(genes, rows, in_width, side), tuple(genes), (in_width, side))
 
 
 def block_rows(

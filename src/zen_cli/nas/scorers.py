@@ -72,7 +72,8 @@ class Ledger:
         total = add_columns(columns)
         if limits is not None and limits.depth_width_ratio is not None and not limits.admits(total):
             return None
-        return NetworkTerms(total, width, side, stages_of(genes, rows[:-1], *self._input) if stages else ())
+        ends = stages_of(genes, rows[:-1], *self._input) if stages else ()
+        return NetworkTerms(total, width, side, ends, genes, self._input)
 
 
 class ClosedFormScorer:
