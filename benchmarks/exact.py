@@ -77,12 +77,18 @@ class Task(NamedTuple):
 
 
 TASKS = (
-    Task("CIFAR 0.5M", "resnet", 32, Limits(params=550_000, macs=140_000_000, sublayers=16), CIFAR_05M),
-    Task("CIFAR 1M", "resnet", 32, Limits(params=1_050_000, macs=160_000_000, sublayers=18), CIFAR_1M),
-    Task("CIFAR 2M", "resnet", 32, Limits(params=2_000_000, sublayers=18), ""),
-    Task("ImageNet 400M", "mobile", 224, Limits(params=5_700_000, macs=400_300_000, sublayers=14), IMAGENET_400M),
-    Task("ImageNet 600M", "mobile", 224, Limits(params=7_130_000, macs=600_000_000, sublayers=14), IMAGENET_600M),
-    Task("ImageNet 900M", "mobile", 224, Limits(params=13_300_000, macs=910_000_000, sublayers=16), IMAGENET_900M),
+    Task("CIFAR 0.5M", "zennet-resnet", 32, Limits(params=550_000, macs=140_000_000, sublayers=16), CIFAR_05M),
+    Task("CIFAR 1M", "zennet-resnet", 32, Limits(params=1_050_000, macs=160_000_000, sublayers=18), CIFAR_1M),
+    Task("CIFAR 2M", "zennet-resnet", 32, Limits(params=2_000_000, sublayers=18), ""),
+    Task(
+        "ImageNet 400M", "zennet-mobile", 224, Limits(params=5_700_000, macs=400_300_000, sublayers=14), IMAGENET_400M
+    ),
+    Task(
+        "ImageNet 600M", "zennet-mobile", 224, Limits(params=7_130_000, macs=600_000_000, sublayers=14), IMAGENET_600M
+    ),
+    Task(
+        "ImageNet 900M", "zennet-mobile", 224, Limits(params=13_300_000, macs=910_000_000, sublayers=16), IMAGENET_900M
+    ),
 )
 
 
@@ -140,7 +146,7 @@ def table(gaps: list[float], seconds: float) -> list[str]:
 
 def draw(norm: str, evolution: Path | None) -> None:
     """The figure: bound, exact, evolution and published networks over parameters, on the CIFAR problem."""
-    space = built_in("resnet")
+    space = built_in("zennet-resnet")
     budgets = [round(200_000 * 2 ** (step / 3)) for step in range(13)]
     bound, exact = [], []
     for params in budgets:
@@ -148,7 +154,7 @@ def draw(norm: str, evolution: Path | None) -> None:
         print(f"{params:,} params: {result.values[0]:.2f} of {result.bound:.2f} in {taken:.1f} s", flush=True)
         bound.append((params / 1e6, result.bound))
         exact.append((result.networks[0].cost.params / 1e6, result.values[0]))
-    published = [task.read_published() for task in TASKS if task.space == "resnet"]
+    published = [task.read_published() for task in TASKS if task.space == "zennet-resnet"]
     series = [
         Series("bound: nothing exceeds it", bound, "line"),
         Series("exact search", exact, "dot"),

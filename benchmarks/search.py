@@ -54,14 +54,14 @@ class Problem(NamedTuple):
 PROBLEMS = (
     Problem(
         "CIFAR 1M",
-        {"space": "resnet", "resolution": 32, "num_classes": 100, "max_params": "1.05M", "max_macs": "160M"}
+        {"space": "zennet-resnet", "resolution": 32, "num_classes": 100, "max_params": "1.05M", "max_macs": "160M"}
         | {"max_sublayers": "18", "norm": "l1"},
         192.1,
         201.94,
     ),
     Problem(
         "ImageNet 400M",
-        {"space": "mobile", "resolution": 224, "num_classes": 1000, "max_params": "5.7M", "max_macs": "400.3M"}
+        {"space": "zennet-mobile", "resolution": 224, "num_classes": 1000, "max_params": "5.7M", "max_macs": "400.3M"}
         | {"max_sublayers": "14", "norm": "l1"},
         144.5,
         147.49,

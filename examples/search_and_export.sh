@@ -7,7 +7,7 @@ set -euo pipefail
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-zen search --space resnet --resolution 32 --num-classes 10 --max-params 300k --max-sublayers 12 \
+zen search --space zennet-resnet --resolution 32 --num-classes 10 --max-params 300k --max-sublayers 12 \
     --budget 10kevals --verify 0 --top 5 --format jsonl |
     tee "$out/candidates.jsonl" |
     jq -cs 'min_by(.cost.macs)' |

@@ -110,7 +110,16 @@ def search(options: argparse.Namespace) -> Path:
     path: Path = options.out / f"found-{options.max_params}-{options.max_macs}-seed{options.seed}.json"
     if not path.exists():
         limits = ["--max-params", options.max_params, "--max-macs", options.max_macs, "--max-sublayers", "8"]
-        words = ["search", "--space", "resnet", "--resolution", str(SIDE), "--num-classes", str(CLASSES), *limits]
+        words = [
+            "search",
+            "--space",
+            "zennet-resnet",
+            "--resolution",
+            str(SIDE),
+            "--num-classes",
+            str(CLASSES),
+            *limits,
+        ]
         words += ["--budget", "20000evals", "--verify", "0", "--top", "1", "--format", "jsonl"]
         part = path.with_suffix(".part")
         part.write_bytes(zen(*words, "--seed", str(options.seed)))

@@ -89,7 +89,7 @@ def random_genome(space: BlockSpace, seed: ArchSpec, rng: Random, steps: int) ->
     return genome
 
 
-@pytest.mark.parametrize("name", ["resnet", "mobile"])
+@pytest.mark.parametrize("name", ["zennet-resnet", "zennet-mobile"])
 @pytest.mark.parametrize(("convention", "norm"), [("paper", "l1"), ("zennas", "frobenius")])
 def test_no_random_member_exceeds_the_bound_of_its_own_budgets(name: str, convention: str, norm: str) -> None:
     space = built_in(name)
@@ -112,7 +112,7 @@ def test_no_random_member_exceeds_the_bound_of_its_own_budgets(name: str, conven
 def test_published_networks_keep_the_bound_of_their_own_budgets(norm: str, published: list[dict[str, Any]]) -> None:
     for row in [row for row in published if row["name"] in ("zennet-1.0M", "zennet-400M-se")]:
         spec = parse_plainnet(row["structure"], resolution=row["resolution"], num_classes=row["num_classes"])
-        space = built_in("resnet" if row["resolution"] == 32 else "mobile")
+        space = built_in("zennet-resnet" if row["resolution"] == 32 else "zennet-mobile")
         assert space.excludes(genome_of(spec), space.seed(spec.resolution)) == ""
         total = spec.cost
         limits = Limits(params=total.params, macs=total.macs, sublayers=total.sublayers)
@@ -135,7 +135,7 @@ def test_the_bound_does_not_fall_when_a_budget_grows(name: str) -> None:
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    space = built_in("resnet")
+    space = built_in("zennet-resnet")
     limits = Limits(params=100_000, macs=10_000_000, sublayers=7)
     first, second = (solve(space, space.seed(32), limits, top=4, gap=0.002) for _ in range(2))
     assert first == second
@@ -150,7 +150,7 @@ def test_known_networks_are_never_lost() -> None:
 
 
 def test_a_deadline_ends_the_search_with_a_valid_bound() -> None:
-    space, seed = built_in("mobile"), built_in("mobile").seed(32)
+    space, seed = built_in("zennet-mobile"), built_in("zennet-mobile").seed(32)
     limits = Limits(params=300_000, macs=30_000_000, sublayers=8)
     asked: list[Progress] = []
     final = solve(space, seed, limits, gap=0.002)

@@ -113,11 +113,18 @@ def test_an_attack_in_a_record_is_only_text() -> None:
 def test_the_docstring_tells_cost_score_and_search() -> None:
     record = {
         "zen": {"value": 193.1, "std_error": 0.4, "estimator": "monte-carlo", "convention": "paper", "draws": 4},
-        "search": {"space": "resnet", "algorithm": "evolution", "budgets": {"params": 1_000_000}, "seed": 3},
+        "search": {"space": "zennet-resnet", "algorithm": "evolution", "budgets": {"params": 1_000_000}, "seed": 3},
     }
     text = ast.get_docstring(ast.parse(Network(PLAIN, record).source)) or ""
     total = PLAIN.cost
-    for words in (f"{total.params:,}", f"{total.macs:,}", PLAIN.id, "193.10 +- 0.40 nats", "space resnet", "1,000,000"):
+    for words in (
+        f"{total.params:,}",
+        f"{total.macs:,}",
+        PLAIN.id,
+        "193.10 +- 0.40 nats",
+        "space zennet-resnet",
+        "1,000,000",
+    ):
         assert words in text
 
 

@@ -12,7 +12,7 @@ from zen_cli.nas.space.genes import genome_of
 STEPS = 4000
 
 
-@pytest.fixture(params=["resnet", "mobile"])
+@pytest.fixture(params=["resnet", "mobile", "zennet-resnet", "zennet-mobile"])
 def walk(request: pytest.FixtureRequest) -> list[tuple[Genome, Genome]]:
     """Pairs of a deep member and a neighbour of it."""
     space = load_space(request.param)

@@ -26,7 +26,7 @@ from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
 
 
-def wanted(space: str = "resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:
+def wanted(space: str = "zennet-resnet", evaluations: int = 3000, **more: Any) -> SearchSettings:
     """Settings of a small search."""
     defaults = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0, "top": 5}
     exact = more.get("algorithm") == "exact"  # which counts no evaluations
@@ -40,7 +40,7 @@ def found(settings: SearchSettings) -> list[tuple[str, float]]:
 
 # Whole searches.
 
-SPACES = st.sampled_from(["resnet", "mobile", "regnet"])
+SPACES = st.sampled_from(["resnet", "mobile", "regnet", "zennet-resnet", "zennet-mobile"])
 
 
 def reference_ratio(spec: ArchSpec) -> float:
@@ -118,7 +118,7 @@ def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
         assert build(best).eval()(torch.zeros(1, 3, resolution, resolution)).shape == (1, 7)
 
 
-@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+@pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])
 def test_the_population_holds_no_network_twice(space: str) -> None:
     seen: list[list[str]] = []
 
@@ -132,7 +132,7 @@ def test_the_population_holds_no_network_twice(space: str) -> None:
         assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+@pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])
 def test_the_same_seed_finds_the_same_and_longer_searches_are_no_worse(space: str) -> None:
     more = {"max_sublayers": "30"}
     assert found(wanted(space, **more)) == found(wanted(space, **more))
@@ -185,7 +185,7 @@ def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: 
         ({"max_depth_width_ratio": 1e-6}, ["--max-depth-width-ratio"]),
     ],
 )
-@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+@pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])
 def test_an_impossible_budget_is_named_with_the_smallest_value(
     space: str, more: dict[str, Any], words: Sequence[str]
 ) -> None:
@@ -199,7 +199,7 @@ def test_an_impossible_budget_is_named_with_the_smallest_value(
 
 
 def test_the_smallest_value_that_it_names_can_be_had() -> None:
-    for space in ("resnet", "mobile"):
+    for space in ("zennet-resnet", "zennet-mobile"):
         with pytest.raises(SpecError) as caught:
             search(wanted(space, max_params="1k"))
         least = float(str(caught.value).split("found is ")[1])
@@ -209,11 +209,11 @@ def test_the_smallest_value_that_it_names_can_be_had() -> None:
 
 def test_budgets_that_contradict_each_other_name_the_one_that_breaks() -> None:
     with pytest.raises(SpecError, match=r"--max-(params|depth-width-ratio)"):
-        search(wanted("resnet", max_params="14k", max_depth_width_ratio=0.05))
+        search(wanted("zennet-resnet", max_params="14k", max_depth_width_ratio=0.05))
 
 
 def test_a_map_too_small_for_the_space_is_an_error_at_once() -> None:
-    for space, message in (("resnet", "1 x 1 map"), ("regnet", "2 is too small for 3 halvings")):
+    for space, message in (("zennet-resnet", "1 x 1 map"), ("regnet", "2 is too small for 3 halvings")):
         with pytest.raises(SpecError, match=message):
             search(wanted(space, 10**9, resolution=2, max_sublayers="30"))
 
@@ -406,7 +406,7 @@ def test_exact_refuses_what_it_cannot_do() -> None:
 
 
 def test_the_start_is_within_the_limits_even_at_their_edge() -> None:
-    settings = wanted("resnet", max_params="14k", max_sublayers="6")
+    settings = wanted("zennet-resnet", max_params="14k", max_sublayers="6")
     ledger, random = Ledger(settings.space, settings.seed_network(), "paper"), Random(0)
     genome = find_start(ledger, settings.limits, lambda genome: settings.space.neighbour(genome, random))
     assert keeps(ledger.spec(genome), settings.limits)

@@ -143,7 +143,7 @@ def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) ->
 def subprocess_space() -> str:
     from zen_cli.nas.space import load_space
 
-    return load_space("resnet").model_dump_json(by_alias=True)
+    return load_space("zennet-resnet").model_dump_json(by_alias=True)
 
 
 def test_the_answer_is_score_records_best_first_that_zen_score_reads(zen: Zen) -> None:
@@ -158,7 +158,7 @@ def test_the_answer_is_score_records_best_first_that_zen_score_reads(zen: Zen) -
         assert row["cost"]["params"] <= 200_000
         assert row["cost"]["sublayers"] <= 10
         assert row["search"] == {
-            "space": "resnet",
+            "space": "zennet-resnet",
             "algorithm": "evolution",
             "estimator": "mean-field",
             "budgets": {"params": 200_000, "sublayers": 10, "evaluations": 2000},
@@ -181,7 +181,7 @@ def test_the_same_seed_is_the_same_bytes(zen: Zen) -> None:
 
 
 def test_no_two_networks_of_an_answer_are_the_same_layers_in_other_blocks(zen: Zen) -> None:
-    words = ["--space", "mobile", "--resolution", "64", "--max-macs", "40M", "--max-sublayers", "12"]
+    words = ["--space", "zennet-mobile", "--resolution", "64", "--max-macs", "40M", "--max-sublayers", "12"]
     rows = zen("search", *words, "--budget", "60kevals", "--verify", "0", "--top", "12").rows
     layers = {(parse_spec(row["arch"]).chain, row["cost"]["params"], row["cost"]["macs"]) for row in rows}
     assert len(layers) == len(rows) == 12
@@ -202,7 +202,9 @@ def test_a_closed_pipe_ends_it_quietly(zen: Zen) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["--space", "mobile"], ["--space", "regnet", "--max-sublayers", "30"], ["--out", "run"]], ids=" ".join
+    "more",
+    [[], ["--space", "zennet-mobile"], ["--space", "regnet", "--max-sublayers", "30"], ["--out", "run"]],
+    ids=" ".join,
 )
 def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]) -> None:
     script = (

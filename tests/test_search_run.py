@@ -139,7 +139,7 @@ def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: byte
         (["--seed", "1"], ["--seed", "0", "1"]),
         (["--max-params", "1M"], ["--max-params", "200000", "1000000"]),
         (["--max-layers", "30"], ["--max-layers"]),
-        (["--space", "mobile"], ["--space", "resnet", "mobile"]),
+        (["--space", "zennet-mobile"], ["--space", "zennet-resnet", "zennet-mobile"]),
         (["--resolution", "32"], ["--resolution", "16", "32"]),
         (["--population", "100"], ["--population", "512", "100"]),
         (["--lineages", "8"], ["--lineages"]),
@@ -156,7 +156,7 @@ def test_what_would_change_the_search_is_refused(half: Path, words: list[str], n
 
 
 def test_the_same_settings_written_again_are_no_change(half: Path) -> None:
-    done = run(half.parent, "--resume", "run", *PROBLEM, "--seed", "0", "--space", "resnet", "--top", "2")
+    done = run(half.parent, "--resume", "run", *PROBLEM, "--seed", "0", "--space", "zennet-resnet", "--top", "2")
     assert done.code == 0, done.err
     assert done.out == "".join((half / "results.jsonl").read_text().splitlines(keepends=True)[:2])
 

@@ -81,7 +81,7 @@ def walk(name: str, resolution: int, seed: int, steps: int) -> list[Any]:
 
 
 names = pytest.mark.parametrize("name", [*BUILTIN, "odd"])
-block_names = pytest.mark.parametrize("name", ["resnet", "mobile", "odd"])
+block_names = pytest.mark.parametrize("name", ["resnet", "mobile", "zennet-resnet", "zennet-mobile", "odd"])
 resolutions = st.sampled_from([32, 224])
 
 
@@ -167,7 +167,7 @@ def test_every_block_can_change_and_only_fixed_ones_cannot(name: str) -> None:
 
 
 def test_blocks_kinds_and_values_are_drawn_evenly() -> None:
-    space, random = blocks_space("mobile"), Random(1)
+    space, random = blocks_space("zennet-mobile"), Random(1)
     genome = genome_of(space.seed(32))
     index = 2
     draws = 60_000
@@ -195,7 +195,7 @@ def test_blocks_kinds_and_values_are_drawn_evenly() -> None:
 
 def test_widths_go_as_far_as_the_space_says() -> None:
     """No hidden limit: a walk that always takes the wider one ends at the space's bound."""
-    space, random = blocks_space("resnet"), Random(0)
+    space, random = blocks_space("zennet-resnet"), Random(0)
     genome: Genome = genome_of(space.seed(32))
     for _ in range(3000):
         other = space.mutate(genome, random)
@@ -204,7 +204,7 @@ def test_widths_go_as_far_as_the_space_says() -> None:
 
 
 def test_a_deep_block_splits() -> None:
-    space, random = blocks_space("resnet"), Random(0)
+    space, random = blocks_space("zennet-resnet"), Random(0)
     genome = genome_of(space.seed(32))
     for _ in range(3000):
         genome = space.mutate(genome, random)
@@ -231,7 +231,7 @@ def test_built_in_spaces_load_and_their_documents_read_back(name: str) -> None:
 
 
 def test_the_seed_follows_the_resolution() -> None:
-    space = blocks_space("mobile")
+    space = blocks_space("zennet-mobile")
     assert [space.seed(side).resolution for side in (16, 32, 64, 112, 224, 448)] == [32, 32, 32, 224, 224, 224]
 
 
@@ -422,7 +422,7 @@ def test_files_that_are_no_spaces(tmp_path: Path) -> None:
 
 
 def test_a_network_outside_is_told_why() -> None:
-    space = blocks_space("resnet")
+    space = blocks_space("zennet-resnet")
     rows = space.seed(32).to_dict()
     for change, reason in (
         ({"kernel": 9}, "kernel"),

@@ -35,7 +35,7 @@ def search(evaluations: int, **more: Any) -> tuple[SearchSettings, list[Moment]]
     return settings, moments
 
 
-@pytest.mark.parametrize("space", ["resnet", "mobile", "regnet"])
+@pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])
 def test_the_view_fits_and_shows_every_limit_and_budget(space: str) -> None:
     limits = {"max_params": "300k", "max_macs": "30M", "max_sublayers": "20"}
     settings, moments = search(3000, space=space, **limits)

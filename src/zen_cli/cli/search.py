@@ -30,9 +30,17 @@ def search(
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="resnet|mobile|regnet|FILE",
-            help="Where to search: a built-in space or a JSON file (default: resnet).",
-            autocompletion=opt.choices("resnet", "mobile", "regnet"),
+            metavar="mobile|resnet|regnet|FILE",
+            help="Where to search: a built-in space or a JSON file (default: zennet-resnet).",
+            autocompletion=opt.choices("mobile", "resnet", "regnet", "zennet-mobile", "zennet-resnet"),
+        ),
+    ] = None,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|default",
+            help="Design rules of the space: none, or the default ones (default: what the space says).",
+            autocompletion=opt.choices("none", "default"),
         ),
     ] = None,
     preset: Annotated[
@@ -171,6 +179,7 @@ def search(
 
     request = Request(
         space=space,
+        rules=rules,
         preset=preset,
         resolution=resolution,
         num_classes=num_classes,
@@ -215,6 +224,13 @@ def search(
         if check:
             _check_space(settings)
             return
+        if preset is not None and settings.space.rules is None and not quiet:
+            other = "resnet" if "resnet" in settings.space.name else "mobile"
+            opt.report(
+                f"{preset} is the published problem, in a space without design rules; "
+                f"--preset {preset} --space {other} searches with them",
+                0,
+            )
         if out is not None:
             from ..nas.rundir import RunDirectory
 
@@ -248,4 +264,7 @@ def _check_space(settings: SearchSettings) -> None:
     from ..ui.terminal import say
 
     print_members(settings, random_members(settings, 5))
+    rules = settings.space.rules
+    for line in ["no design rules"] if rules is None else rules.lines():
+        say(line)
     say(f"the space {settings.space.name} is sound")

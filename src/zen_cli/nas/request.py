@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 from ..metrics.settings import ScoreSettings, check_settings
 from ..units import parse_count, parse_share
 from .algorithms import find_algorithm
@@ -14,7 +14,7 @@ from .budget import Budget, parse_budget
 from .limits import Limits
 from .presets import find_preset
 from .settings import BATCH_LINEAGES, CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_VERIFY, SearchSettings
-from .space import load_space
+from .space import load_space, parse_space
 
 _SCORE_OPTIONS = (
     "estimator",
@@ -30,10 +30,14 @@ _SCORE_OPTIONS = (
 )
 
 
+RULES = ("default", "none")
+
+
 class Request(NamedTuple):
     """The options of `zen search` as they were written; None and () for those that were not."""
 
     space: str | None = None
+    rules: str | None = None
     preset: str | None = None
     resolution: int | None = None
     num_classes: int | None = None
@@ -87,13 +91,15 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         base = {name: getattr(stored, name) for name in SearchSettings.model_fields if name != "schema_"}
     named = request.space or (preset.space if preset is not None and stored is None else None)
     if named is not None or base["space_document"] is None:
-        space = load_space(named or "resnet")
+        space = load_space(named or "zennet-resnet")
         base["space_document"] = space.to_dict()
         if preset is None and stored is None and (network := space.made_for()):
             base |= {"resolution": network.resolution, "num_classes": network.num_classes}
     if preset is not None and stored is not None:
         base |= {"resolution": preset.resolution, "num_classes": preset.num_classes, "limits": preset.limits}
         base["space_document"] = load_space(preset.space).to_dict()
+    if request.rules is not None:
+        base["space_document"] = _with_rules(base["space_document"], request.rules)
     for name in ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "top"):
         value = getattr(request, name)
         if value is not None:
@@ -128,6 +134,13 @@ def check_request(request: Request, stored: SearchSettings | None = None) -> Sea
         raise UsageError(f"lineages: {settings.lineages} propose more at once than the budget of {most}; use fewer")
     settings.seed_network()
     return settings
+
+
+def _with_rules(document: dict[str, Any], word: str) -> dict[str, Any]:
+    """The document of a space with the default rules, or with none."""
+    if word not in RULES:
+        raise UsageError(f"rules: unknown {word!r}; {nearest(word, RULES)}")
+    return parse_space({**document, "rules": None if word == "none" else {}}).to_dict()
 
 
 def _limits(request: Request, base: Limits) -> Limits:

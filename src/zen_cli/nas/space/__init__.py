@@ -12,6 +12,7 @@ from .load import BUILTIN, load_space, parse_space
 from .protocol import Space
 from .ranges import DepthRange, WidthRange
 from .regnet import RegNetSpace
+from .rules import Rules
 
 __all__ = [
     "BUILTIN",
@@ -21,6 +22,7 @@ __all__ = [
     "Genome",
     "RegNetGenome",
     "RegNetSpace",
+    "Rules",
     "Space",
     "WidthRange",
     "genome_of",

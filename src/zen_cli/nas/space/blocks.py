@@ -17,6 +17,7 @@ from ...net.validation import show
 from .genes import Genome, genome_of
 from .moves import BlockMoves
 from .ranges import DepthRange, WidthRange, repeated
+from .rules import Rules
 
 Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31)]
 
@@ -55,6 +56,7 @@ class BlockSpace(BaseModel):
     depth: DepthRange = DepthRange()
     split_at: int | None = Field(default=6, ge=4, le=1000)
     max_blocks: int = Field(default=32, ge=3, le=200)
+    rules: Rules | None = Field(default=None, description="design rules that every member keeps; null: none")
 
     @model_validator(mode="after")
     def _check(self) -> BlockSpace:
@@ -67,6 +69,10 @@ class BlockSpace(BaseModel):
                 raise ValueError(f"ops: {show(op)} is not known; use {', '.join(known)}")
             if reason := OPS[op].check_space(self):
                 raise ValueError(reason)
+        if self.rules is not None:
+            for op in self.ops:
+                if not self.rules.kernels(OPS[op], self.kernels):
+                    raise ValueError(f"kernels: the rules leave none of {self.kernels} for {op}; add 3")
         for kernel in self.kernels:
             if kernel % 2 == 0:
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
@@ -142,7 +148,7 @@ class BlockSpace(BaseModel):
         model = genome_of(seed)
         if [gene.stride for gene in genome if gene.stride > 1] != [gene.stride for gene in model if gene.stride > 1]:
             return "blocks: the strides are not those of the seed network"
-        for index, span, own in ((0, self.stem_width, model[0]), (-1, self.head_width, model[-1])):
+        for index, span, own in ((0, self.stem_span, model[0]), (-1, self.head_span, model[-1])):
             gene = genome[index]
             place = f"blocks[{index % len(genome)}]"
             if gene._replace(width=0) != own._replace(width=0):
@@ -153,6 +159,10 @@ class BlockSpace(BaseModel):
             reason = self._excludes_gene(gene)
             if reason:
                 return f"blocks[{index}].{reason}"
+        if self.rules is not None and (place := self.rules.narrower(gene.width for gene in genome[1:-1])) is not None:
+            return (
+                f"blocks[{place + 1}].width: is less than that of the block before it, against the rule never_narrower"
+            )
         return ""
 
     def _excludes_gene(self, gene: Gene) -> str:
@@ -168,7 +178,17 @@ class BlockSpace(BaseModel):
             return f"depth: {gene.depth} is odd; {gene.op} units come in pairs here"
         if not self.depth.min <= gene.sublayers <= self.depth.max:
             return f"depth: {gene.sublayers} sub-layers are not allowed"
-        return ""
+        return "" if self.rules is None else self.rules.broken_by_block(gene, self.kernels)
+
+    @property
+    def stem_span(self) -> WidthRange | None:
+        """Widths of the stem; None where it is fixed, by the space or by its rules."""
+        return None if self.rules is not None and self.rules.fixed_ends else self.stem_width
+
+    @property
+    def head_span(self) -> WidthRange | None:
+        """Widths of the head; None where it is fixed, by the space or by its rules."""
+        return None if self.rules is not None and self.rules.fixed_ends else self.head_width
 
     @cached_property
     def _moves(self) -> BlockMoves:
@@ -176,9 +196,9 @@ class BlockSpace(BaseModel):
 
     def _least(self, gene: Gene, op: str, index: int, count: int) -> Gene:
         if not gene.kind.is_searchable:
-            span = self.stem_width if index == 0 else self.head_width if index == count - 1 else None
+            span = self.stem_span if index == 0 else self.head_span if index == count - 1 else None
             return gene if span is None else gene._replace(width=span.min)
         least = OPS[op].converted(gene, self, min(self.expansions, default=0)).with_sublayers(self.depth.min)
         mid = OPS[op].mid_span(self).min if OPS[op].has_mid else 0
         least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid)
-        return self._moves.regroup(least)
+        return self._moves.fit(self._moves.regroup(least))

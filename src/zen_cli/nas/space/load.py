@@ -16,7 +16,7 @@ from .protocol import Space
 from .regnet import RegNetSpace
 
 SCHEMA = "zen-space/1"
-BUILTIN = ("resnet", "mobile", "regnet")
+BUILTIN = ("mobile", "resnet", "regnet", "zennet-mobile", "zennet-resnet")
 MAX_BYTES = 8 * 2**20
 _KINDS: dict[str, type[BlockSpace] | type[RegNetSpace]] = {"blocks": BlockSpace, "regnet": RegNetSpace}
 _FOLDER = Path(__file__).parent / "builtin"

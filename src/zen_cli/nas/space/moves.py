@@ -11,6 +11,7 @@ from ...net.ops import OPS, Gene, SearchBounds, Span
 from ...net.spec import MAX_UNITS
 from .genes import Genome
 from .ranges import DepthRange, WidthRange
+from .rules import Rules
 
 T = TypeVar("T")
 Change: TypeAlias = Callable[[Gene, Random], tuple[Gene, ...]]
@@ -25,11 +26,11 @@ class FreeBlocks(SearchBounds, Protocol):
         """Ops of blocks between stem and head."""
 
     @property
-    def stem_width(self) -> WidthRange | None:
+    def stem_span(self) -> WidthRange | None:
         """Widths of the stem; None where it is fixed."""
 
     @property
-    def head_width(self) -> WidthRange | None:
+    def head_span(self) -> WidthRange | None:
         """Widths of the head; None where it is fixed."""
 
     @property
@@ -44,6 +45,10 @@ class FreeBlocks(SearchBounds, Protocol):
     def max_blocks(self) -> int:
         """Blocks of a member, stem and head included."""
 
+    @property
+    def rules(self) -> Rules | None:
+        """Design rules that every member keeps."""
+
 
 class BlockMoves:
     """The moves of one space: each leads from a member to a member, maybe the same one."""
@@ -52,6 +57,12 @@ class BlockMoves:
         self._space = space
         units = max(OPS[op].units_per_sublayer for op in space.ops)
         self._may_be_too_deep = space.max_blocks * space.depth.max * units > MAX_UNITS // 2  # half is for stem and head
+        self._rules = space.rules
+        self._stem, self._head = space.stem_span, space.head_span
+        self._kernels = {
+            op: space.kernels if space.rules is None else space.rules.kernels(OPS[op], space.kernels)
+            for op in space.ops
+        }
         self._changes: dict[str, tuple[Change, ...]] = {op: self._changes_of(op) for op in space.ops}
 
     def neighbour(self, genome: Genome, rng: Random) -> Genome:
@@ -74,19 +85,22 @@ class BlockMoves:
     def mutate(self, genome: Genome, rng: Random) -> Genome:
         """One block changed in one way, drawn evenly over blocks, kinds of change and values."""
         space = self._space
-        first = 0 if space.stem_width is not None else 1
-        last = len(genome) if space.head_width is not None else len(genome) - 1
+        first = 0 if self._stem is not None else 1
+        last = len(genome) if self._head is not None else len(genome) - 1
         index = first + int(rng.random() * (last - first))
         gene = genome[index]
         if not gene.kind.is_searchable:
-            span = space.stem_width if index == 0 else space.head_width
+            span = self._stem if index == 0 else self._head
             changed: tuple[Gene, ...] = (gene._replace(width=_step(span, gene.width, rng)),)
         else:
             changes = self._changes[gene.op]
             changed = changes[int(rng.random() * len(changes))](gene, rng)
         if not 3 <= len(genome) - 1 + len(changed) <= space.max_blocks:
             return genome
-        return self._unless_too_deep((*genome[:index], *changed, *genome[index + 1 :]), genome)
+        changed_genome = (*genome[:index], *changed, *genome[index + 1 :])
+        if self._rules is not None:
+            changed_genome = self._ruled(genome, changed_genome, index)
+        return self._unless_too_deep(changed_genome, genome)
 
     def _unless_too_deep(self, changed: Genome, genome: Genome) -> Genome:
         """The changed genome, or the one before where a spec cannot hold so many units."""
@@ -94,11 +108,44 @@ class BlockMoves:
             return genome
         return changed
 
+    def fit(self, gene: Gene) -> Gene:
+        """A block that keeps the rules of blocks, if there are rules, as far as the space allows."""
+        if self._rules is None or not gene.kind.is_searchable:
+            return gene
+        return self._rules.fit(gene, self._mid_span(gene), self._space.kernels)
+
+    def _ruled(self, before: Genome, after: Genome, index: int) -> Genome:
+        """What a change at a block becomes where there are rules: the same with others following, or no change.
+
+        Blocks before the changed one that are wider become as narrow, blocks after it that are narrower become as wide.
+        """
+        rules = self._rules
+        assert rules is not None
+        rows, count = list(after), len(after)
+        if rules.never_narrower and 0 < index < count - 1:
+            width = rows[index].width
+            for place in range(1, count - 1):
+                other = rows[place].width
+                if (other > width) if place < index else (other < width):
+                    rows[place] = self._with_width(rows[place], width)
+        for place in range(1, count - 1):
+            gene = self.fit(rows[place])
+            if gene.mid not in self._mid_span(gene) and gene.kind.has_mid:
+                return before
+            if gene is not after[place] and gene.group_width and gene.mid < 2 * gene.group_width:
+                return before
+            if rules.broken_by_block(gene, self._space.kernels):
+                return before
+            rows[place] = gene
+        if rules.narrower(gene.width for gene in rows[1:-1]) is not None:
+            return before
+        return tuple(rows)
+
     def _changes_of(self, op: str) -> tuple[Change, ...]:
         """The kinds of change that a block of this op allows."""
         space = self._space
         kinds = [self._change_width, self._change_depth, self._drop, self._cut]
-        if len(space.kernels) > 1:
+        if len(self._kernels[op]) > 1:
             kinds.append(self._change_kernel)
         if len(space.ops) > 1:
             kinds.append(self._change_op)
@@ -107,10 +154,13 @@ class BlockMoves:
             "expansion": self._change_expansion,
             "group_width": self._change_group_width,
         }
-        return (*kinds, *(of_field[field] for field in OPS[op].free_fields(space)))
+        fields = OPS[op].free_fields(space)
+        if space.rules is not None and space.rules.equal_pairs and OPS[op].has_pairs:
+            fields = tuple(field for field in fields if field != "mid")
+        return (*kinds, *(of_field[field] for field in fields))
 
     def _change_kernel(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
-        return (gene._replace(kernel=_other(self._space.kernels, gene.kernel, rng)),)
+        return (gene._replace(kernel=_other(self._kernels[gene.op], gene.kernel, rng)),)
 
     def _change_expansion(self, gene: Gene, rng: Random) -> tuple[Gene, ...]:
         return (gene._replace(expansion=_other(self._space.expansions, gene.expansion, rng)),)
@@ -168,12 +218,13 @@ class BlockMoves:
         return self._unless_too_deep(tuple(rows), genome)
 
     def _trade_widths(self, genome: Genome, rng: Random) -> Genome:
-        rows = list(genome)
         grows, shrinks = self._two_blocks(genome, rng)
         for index, sign in ((grows, 1), (shrinks, -1)):
             steps = sign * (1 + int(rng.random() * MAX_TRADE_STEPS))
-            rows[index] = self._shift_width(rows[index], steps, inside=rng.random() < 0.5)
-        return tuple(rows)
+            gene = self._shift_width(genome[index], steps, inside=rng.random() < 0.5)
+            changed = (*genome[:index], gene, *genome[index + 1 :])
+            genome = changed if self._rules is None else self._ruled(genome, changed, index)
+        return genome
 
     def _two_blocks(self, genome: Genome, rng: Random) -> tuple[int, int]:
         inner = len(genome) - 2

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from ...net.ops import Gene
 from ...net.spec import ArchSpec
+from .rules import Rules
 
 
 class Space(Protocol):
@@ -25,6 +26,10 @@ class Space(Protocol):
     @property
     def name(self) -> str:
         """What people call it; the beginning of its members' names."""
+
+    @property
+    def rules(self) -> Rules | None:
+        """Design rules that every member keeps, if any."""
 
     def to_dict(self) -> dict[str, Any]:
         """Its document as JSON types, from which the space is read again."""

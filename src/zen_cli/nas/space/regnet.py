@@ -12,10 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...errors import PRINTABLE, SpecError
-from ...net.ops import MAX_WIDTH, Gene
+from ...net.ops import MAX_WIDTH, OPS, Gene
 from ...net.spec import ArchSpec, parse_spec
 from .line import FACTOR_UNIT, SLOPE_UNIT, RegNetGenome, genes_of, least_depth, stages_of
 from .ranges import WidthRange, repeated
+from .rules import Rules
 
 # (least, greatest) of the numbers of a member: what a spec can hold, and w_m above 1
 SPANS = {"slope": (1, 100_000), "factor": (101, 10_000), "depth": (1, 1000)}
@@ -71,6 +72,7 @@ class RegNetSpace(BaseModel):
     ratios: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field(
         default=(1, 2, 4), min_length=1, max_length=16, strict=False
     )
+    rules: Rules | None = Field(default=None, description="design rules that every member keeps; null: none")
     small_image: int = Field(default=64, ge=1, le=16_384, description="up to this side the stem and stage 1 keep it")
 
     @model_validator(mode="after")
@@ -83,6 +85,8 @@ class RegNetSpace(BaseModel):
                 raise ValueError(f"{field}.min: {span.min} is too small; use at least {least}")
             if span.max > most:
                 raise ValueError(f"{field}.max: {span.max} is too large; use at most {most}")
+        if self.rules is not None and not self.rules.kernels(OPS["bottleneck"], (self.kernel,)):
+            raise ValueError(f"kernel: {self.kernel} is not among the dense_kernels of the rules; use 3")
         if self.depth.max < self.stages:
             raise ValueError(f"depth: at most {self.depth.max} units cannot fill {self.stages} stages; raise depth.max")
         for field in ("group_widths", "ratios"):
@@ -172,14 +176,25 @@ class RegNetSpace(BaseModel):
             return f"group_width: {genome.group_width} is not allowed"
         if genome.ratio not in self.ratios:
             return f"ratio: {genome.ratio} is not allowed"
-        return "" if self._is_member(genome) else f"stages: not {self.stages}, or a width out of bounds"
+        return (
+            "" if self._is_member(genome) else f"stages: not {self.stages}, a width out of bounds, or against the rules"
+        )
 
     def _is_member(self, genome: RegNetGenome) -> bool:
-        """Whether numbers within their spans have all stages, and widths that a spec can hold."""
+        """Whether numbers within their spans have all stages, widths that a spec can hold, and keep the rules."""
         stages = stages_of(genome)
         if len(stages) != self.stages or stages[0][0] == 0:
             return False
-        return all(gene.width <= MAX_WIDTH for gene in self.identity(genome))
+        genes = self.identity(genome)
+        return all(gene.width <= MAX_WIDTH for gene in genes) and self._keeps_rules(genes[1:])
+
+    def _keeps_rules(self, units: tuple[Gene, ...]) -> bool:
+        rules = self.rules
+        if rules is None:
+            return True
+        if any(rules.broken_by_block(gene, (self.kernel,)) for gene in units):
+            return False
+        return rules.narrower(gene.width for gene in units) is None
 
     @cached_property
     def _least(self) -> RegNetGenome | None:

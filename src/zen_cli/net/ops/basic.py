@@ -20,7 +20,7 @@ class BasicBlock(Block):
 
     letter, title, color = "R", "basic unit", "#3b82d6"
     chart_style = "fill:#d0ebff,stroke:#1971c2,color:#0b3558"
-    hashed_as, is_monotone = "basic", True
+    hashed_as, is_monotone, ratio_rule = "basic", True, "inside_over_width"
     structure, structure_example = re.compile(r"SuperResK(?P<kernel>[0-9]{1,4})K(?P<second>[0-9]{1,4})"), "SuperResK3K3"
 
     op: Literal["basic"]

@@ -22,6 +22,7 @@ class BottleneckBlock(Block):
     letter, title, color = "B", "bottleneck", "#2a9d7c"
     chart_style = "fill:#d3f9d8,stroke:#2f9e44,color:#123d1b"
     units_per_sublayer, squeeze_after, hashed_as, is_monotone = 2, 1, "bottleneck", True
+    ratio_rule = "width_over_inside"
     structure, structure_example = re.compile(r"SuperResK1K(?P<kernel>[0-9]{1,4})K1"), "SuperResK1K3K1"
 
     op: Literal["bottleneck"]

@@ -28,6 +28,7 @@ class MBConvBlock(Block):
     chart_style = "fill:#ffe8cc,stroke:#e8590c,color:#5c2404"
     # ids name an inverted residual as the bottleneck with as many groups as channels that it is
     units_per_sublayer, squeeze_after, hashed_as, has_pairs, is_monotone = 2, 1, "bottleneck", True, True
+    is_depthwise = True
     structure = re.compile(r"SuperResIDWE(?P<expansion>[0-9]{1,4})K(?P<kernel>[0-9]{1,4})")
     structure_example = "SuperResIDWE4K7"
 
