@@ -225,12 +225,7 @@ def search(
             _check_space(settings)
             return
         if preset is not None and settings.space.rules is None and not quiet:
-            other = "resnet" if "resnet" in settings.space.name else "mobile"
-            opt.report(
-                f"{preset} is the published problem, in a space without design rules; "
-                f"--preset {preset} --space {other} searches with them",
-                0,
-            )
+            _say_that_there_are_no_rules(preset, settings)
         if out is not None:
             from ..nas.rundir import RunDirectory
 
@@ -268,3 +263,12 @@ def _check_space(settings: SearchSettings) -> None:
     for line in ["no design rules"] if rules is None else rules.lines():
         say(line)
     say(f"the space {settings.space.name} is sound")
+
+
+def _say_that_there_are_no_rules(preset: str, settings: SearchSettings) -> None:
+    from ..nas.presets import find_preset
+    from ..ui.terminal import say
+
+    what = "is the published problem" if settings.limits == find_preset(preset).limits else "is searched"
+    other = settings.space.name.removeprefix("zennet-")
+    say(f"{preset} {what} in a space without design rules; add --space {other} to search with them")

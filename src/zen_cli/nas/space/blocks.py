@@ -159,10 +159,9 @@ class BlockSpace(BaseModel):
             reason = self._excludes_gene(gene)
             if reason:
                 return f"blocks[{index}].{reason}"
-        if self.rules is not None and (place := self.rules.narrower(gene.width for gene in genome[1:-1])) is not None:
-            return (
-                f"blocks[{place + 1}].width: is less than that of the block before it, against the rule never_narrower"
-            )
+        narrow = None if self.rules is None else self.rules.narrower(gene.width for gene in genome[1:-1])
+        if narrow is not None:
+            return f"blocks[{narrow + 1}].width: is less than that of the block before it, against never_narrower"
         return ""
 
     def _excludes_gene(self, gene: Gene) -> str:
