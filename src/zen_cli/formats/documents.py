@@ -40,7 +40,7 @@ def read_values(stream: BinaryIO, label: str) -> Iterator[Found]:
     """The values of a stream: JSON documents, and as strings the lines that are not JSON.
 
     Args:
-        stream: bytes; read as values are asked for.
+        stream: bytes; read as values are taken.
         label: what errors start with.
 
     Raises:

@@ -136,7 +136,7 @@ def _untagged(location: Location, ops: Mapping[str, Model]) -> tuple[Location, s
 
 
 def _meaning(location: Location, model: Model) -> str:
-    """What a number of the document itself stands for, as the model describes it."""
+    """What a number of the document itself means, as the model describes it."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     field = fields.get(str(location[0])) if len(location) == 1 else None
     return f" ({field.description})" if field is not None and field.description else ""
