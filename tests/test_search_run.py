@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import resource
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,29 +75,6 @@ def test_a_run_directory_changes_nothing_about_the_answer(tmp_path: Path, undist
 def test_without_out_nothing_is_written(tmp_path: Path) -> None:
     assert run(tmp_path, *PROBLEM, "--budget", "1000evals").code == 0
     assert list(tmp_path.iterdir()) == []
-
-
-def test_ten_kills_leave_no_trace(tmp_path: Path, undisturbed: str) -> None:
-    """kill -9 after seeded delays, in the search, and while it starts or writes."""
-    generator = random.Random(10)
-    words = [*PROBLEM, "--budget", EVALUATIONS, "--out", "run"]
-    kills = 0
-    while kills < 10:
-        process = start(tmp_path, *words)
-        wait_for(tmp_path / "run" / ("lock" if kills % 3 else "history.jsonl"), process)
-        time.sleep(generator.uniform(0.0, 0.25))
-        process.kill()
-        out, _ = process.communicate()
-        kills += 1
-        if process.returncode == 0:
-            assert out.decode() == undisturbed
-        if (tmp_path / "run" / "settings.json").exists():
-            words = ["--resume", "run", "--quiet"]
-    if words[0] != "--resume":
-        run(tmp_path, *words)
-    finishes(tmp_path, undisturbed)
-    rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
-    assert [row["evaluations"] for row in rows] == list(range(512, 16384 + 1, 512))
 
 
 def test_a_longer_budget_continues_to_what_a_long_search_finds(half: Path, undisturbed: str) -> None:
@@ -295,35 +269,6 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(half:
     assert {name: (half / name).read_bytes() for name in before} == before
     assert not list(half.glob(".*"))
     finishes(half.parent, undisturbed)
-
-
-def test_a_full_disk_is_an_error_and_the_run_goes_on_when_there_is_room(tmp_path: Path, undisturbed: str) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("a file system of our own cannot be mounted here")
-    try:
-        filler = disk / "filler"
-        process = start(disk, *PROBLEM, "--budget", EVALUATIONS, "--out", "run")
-        wait_for(disk / "run" / "checkpoint.json", process)
-        with open(filler, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-            except OSError:
-                pass
-        done = end(process)
-        for ended in (done, run(disk, "--resume", "run", "--quiet")):
-            assert ended.code == 2
-            assert "cannot be written, no space left" in ended.err
-            assert len(ended.rows) == 3
-        filler.unlink()
-        finishes(disk, undisturbed)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_places_that_are_no_run_directories(zen: Zen, half: Path, write: Any) -> None:

@@ -1,0 +1,127 @@
+"""Commands of `zen` that have a fault at a seeded moment; see `zygote.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cli import ENVIRONMENT
+
+# How many moments a test tries. ZEN_FAULTS=200 makes it a campaign, ZEN_FAULTS_SEED=1 another one.
+MOMENTS = int(os.environ.get("ZEN_FAULTS", "3"))
+SEED = int(os.environ.get("ZEN_FAULTS_SEED", "0"))
+
+
+class Moment(NamedTuple):
+    """An event: the count-th one in a function."""
+
+    function: str
+    count: int
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit code, negative for a signal; what it wrote."""
+
+    code: int
+    out: str
+    err: str
+    is_stopped: bool = False
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The records of JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def says(self, *words: str) -> None:
+        """At most one line on stderr for each error, and these words in it."""
+        for line in self.err.splitlines():
+            assert line.startswith("zen: "), self.err
+            assert len(line) < 400, line
+        for word in words:
+            assert word in self.err
+
+
+class Command(NamedTuple):
+    """A command that runs."""
+
+    number: int
+    folder: Path
+    name: str
+
+
+class Commands:
+    """Starts commands, in processes that have `zen` loaded."""
+
+    def __init__(self) -> None:
+        script = str(Path(__file__).with_name("zygote.py"))
+        environment = ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}
+        pipe = subprocess.PIPE
+        self._zygote = subprocess.Popen([sys.executable, script], env=environment, stdin=pipe, stdout=pipe)
+
+    def close(self) -> None:
+        """Ends the process that starts the others."""
+        self._zygote.communicate(timeout=60)
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        stdin, stdout = self._zygote.stdin, self._zygote.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(request).encode() + b"\n")
+        stdin.flush()
+        return json.loads(stdout.readline())
+
+    def start(
+        self,
+        folder: Path,
+        *words: str,
+        moment: Moment | tuple[()] | None = None,
+        fault: str = "",
+        name: str = "out",
+        user: int = 0,
+    ) -> Command:
+        """Starts a command with a fault at a moment, if one is given."""
+        request = {
+            "folder": str(folder),
+            "words": words,
+            "out": name,
+            "moment": moment,
+            "fault": fault,
+            "user": user,
+        }
+        return Command(self._ask({"start": request}), folder, name)
+
+    def end(self, command: Command) -> Ended:
+        """Waits until a command has ended, or stopped."""
+        status = self._ask({"wait": command.number})
+        out, err = command.folder / command.name, command.folder / f"{command.name}.err"
+        if os.WIFSTOPPED(status):
+            return Ended(0, out.read_text(), err.read_text(), is_stopped=True)
+        return Ended(os.waitstatus_to_exitcode(status), out.read_text(), err.read_text())
+
+    def run(self, folder: Path, *words: str, **more: Any) -> Ended:
+        """Starts a command and waits for its end."""
+        return self.end(self.start(folder, *words, **more))
+
+    def events(self, folder: Path, *words: str) -> dict[str, int]:
+        """How many events each function has in a command."""
+        done = self.run(folder, *words, moment=())
+        assert done.code == 0, done.err
+        events: dict[str, int] = json.loads((folder / "out.events").read_bytes())
+        return events
+
+
+def draw(events: dict[str, int], purpose: str, *, among: str = "") -> Moment:
+    """A moment drawn evenly over functions, of files whose path holds `among`, and then over the function's events.
+
+    It is printed, so that a test that fails shows it.
+    """
+    generator = random.Random(f"{purpose} {SEED}")
+    function = generator.choice(sorted(name for name in events if among in name))
+    moment = Moment(function, 1 + int(generator.random() * events[function]))
+    print(purpose, moment)
+    return moment
