@@ -6,8 +6,8 @@
 
 Each file is loaded in a fresh process that cannot import zen, runs on batches of 1 and 8 (and, where the target takes
 any size, on another resolution), and is compared with the training-form module; parameters and MACs are counted again.
-A file that does not agree ends the run with an error, so a table stands for all networks. Every other network of a
-space carries squeeze-and-excitation; published ones are exported both without and with it.
+A file that does not agree ends the run with an error, so a table is of all networks. Every other network of a
+space has squeeze-and-excitation; published ones are exported both without and with it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from random import Random
 from typing import Any
 
 from zen_cli.errors import SpecError
-from zen_cli.exporters import TARGETS, Export, Wish, export
 from zen_cli.exporters.check import TOLERANCE
+from zen_cli.exporters.plan import ExportOptions
+from zen_cli.exporters.run import ExportedFile, export
+from zen_cli.exporters.table import TARGETS
 from zen_cli.formats.plainnet import parse_plainnet, to_plainnet
 from zen_cli.nas.space import BUILTIN, load_space, to_spec
 from zen_cli.net.spec import ArchSpec, parse_spec
@@ -68,8 +70,8 @@ def main() -> None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the extra of a target is there."""
-    return all(find_spec(module) is not None for module in TARGETS[name].modules)
+    """Whether what a target needs is installed."""
+    return all(find_spec(module) is not None for module in TARGETS[name].needs)
 
 
 def members(space: Any, options: argparse.Namespace) -> list[ArchSpec]:
@@ -101,19 +103,19 @@ def with_se(spec: ArchSpec) -> ArchSpec:
     return parse_spec({**data, "blocks": blocks})
 
 
-def run(specs: list[ArchSpec], targets: list[str], name: str) -> tuple[list[Export], float]:
+def run(specs: list[ArchSpec], targets: list[str], name: str) -> tuple[list[ExportedFile], float]:
     """Exports in chunks, each checked by one child process; plainnet only what it can express."""
-    rows: list[Export] = []
+    rows: list[ExportedFile] = []
     started = time.perf_counter()
     size = CHUNK if all(spec.resolution <= SMALL for spec in specs) else 1  # large ones fill the memory
     for begin in range(0, len(specs), size):
         chunk = specs[begin : begin + size]
         with tempfile.TemporaryDirectory() as folder:
             rest = [target for target in targets if target != "plainnet"]
-            rows += export(chunk, rest, Wish(f"{folder}/rest/", "seed"))
+            rows += export(chunk, rest, ExportOptions(f"{folder}/rest/", "seed"))
             plain = [spec for spec in chunk if is_plain(spec)]
             if "plainnet" in targets and plain:
-                rows += export(plain, ["plainnet"], Wish(f"{folder}/plain/"))
+                rows += export(plain, ["plainnet"], ExportOptions(f"{folder}/plain/"))
         print(f"{name}: {min(begin + size, len(specs))} of {len(specs)}", file=sys.stderr, flush=True)
     return rows, time.perf_counter() - started
 
@@ -126,7 +128,7 @@ def is_plain(spec: ArchSpec) -> bool:
         return False
 
 
-def table(name: str, rows: list[Export], seconds: float) -> Iterator[str]:
+def table(name: str, rows: list[ExportedFile], seconds: float) -> Iterator[str]:
     """A row for each kind of file."""
     for target in dict.fromkeys(row.target for row in rows):
         own = [row for row in rows if row.target == target]

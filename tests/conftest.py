@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli import Zen
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from cli_here import ZenHere
+
+    from zen_cli.exporters.check import Checker
+
 # One thread: the networks here are tiny, and many processes may share the cores.
-os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1"}
+os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)
 
@@ -30,10 +35,27 @@ def published() -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.fixture(scope="session")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """The process that loads and runs exported files, one for all tests."""
+    from zen_cli.exporters.check import Checker
+
+    with Checker(tmp_path_factory.mktemp("checker")) as process:
+        yield process
+
+
 @pytest.fixture
 def zen(tmp_path: Path) -> Zen:
     """Runs `zen` in a process of its own, in an empty folder."""
     return Zen(tmp_path)
+
+
+@pytest.fixture
+def zen_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> ZenHere:
+    """Runs `zen` in this process, in an empty folder."""
+    from cli_here import ZenHere
+
+    return ZenHere(tmp_path, monkeypatch, capfdbinary)
 
 
 @pytest.fixture

@@ -73,3 +73,10 @@ PLAIN = parse_spec(
         ],
     }
 )
+
+
+def with_se(spec: ArchSpec) -> ArchSpec:
+    """The network with squeeze-and-excitation in every residual unit."""
+    data = spec.to_dict()
+    gated = [{**block, "se": 0.25} if block["op"] != "conv" else block for block in data["blocks"]]
+    return parse_spec({**data, "blocks": gated})

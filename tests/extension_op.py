@@ -39,7 +39,7 @@ class SingleBlock(Block):
 
 # A network's model knows the ops that are registered when it is imported, so what imports it comes after the op.
 from zen_cli.cli import main  # noqa: E402
-from zen_cli.net.module import ConvBN, SqueezeExcitation  # noqa: E402
+from zen_cli.net.unit_modules import ConvBN, SqueezeExcitation  # noqa: E402
 
 
 class Single(nn.Module):

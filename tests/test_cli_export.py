@@ -7,14 +7,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from cli import ENVIRONMENT, Zen
+from cli_here import ZenHere
 from export_cases import EVERYTHING, PLAIN
 
-from zen_cli.exporters import TARGETS, find_targets, registry
-from zen_cli.exporters.files import module_name
+from zen_cli.cli.options import choices
+from zen_cli.exporters import run, table
+from zen_cli.exporters.check import Checker
+from zen_cli.exporters.plan import RESERVED, module_name
+from zen_cli.exporters.table import TARGETS, find_targets
 from zen_cli.formats.plainnet import to_plainnet
 from zen_cli.net.spec import parse_spec
 
@@ -24,23 +29,30 @@ SPEC = json.dumps(PLAIN.to_dict())
 OTHER = json.dumps(EVERYTHING.to_dict())
 
 
-def names(zen: Zen) -> set[str]:
+@pytest.fixture
+def export(zen_here: ZenHere, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> ZenHere:
+    """`zen` with the process that checks files for all tests, instead of one for each command."""
+    monkeypatch.setattr(run, "Checker", lambda _: nullcontext(checker))
+    return zen_here
+
+
+def names(zen: Zen | ZenHere) -> set[str]:
     return {str(path.relative_to(zen.folder)) for path in zen.folder.rglob("*") if path.is_file()}
 
 
-def test_a_pipe_gets_the_text_alone(zen: Zen) -> None:
-    done = zen("export", "-", "--to", "plainnet", "--quiet", stdin=SPEC)
+def test_a_pipe_gets_the_text_alone(export: ZenHere) -> None:
+    done = export("export", "-", "--to", "plainnet", "--quiet", stdin=SPEC)
     assert (done.code, done.out, done.err) == (0, to_plainnet(PLAIN) + "\n", "")
-    done = zen("export", "-", "--to", "json", stdin=SPEC)
+    done = export("export", "-", "--to", "json", "-o", "-", stdin=SPEC)
     assert json.loads(done.out) == json.loads(SPEC)
     assert "the same network" in done.err
-    assert names(zen) == set()
+    assert names(export) == set()
 
 
-def test_several_specs_are_lines_that_read_back(zen: Zen) -> None:
-    done = zen("export", "-", "--to", "json", "-q", stdin=f"{SPEC}\n{OTHER}\n")
+def test_several_specs_are_lines_that_read_back(export: ZenHere) -> None:
+    done = export("export", "-", "--to", "json", "-q", stdin=f"{SPEC}\n{OTHER}\n")
     assert [parse_spec(json.loads(line)).id for line in done.out.splitlines()] == [PLAIN.id, EVERYTHING.id]
-    assert zen("export", "-", "--to", "json", "-q", stdin=done.out).out == done.out
+    assert export("export", "-", "--to", "json", "-q", stdin=done.out).out == done.out
 
 
 def test_what_score_writes_is_exported_with_its_provenance(zen: Zen) -> None:
@@ -54,100 +66,118 @@ def test_what_score_writes_is_exported_with_its_provenance(zen: Zen) -> None:
     assert done.out == ""
 
 
-def test_several_networks_get_names_of_their_ids(zen: Zen) -> None:
-    done = zen("export", "-", "--to", "svg,json", "-o", "out", stdin=f"{SPEC}\n{OTHER}\n")
+def test_several_networks_get_names_of_their_ids(export: ZenHere) -> None:
+    done = export("export", "-", "--to", "svg,json", "-o", "out", stdin=f"{SPEC}\n{OTHER}\n")
     assert done.code == 0, done.err
     stems = {f"out/zennet_{spec.id}" for spec in (PLAIN, EVERYTHING)}
-    assert names(zen) == {stem + suffix for stem in stems for suffix in (".svg", ".json")}
+    assert names(export) == {stem + suffix for stem in stems for suffix in (".svg", ".json")}
 
 
-def test_a_single_file_has_the_name_that_was_given(zen: Zen) -> None:
-    assert zen("export", "-", "--to", "torch", "-o", "mine.py", stdin=SPEC).code == 0
-    assert names(zen) == {"mine.py"}
-    assert "import mine" in (zen.folder / "mine.py").read_text()
+def test_a_single_file_has_the_name_that_was_given(export: ZenHere) -> None:
+    assert export("export", "-", "--to", "torch", "-o", "mine.py", "--weights", "seed", stdin=SPEC).code == 0
+    assert names(export) == {"mine.py", "mine.pt"}
+    assert "import mine " in (export.folder / "mine.py").read_text()
 
 
-def test_resolution_and_classes_come_from_the_options(zen: Zen) -> None:
-    done = zen("export", "-", "--to", "json", "--resolution", "64", "--num-classes", "7", "-q", stdin=SPEC)
+def test_resolution_and_classes_come_from_the_options(export: ZenHere) -> None:
+    done = export("export", "-", "--to", "json", "--resolution", "64", "--num-classes", "7", "-q", stdin=SPEC)
     assert (json.loads(done.out)["resolution"], json.loads(done.out)["num_classes"]) == (64, 7)
 
 
 @pytest.mark.parametrize(
     ("words", "stdin", "message"),
     [
-        (["--to", "tourch"], SPEC, ('"torch"',)),
+        (["--to", "tourch"], SPEC, ("--to: unknown", '"torch"')),
         ([], SPEC, ("--to: missing", "onnx")),
         (["--to", "json"], "", ("stdin: is empty",)),
         (["--to", "json"], SPEC[:-1], ("stdin:1", "ends too early")),
         (["--to", "json"], '{"schema": "zen-score/1", "id": "0"}', ("a record without arch",)),
         (["--to", "json"], SPEC + "\n{}", ("stdin:2",)),
-        (["--to", "onnx"], SPEC, ("-o: missing", "net.onnx")),
-        (["--to", "torch,json"], SPEC, ("-o: missing", "folder")),
-        (["--to", "torch"], f"{SPEC}\n{OTHER}", ("-o: missing", "2 networks")),
-        (["--to", "torch", "--weights", "seed"], SPEC, ("-o: missing", "weights are not text")),
-        (["--to", "torch", "-o", "a.py"], f"{SPEC}\n{OTHER}", ("2 networks for one file name", "folder")),
+        (["--to", "onnx"], SPEC, ("--out: missing", "net.onnx")),
+        (["--to", "torch,json"], SPEC, ("--out: missing", "folder")),
+        (["--to", "torch"], f"{SPEC}\n{OTHER}", ("--out: missing", "2 networks")),
+        (["--to", "torch", "--weights", "seed"], SPEC, ("--out: missing", "weights are not text")),
+        (["--to", "torch", "-o", "a.py"], f"{SPEC}\n{OTHER}", ("one file name for several networks", "folder")),
         (["--to", "torch", "-o", "out/"], f"{SPEC}\n{SPEC}", ("stdin:2", "stdin:1", "two networks for one file")),
         (["--to", "torch", "-o", "1-2.py"], SPEC, ("cannot import",)),
-        (["--to", "torch", "-o", "net"], SPEC, ("-o net", "net.py", "net/")),
-        (["--to", "torch", "-o", "net.txt"], SPEC, ("-o net.txt", "net.py", "net/")),
+        (["--to", "torch", "-o", "class.py"], SPEC, ("cannot import",)),
+        (["--to", "torch", "-o", "sympy.py"], SPEC, ("instead of sympy", "net_sympy.py")),
+        (["--to", "torch", "-o", "net"], SPEC, ("--out: net", "net.py", "net/")),
+        (["--to", "torch", "-o", "net.txt"], SPEC, ("--out: net.txt", "net.py", "net/")),
         (["--to", "torch", "-o", "file/out/"], SPEC, ("file", "is not a folder")),
         (["--to", "torch", "-o", "file/net.py"], SPEC, ("file", "is not a folder")),
         (["--to", "json", "-o", "file"], SPEC, ("file: exists", "--force")),
         (["--to", "json,svg", "-o", "file"], SPEC, ("file", "is not a folder")),
-        (["--to", "plainnet"], OTHER, ("squeeze-and-excitation", "export to json")),
-        (["--to", "onnx", "--weights", "none", "-o", "a.onnx"], SPEC, ("--weights", "onnx files hold weights")),
+        (["--to", "plainnet"], OTHER, ("stdin:1: plainnet:", "squeeze-and-excitation", "export to json")),
+        (["--to", "onnx", "--weights", "none", "-o", "a.onnx"], SPEC, ("--weights", "onnx files have weights")),
         (["--to", "onnx", "--weights", "sed", "-o", "a.onnx"], SPEC, ("--weights", '"seed"')),
         (["--to", "onnx", "--weights", "a.pt", "-o", "a.onnx"], SPEC, ("--weights", "no file")),
         (["--to", "onnx", "--weights", "file", "-o", "a.onnx"], SPEC, ("file", "not a checkpoint")),
         (["--to", "onnx", "--weights", "file", "-o", "out/"], f"{SPEC}\n{OTHER}", ("one checkpoint", "one by one")),
+        (["--to", "svg", "--weights", "seed", "-o", "a.svg"], SPEC, ("--weights", "svg files have none")),
+        (["--to", "onnx", "--opset", "8", "-o", "a.onnx"], SPEC, ("--opset: 8", "use 9 to")),
+        (["--to", "torch", "--opset", "17"], SPEC, ("--opset: is of ONNX files",)),
         (["--to", "torch", "-o", "a.py"], SPEC.replace('"width": 8', '"width": "8"'), ("width",)),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    zen: Zen, write: Write, words: list[str], stdin: str, message: tuple[str, ...]
+    export: ZenHere, write: Write, words: list[str], stdin: str, message: tuple[str, ...]
 ) -> None:
     write("file", "content")
-    zen("export", "-", *words, stdin=stdin).fails(*message)
-    assert names(zen) == {"file"}
-    assert (zen.folder / "file").read_text() == "content"
-    assert [path.name for path in zen.folder.iterdir()] == ["file"]
+    export("export", "-", *words, stdin=stdin).fails(*message)
+    assert names(export) == {"file"}
+    assert (export.folder / "file").read_text() == "content"
+    assert [path.name for path in export.folder.iterdir()] == ["file"]
 
 
-def test_one_existing_file_keeps_all_from_being_written_unless_forced(zen: Zen) -> None:
-    (zen.folder / "out").mkdir()
-    (zen.folder / "out" / "plain.svg").write_text("mine")
+def test_one_existing_file_keeps_all_from_being_written_unless_forced(export: ZenHere) -> None:
+    (export.folder / "out").mkdir()
+    (export.folder / "out" / "plain.svg").write_text("mine")
     words = ("export", "-", "--to", "json,svg,mermaid", "-o", "out")
-    zen(*words, stdin=SPEC).fails("plain.svg: exists", "--force")
-    assert names(zen) == {"out/plain.svg"}
-    assert zen(*words, "--force", stdin=SPEC).code == 0
-    assert names(zen) == {"out/plain.svg", "out/plain.json", "out/plain.mmd"}
-    assert "<svg" in (zen.folder / "out" / "plain.svg").read_text()
+    export(*words, stdin=SPEC).fails("plain.svg: exists", "--force")
+    assert names(export) == {"out/plain.svg"}
+    assert export(*words, "--force", stdin=SPEC).code == 0
+    assert names(export) == {"out/plain.svg", "out/plain.json", "out/plain.mmd"}
+    assert "<svg" in (export.folder / "out" / "plain.svg").read_text()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")
-def test_a_folder_without_permission_is_refused_early(zen: Zen) -> None:
-    folder = zen.folder / "locked"
+def test_a_folder_without_permission_is_refused_early(export: ZenHere) -> None:
+    folder = export.folder / "locked"
     folder.mkdir(mode=0o500)
-    zen("export", "-", "--to", "json", "-o", "locked/a.json", stdin=SPEC).fails("locked", "permission denied")
+    for place in ("locked/a.json", "locked/new/a.json"):
+        export("export", "-", "--to", "json", "-o", place, stdin=SPEC).fails("locked", "permission denied")
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(table, "find_spec", lambda name: name == "torch" or None)
     for name, target in TARGETS.items():
-        if target.extra is None:
+        if target.needs:
+            with pytest.raises(Exception, match=rf"to: {name} needs .*pip install 'zen-cli\[{target.extra}\]'"):
+                find_targets([name])
+        else:
+            assert find_targets([name]) == [target]
+
+
+def test_without_torch_the_targets_that_need_none_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "find_spec", lambda name: None if name == "torch" else name)
+    for name, target in TARGETS.items():
+        if target.check is None:
             assert find_targets([name]) == [target]
         else:
-            with pytest.raises(Exception, match=rf"--to {name}: needs .*pip install 'zen-cli\[{target.extra}\]'"):
+            with pytest.raises(Exception, match=f"to: {name} needs torch.*, or use json, plainnet, mermaid, svg"):
                 find_targets([name])
 
 
-def test_names_can_be_imported() -> None:
+def test_names_can_be_imported_and_shadow_no_module() -> None:
     for name, wanted in (
         ("ZenNet 1.0M", "zennet_1_0m"),
         ("1M", "zennet_1m"),
         ("class", "zennet_class"),
         ("torch", "zennet_torch"),
+        ("sympy", "zennet_sympy"),
+        ("PIL", "zennet_pil"),
         ("json", "zennet_json"),
         ("../../etc/passwd", "etc_passwd"),
         ("***", f"zennet_{PLAIN.id}"),
@@ -158,10 +188,26 @@ def test_names_can_be_imported() -> None:
         assert stem.isidentifier()
 
 
-def test_the_help_lists_every_target(zen: Zen) -> None:
-    text = " ".join(zen("export", "--help").out.split())
+def test_reserved_names_are_all_that_the_packages_of_the_targets_import() -> None:
+    script = (
+        "import sys, importlib\n"
+        "for name in sys.argv[1:]:\n"
+        "    try: importlib.import_module(name)\n"
+        "    except ImportError: pass\n"
+        "print(*{name.partition('.')[0] for name, row in sys.modules.items() if getattr(row, '__file__', None)})"
+    )
+    needed = {name for target in TARGETS.values() for name in target.needs}
+    modules = ["torch", "torch.export", "torch.utils.flop_counter", "torch._dynamo", *sorted(needed)]
+    done = subprocess.run([sys.executable, "-c", script, *modules], capture_output=True, text=True, check=True)
+    own = {name for name in done.stdout.split() if not name.startswith(("__", "_sysconfigdata"))}
+    assert own <= RESERVED | sys.stdlib_module_names
+
+
+def test_the_help_and_the_completion_list_every_target(export: ZenHere) -> None:
+    text = " ".join(export("export", "--help").out.split())
     for name in TARGETS:
         assert name in text
+    assert choices(*TARGETS)("torch,") == [f"torch,{name}" for name in TARGETS if name != "torch"]
 
 
 def test_a_closed_pipe_ends_quietly() -> None:
@@ -179,10 +225,3 @@ def test_a_closed_pipe_ends_quietly() -> None:
     assert child.stderr.read() == b""
     child.stderr.close()
     assert child.wait() == 0
-
-
-def test_every_target_is_completed() -> None:
-    from zen_cli.cli.export import _NAMES
-    from zen_cli.exporters import TARGETS
-
-    assert tuple(TARGETS) == _NAMES

@@ -9,14 +9,16 @@ import pytest
 import torch
 from export_cases import PLAIN
 
-from zen_cli.exporters import Wish, export
+from zen_cli.exporters.check import Checker
+from zen_cli.exporters.plan import ExportOptions
+from zen_cli.exporters.run import export
 
 timm = pytest.importorskip("timm", reason="the extra timm is not installed")
 
 
 @pytest.mark.filterwarnings("ignore")  # timm's own
-def test_timm_trains_it_a_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export([PLAIN], ["timm"], Wish(f"{tmp_path}/"))
+def test_timm_trains_it_a_few_steps(tmp_path: Path, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> None:
+    export([PLAIN], ["timm"], ExportOptions(f"{tmp_path}/"), checker=checker)
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("plain_timm")
     create_optimizer = importlib.import_module("timm.optim").create_optimizer_v2

@@ -49,7 +49,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, data:
 def test_nothing_is_replaced_without_force(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("old")
     for call in (lambda: check_output(tmp_path / "a"), lambda: write_files({tmp_path / "a": b"new"}, force=False)):
-        with pytest.raises(OutputError, match=r"a: exists; use --force to overwrite it"):
+        with pytest.raises(OutputError, match=r"a: exists; use force=True to overwrite it"):
             call()
     assert (tmp_path / "a").read_text() == "old"
     write_files({tmp_path / "a": b"new"}, force=True)
@@ -88,7 +88,7 @@ def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
 def test_a_link_to_nothing_is_only_followed_by_force(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     for call in (lambda: check_output(tmp_path / "link"), lambda: write_files({tmp_path / "link": b""}, force=False)):
-        with pytest.raises(OutputError, match=r"link: is a link to .*file, which is missing; use --force"):
+        with pytest.raises(OutputError, match=r"link: is a link to .*file, which is missing; use force=True"):
             call()
     assert names(tmp_path) == {"link"}
     write_files({tmp_path / "link": b"new"}, force=True)

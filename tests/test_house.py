@@ -21,10 +21,11 @@ MEASURED = ("grad_norm", "naswot", "ntk", "phi", "sampling", "snip", "synflow")
 SLOW = {
     "torch": (
         "net.module",
+        "net.unit_modules",
         "metrics.monte_carlo",
         "metrics.threads",
         *(f"metrics.proxies.{name}" for name in MEASURED),
-        "exporters",
+        *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
     ),
     "numpy": ("nas.algorithms.exact",),
 }

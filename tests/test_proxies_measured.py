@@ -29,7 +29,8 @@ from zen_cli.metrics.proxies.sampling import random_images, random_labels, rando
 from zen_cli.metrics.proxies.snip import saliency
 from zen_cli.metrics.proxies.synflow import log_flow
 from zen_cli.metrics.settings import check_settings
-from zen_cli.net.module import ConvBN, ConvBNReLU, SqueezeExcitation, ZenNet
+from zen_cli.net.module import ZenNet
+from zen_cli.net.unit_modules import ConvBN, ConvBNReLU, SqueezeExcitation
 
 MEASURED = ("phi", "grad_norm", "snip", "synflow", "naswot", "ntk")
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""How a search is ended from outside: Ctrl-C, SIGTERM (timeout, SLURM, docker) and SIGHUP (a closed terminal)."""
+"""How a command is ended from outside: Ctrl-C, SIGTERM (timeout, SLURM, docker) and SIGHUP (a closed terminal)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 class Endings:
-    """Notes these signals while a search runs. A context manager.
+    """Notes these signals while a search or an export runs. A context manager.
 
     The first one is noted, so that the search can end between two networks; a second one, or the first one after
     `interrupt_at_once`, raises KeyboardInterrupt. After `hold` they are noted and do nothing, so that an answer is
-    written whole.
+    written whole. With `once`, they do nothing after the first KeyboardInterrupt, so that what it ends is cleaned up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
         self._seen: list[int] = []
+        self._once = once
         self._raises = self._holds = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Endings:
         try:
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # as under nohup
+            self._before = {number: signal.signal(number, self._note) for number in heard}
         except ValueError:  # not in the main thread, as when a test calls the command
             self._before = {}
         return self
@@ -56,4 +58,5 @@ class Endings:
     def _note(self, number: int, _: FrameType | None) -> None:
         self._seen.append(number)
         if not self._holds and (self._raises or len(self._seen) > 1):
+            self._holds = self._once
             raise KeyboardInterrupt

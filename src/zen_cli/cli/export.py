@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import UsageError
+from ..exporters.table import TARGETS
 from . import options as opt
-
-if TYPE_CHECKING:
-    from ..exporters import Export
-
-_NAMES = ("torch", "timm", "pt2", "torchscript", "onnx", "safetensors", "json", "plainnet", "mermaid", "svg")
-_TARGETS = (
-    "torch and timm (Python files), pt2 (torch.export), torchscript, onnx, safetensors (weights), json (the spec), "
-    "plainnet (structure string), mermaid and svg (drawings)"
-)
+from .endings import Endings
 
 
 def export(
@@ -35,9 +28,9 @@ def export(
             "--to",
             "-t",
             metavar="TARGET[,TARGET]...",
-            help=f"What to make: {_TARGETS}.",
+            help=f"What to make: {', '.join(f'{row.name} ({row.summary})' for row in TARGETS.values())}.",
             show_default=False,
-            autocompletion=opt.choices(*_NAMES),
+            autocompletion=lambda incomplete: opt.choices(*TARGETS)(incomplete),
         ),
     ] = None,
     out: Annotated[
@@ -55,11 +48,15 @@ def export(
         typer.Option(
             metavar="seed|none|FILE",
             help="Random weights of the seed, none, or a checkpoint that the torch or timm file was trained to "
-            "(default: seed where the target holds weights, none elsewhere).",
+            "(default: seed where the target has weights, none elsewhere).",
             show_default=False,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 2, help="Seed of the weights.")] = 0,
+    opset: Annotated[
+        int | None,
+        typer.Option(help="Opset of ONNX files (default: the lowest that the network needs).", show_default=False),
+    ] = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite files that exist.")] = False,
@@ -69,31 +66,25 @@ def export(
 
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
     """
-    from ..exporters import Wish
-    from ..exporters import export as export_all
-    from ..formats.reading import Overrides
+    from ..exporters.plan import ExportOptions
+    from ..exporters.run import export as export_all
+    from ..formats.reading import Overrides, read
     from ..ui.exports import print_exports
     from ..ui.progress import Progress
-    from .reading import read_sources
 
-    items = read_sources(_sources(sources), Overrides(resolution, num_classes), quiet=quiet)
-    wish = Wish(out, weights, seed, force)
-    with Progress("exporting", quiet=quiet) as progress:
-        done = export_all(items, to or [], wish, progress.say)
-    _print_text([row for row in done if row.path is None])
+    items = read(_sources(sources), Overrides(resolution, num_classes))
+    options = ExportOptions(out, weights, seed, force, opset)
+    with Endings(once=True) as endings, Progress("exporting", quiet=quiet) as progress:
+        try:
+            endings.interrupt_at_once()
+            done = export_all(items, to or [], options, progress.say)
+        except KeyboardInterrupt:
+            raise typer.Exit(endings.code or 130) from None
+    for row in done:
+        if row.path is None:
+            opt.emit(row.data)
     if not quiet:
         print_exports(done)
-
-
-def _print_text(rows: list[Export]) -> None:
-    several = len(rows) > 1
-    for row in rows:
-        data = row.data
-        if several and row.target == "json":
-            import orjson
-
-            data = orjson.dumps(row.network.spec.to_dict()) + b"\n"
-        opt.emit(data)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

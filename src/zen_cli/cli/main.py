@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import warnings
 from inspect import signature
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError, ZenError
+from ..errors import UsageError, ZenError, reason
 from .export import export
 from .options import report
 from .score import score
@@ -50,6 +51,7 @@ def root(
 
 def main() -> None:
     """Runs `zen` and exits: 0, 2 for what the user wrote, 1 for what failed, 130 for Ctrl-C."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
@@ -65,17 +67,16 @@ def main() -> None:
         code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
-    except UsageError as error:
-        code = report(_named_option(str(error)), error.exit_code)
     except ZenError as error:
-        code = report(str(error), error.exit_code)
+        code = report(_with_options(error), error.exit_code)
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
         code = report("torch is not installed; pip install torch, or use --estimator mean-field, which needs none", 1)
     except OSError as error:
-        where = "stdout: cannot be written" if error.filename is None else f"{error.filename}: failed"
-        code = report(f"{where}, {(error.strerror or str(error)).lower()}", 1)
+        unnamed = "stdout: cannot be written" if _stdout_is_closed() else "a file cannot be read or written"
+        where = unnamed if error.filename is None else f"{error.filename}: failed"
+        code = report(f"{where}, {reason(error)}", 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
             raise
@@ -85,11 +86,32 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _named_option(message: str) -> str:
-    """A message about a field of the core, `batch_size: ...`, as one about the option, `--batch-size: ...`."""
-    field, colon, rest = message.partition(": ")
+def _with_options(error: ZenError) -> str:
+    """The message of an error with options in place of the fields of the core: `--batch-size: ...` for
+    `batch_size: ...` where it is about what was asked for, and `--force` for `force=True` in its advice.
+    """
     known = {name for command in (score, search, export) for name in signature(command).parameters}
-    return f"--{field.replace('_', '-')}{colon}{rest}" if field in known else message
+
+    def option(match: re.Match[str]) -> str:
+        return f"--{match[1].replace('_', '-')}" if match[1] in known else match[0]
+
+    field, colon, rest = str(error).partition(": ")
+    if isinstance(error, UsageError):
+        field = re.sub(r"^(\w+)$", option, field)
+    return field + colon + re.sub(r"\b(\w+)=True\b", option, rest)
+
+
+def _open_closed_streams() -> None:
+    """Opens stdin, stdout and stderr on nothing where the caller closed them: the next file that is opened would take
+    their numbers, and what is said on stderr would go to stdout or into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -1,16 +1,14 @@
-"""Export: a network as files that other programs run. One target a file, one registry, every file checked.
+"""Exporters: a network as files that other programs run. One target a file, one table, every file checked.
 
-    layout      how a network is divided and named
-    pysource    Python source that `torch` and `timm` files share
-    to_*        one target each
-    registry    the targets, and what must be installed for them
-    check       compares what was exported with the module it came from; `checker` is the script that runs alone
-    run         plan, make, check, write
+    target, table   what a target is, and the table of targets
+    to_*            one target each; to add one, add a file with its class, and a line in `table`
+    layout          how a network is divided and named
+    source          a network to export, with weights and module
+    backbone, timm_backbone, ..net.unit_modules    the code that Python files are made of
+    standalone      copies code with all that it names
+    pysource        what differs from file to file: the docstring and the lines that build the network
+    plan, run       what is made and where it goes; making, checking and writing it
+    check, checker  compares what was exported with the module that it came from, in a process without zen
 
-torch is imported only by what computes, so `json`, `plainnet`, `mermaid` and `svg` need no second.
+Importing this needs no torch; what computes imports it, so `json`, `plainnet`, `mermaid` and `svg` never do.
 """
-
-from .registry import TARGETS, Target, find_targets
-from .run import Export, Wish, export
-
-__all__ = ["TARGETS", "Export", "Target", "Wish", "export", "find_targets"]

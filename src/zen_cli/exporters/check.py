@@ -1,32 +1,25 @@
-"""Checks what was exported against the module it came from, in a fresh process that cannot import this package."""
+"""Checks what was exported against the module that it came from: a process without zen for files that can be run."""
 
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import IO, Any, NamedTuple
 
 from ..errors import RunError
-from ..formats.plainnet import parse_plainnet
-from ..net.spec import parse_spec
-from .source_network import Network
+from .source import ExportSource
+from .standalone import Symbol, collect, import_lines
+from .table import TARGETS
+from .target import Target
+from .to_state_dict import STATE_DICT
 
 TOLERANCE = 1e-4
 ROUNDINGS, MOST_TOLERANCE = 4, 1e-2
-
-
-class Written(NamedTuple):
-    """A file that waits in a temporary folder: its network, the target it belongs to, and what it is."""
-
-    network: Network
-    target: str
-    kind: str
-    path: Path
 
 
 class Finding(NamedTuple):
@@ -50,85 +43,133 @@ class Finding(NamedTuple):
         return f"{agrees} on {runs}; parameters and MACs counted again"
 
 
-def check_running(files: Sequence[Written], folder: Path) -> list[Finding]:
-    """Loads, runs and counts files in one child process.
+class Checker:
+    """The process that loads, runs and counts files; started by its first job, ended with the `with` block.
 
     Args:
-        files: in any order; those of one network need not stand together.
-        folder: a temporary folder for the job.
+        folder: where its script and what it says go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._said = folder / "stderr.txt"
+        self._child: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Checker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+
+    def rows(self, job: Path) -> list[dict[str, Any]]:
+        """The answer to the job of a folder, one row a file.
+
+        Raises:
+            RunError: the process ended.
+        """
+        self._child = self._child or self._start()
+        try:
+            _stream(self._child.stdin).write(json.dumps(str(job)) + "\n")
+            _stream(self._child.stdin).flush()
+        except BrokenPipeError:
+            pass  # it has ended, and says why
+        answer = _stream(self._child.stdout).readline()
+        if not answer:
+            code = self._child.wait()
+            lines = self._said.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            fault = f"it was ended by signal {-code}, perhaps for want of memory" if code < 0 else " ".join(lines[-1:])
+            raise RunError(f"the check of exported files failed: {fault}")
+        rows: list[dict[str, Any]] = json.loads(answer)
+        return rows
+
+    def _start(self) -> subprocess.Popen[str]:
+        script = self._folder / "check_exported.py"
+        script.write_text(checker_source(), encoding="utf-8")
+        own = {"ORT_DISABLE_TELEMETRY": "1", "PYTHONSAFEPATH": "1", "TORCHINDUCTOR_CACHE_DIR": str(self._folder)}
+        with open(self._said, "wb") as said:
+            return subprocess.Popen(
+                [sys.executable, str(script)],
+                cwd=self._folder,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env={**os.environ, **own},
+            )
+
+
+def checker_source() -> str:
+    """The script of the process: `checker.py` and the checks of all targets, with all that they name."""
+    home = f"{__package__}.checker"
+    targets = [target for target in (*TARGETS.values(), STATE_DICT) if target.check is not None]
+    code = collect([Symbol(home, "main"), Symbol(home, "Check"), *(Symbol.of(target.check) for target in targets)])
+    rows = [f"{row.name!r}: Check({Symbol.of(row.check).name}, any_side={row.any_side})" for row in targets]
+    head = ["from __future__ import annotations", *import_lines(code.imports)]
+    return "\n\n".join(["\n".join(head), *code.pieces, f"main({{{', '.join(rows)}}})"]) + "\n"
+
+
+def check_files(
+    source: ExportSource, files: Sequence[tuple[Target, Path]], folder: Path, checker: Checker
+) -> list[Finding]:
+    """Checks the files of one network.
+
+    Args:
+        source: the network.
+        files: each with its target.
+        folder: for the job of those that can be run.
+        checker: runs them.
 
     Raises:
         RunError: a file does not load, does not run, or is not the network that it was exported from.
     """
-    networks = list(dict.fromkeys(file.network for file in files))
-    order = [(network, [file for file in files if file.network is network]) for network in networks]
-    jobs = [_job(network, own, folder, number) for number, (network, own) in enumerate(order)]
-    (folder / "job.json").write_text(json.dumps(jobs))
-    script = folder / "check_exported.py"
-    shutil.copyfile(Path(__file__).with_name("checker.py"), script)
-    command = [sys.executable, str(script), str(folder)]
-    child = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if child.returncode:
-        raise RunError(f"the check of exported files failed: {_last_line(child.stderr)}")
-    rows = iter(json.loads((folder / "result.json").read_text()))
-    found = {file: _judge(file, next(rows)) for _, own in order for file in own}
-    return [found[file] for file in files]
+    running = [(target, path) for target, path in files if target.check is not None]
+    rows = iter(checker.rows(_write_job(source, running, folder)) if running else [])
+    findings = []
+    for target, path in files:
+        where = f"{source.where}: {target.name}"
+        try:
+            if target.check is not None:
+                findings.append(_judge(source, next(rows)))
+            else:
+                findings.append(Finding(None, words=target.read_back(path.read_bytes(), source)))
+        except RunError as error:
+            raise RunError(f"{where}: {error}") from None
+    return findings
 
 
-def check_text(file: Written) -> Finding:
-    """Reads a spec, structure string or drawing back.
-
-    Raises:
-        RunError: it is not the network that it was exported from.
-    """
-    data, spec = file.path.read_bytes(), file.network.spec
-    if file.target in ("json", "plainnet"):
-        again = (
-            parse_spec(json.loads(data))
-            if file.target == "json"
-            else parse_plainnet(data.decode(), resolution=spec.resolution, num_classes=spec.num_classes)
-        )
-        if again.id != spec.id or again.cost != spec.cost:
-            raise RunError(f"{file.network.where}: {file.target} reads back as another network; please report it")
-        return Finding(None, words="read back: the same network, parameters and MACs")
-    if file.target == "svg":
-        ElementTree.fromstring(data)
-        return Finding(None, words="well-formed XML")
-    return Finding(None, words="a drawing, nothing to run")
-
-
-def _job(network: Network, files: list[Written], folder: Path, number: int) -> dict[str, object]:
+def _write_job(source: ExportSource, files: Sequence[tuple[Target, Path]], folder: Path) -> Path:
     import torch
 
     with torch.no_grad():
-        cases = [(images, network.reference(images)) for images in network.images]
-    path, source = folder / f"reference{number}.pt", folder / f"network{number}.py"
-    torch.save({"tensors": network.tensors, "cases": cases}, path)
-    source.write_text(network.source)
-    return {
-        "reference": str(path),
-        "source": str(source),
-        "files": [[file.kind, str(file.path)] for file in files],
+        cases = [(images, source.reference(images)) for images in source.images]
+    with open(folder / "reference.pt", "wb") as file:
+        torch.save({"tensors": source.tensors, "cases": cases}, file)
+    (folder / "network.py").write_text(source.source, encoding="utf-8")
+    job = {
+        "reference": str(folder / "reference.pt"),
+        "source": str(folder / "network.py"),
+        "files": [[target.name, str(path)] for target, path in files],
     }
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    return folder
 
 
-def _judge(file: Written, row: dict[str, object]) -> Finding:
-    where, total = f"{file.network.where}: {file.target}", file.network.cost
+def _judge(source: ExportSource, row: dict[str, Any]) -> Finding:
     if "error" in row:
-        raise RunError(f"{where}: does not pass its check: {row['error']}")
-    for key, wanted in (("params", total.params), ("macs", total.macs)):
+        raise RunError(f"does not pass its check: {row['error']}")
+    for key, wanted in (("params", source.spec.cost.params), ("macs", source.spec.cost.macs)):
         if row[key] != wanted:
-            raise RunError(f"{where}: the exported network has {row[key]} {key}, not {wanted}; please report it")
-    difference = row["difference"]
-    assert isinstance(difference, float)
-    rounding = None
+            raise RunError(f"the exported network has {row[key]} {key}, not {wanted}; please report it")
+    difference, rounding = float(row["difference"]), None
     if not difference <= TOLERANCE:
-        rounding = file.network.rounding
+        rounding = source.rounding
         if not difference <= min(ROUNDINGS * rounding, MOST_TOLERANCE):
-            raise RunError(f"{where}: {_blame(difference, rounding)}")
-    shapes = row["shapes"]
-    assert isinstance(shapes, list)
-    return Finding(difference, tuple(tuple(shape) for shape in shapes), rounding=rounding)
+            raise RunError(_blame(difference, rounding))
+    return Finding(difference, tuple(tuple(shape) for shape in row["shapes"]), rounding=rounding)
 
 
 def _blame(difference: float, rounding: float) -> str:
@@ -136,7 +177,7 @@ def _blame(difference: float, rounding: float) -> str:
     if ROUNDINGS * rounding > MOST_TOLERANCE:
         return (
             f"cannot be checked, for these weights amplify float32 rounding to {rounding:.1e} of the largest output; "
-            "train the torch target and export its checkpoint with --weights"
+            "train the torch target and export its checkpoint with weights"
         )
     return (
         f"differs from the network by {difference:.1e} of its largest output, more than {TOLERANCE:g} and than "
@@ -144,6 +185,6 @@ def _blame(difference: float, rounding: float) -> str:
     )
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "the process ended without a word"
+def _stream(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # all three are pipes or files
+    return stream

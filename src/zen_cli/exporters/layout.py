@@ -1,6 +1,6 @@
 """How an exported network is divided and named: a stem, stages that each end at their own scale, a head.
 
-The stem is a plain convolution block at the front, the head one of stride 1 at the back; every other block that
+The stem is a block without shortcuts at the front, the head one of stride 1 at the end; every other block that
 down-samples begins a stage. All targets use these names: `stage2.3.conv1.conv.weight` is the same tensor in a Python
 file, in `safetensors` and in ONNX.
 """
@@ -17,8 +17,8 @@ from ..net.spec import ArchSpec
 STEM, HEAD = "stem", "head"
 
 
-class Placed(NamedTuple):
-    """A block in its place: its number in the spec, its units, and the side of the map that it leaves."""
+class SectionBlock(NamedTuple):
+    """A block of a section: its number in the spec, its units, and the side of the map after it."""
 
     number: int
     block: Block
@@ -26,17 +26,17 @@ class Placed(NamedTuple):
     side: int
 
 
-class Part(NamedTuple):
+class Section(NamedTuple):
     """The stem, a stage or the head; `reduction` is the stride of its output against the image."""
 
     name: str
-    blocks: tuple[Placed, ...]
+    blocks: tuple[SectionBlock, ...]
     reduction: int
 
     @property
     def units(self) -> tuple[Unit, ...]:
         """The units of all its blocks."""
-        return tuple(unit for placed in self.blocks for unit in placed.units)
+        return tuple(unit for row in self.blocks for unit in row.units)
 
     @property
     def width(self) -> int:
@@ -50,25 +50,25 @@ class Part(NamedTuple):
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is a single unit, named like the part, instead of a sequence of numbered units."""
+        """Whether it is a single unit, named like the section, instead of a sequence of numbered units."""
         return self.name in (STEM, HEAD) and len(self.units) == 1
 
 
 class Layout(NamedTuple):
-    """The parts of a network in order."""
+    """The sections of a network in order."""
 
-    stem: Part | None
-    stages: tuple[Part, ...]
-    head: Part | None
+    stem: Section | None
+    stages: tuple[Section, ...]
+    head: Section | None
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """All parts in order."""
+    def sections(self) -> tuple[Section, ...]:
+        """All sections in order."""
         return (*filter(None, [self.stem]), *self.stages, *filter(None, [self.head]))
 
     @property
-    def features(self) -> tuple[Part, ...]:
-        """The last part of each scale in front of the head, whose outputs detection and segmentation heads take."""
+    def features(self) -> tuple[Section, ...]:
+        """The last section of each scale before the head, whose outputs detection and segmentation heads take."""
         if self.stem is None or (self.stages and self.stages[0].blocks[0].block.stride == 1):
             return self.stages
         return (self.stem, *self.stages)
@@ -76,52 +76,40 @@ class Layout(NamedTuple):
 
 def lay_out(spec: ArchSpec) -> Layout:
     """The stem, stages and head of a spec."""
-    placed = list(_place(spec))
-    last = placed[-1].block
-    has_stem = not placed[0].block.is_residual
-    has_head = len(placed) > 1 and not last.is_residual and last.stride == 1
-    body = placed[has_stem : len(placed) - has_head]
-    groups: list[list[Placed]] = []
-    for block in body:
-        if not groups or block.block.stride > 1:
+    rows = list(_section_blocks(spec))
+    last = rows[-1].block
+    has_stem = not rows[0].block.is_residual
+    has_head = len(rows) > 1 and not last.is_residual and last.stride == 1
+    groups: list[list[SectionBlock]] = []
+    for row in rows[has_stem : len(rows) - has_head]:
+        if not groups or row.block.stride > 1:
             groups.append([])
-        groups[-1].append(block)
+        groups[-1].append(row)
     reduction, stem, stages, head = 1, None, [], None
     if has_stem:
-        reduction *= placed[0].block.stride
-        stem = Part(STEM, (placed[0],), reduction)
+        reduction *= rows[0].block.stride
+        stem = Section(STEM, (rows[0],), reduction)
     for number, group in enumerate(groups, start=1):
         reduction *= group[0].block.stride
-        stages.append(Part(f"stage{number}", tuple(group), reduction))
+        stages.append(Section(f"stage{number}", tuple(group), reduction))
     if has_head:
-        head = Part(HEAD, (placed[-1],), reduction)
+        head = Section(HEAD, (rows[-1],), reduction)
     return Layout(stem, tuple(stages), head)
 
 
-def unit_names(layout: Layout) -> Iterator[tuple[Part, int, int, str, Unit]]:
-    """(part, index of its block in the spec, index in the block, exported name, unit) of every unit in order."""
-    for part in layout.parts:
-        count = 0
-        for placed in part.blocks:
-            for index, unit in enumerate(placed.units):
-                yield part, placed.number, index, part.name if part.is_bare else f"{part.name}.{count}", unit
-                count += 1
+def unit_names(spec: ArchSpec) -> Iterator[tuple[str, str, Unit]]:
+    """(name in the training-form module, exported name, unit) of every unit in order."""
+    for section in lay_out(spec).sections:
+        units = [
+            (f"blocks.{row.number}.{index}", unit) for row in section.blocks for index, unit in enumerate(row.units)
+        ]
+        for count, (name, unit) in enumerate(units):
+            yield name, section.name if section.is_bare else f"{section.name}.{count}", unit
 
 
-def name_map(spec: ArchSpec, names: list[str]) -> dict[str, str]:
-    """Names of the training-form module's tensors, in order, with what each is called in what is exported."""
-    rows = unit_names(lay_out(spec))
-    prefixes = {f"blocks.{block}.{index}": name for _, block, index, name, _ in rows}
-    exported = {}
-    for name in names:
-        *unit, rest = name.split(".", 3)
-        exported[name] = f"{prefixes['.'.join(unit)]}.{rest}" if unit[0] == "blocks" else name
-    return exported
-
-
-def _place(spec: ArchSpec) -> Iterator[Placed]:
+def _section_blocks(spec: ArchSpec) -> Iterator[SectionBlock]:
     width, side = spec.in_channels, spec.resolution
     for index, block in enumerate(spec.blocks):
         side = shrink(side, block.stride)
-        yield Placed(index, block, block_units(block.gene, width), side)
+        yield SectionBlock(index, block, block_units(block.gene, width), side)
         width = block.width

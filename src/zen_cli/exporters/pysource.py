@@ -1,20 +1,41 @@
-"""Python source that `torch` and `timm` files share: the docstring, and the network stage by stage."""
+"""The parts of a Python file that differ from network to network: its docstring, and the lines that build the network.
+
+What is written here follows `ruff format` with lines of 120 characters, so that a generated file needs no formatting.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
-from ..net.ops import Unit
+from ..net.ops import Unit, repeated_units
 from ..net.spec import ArchSpec
 from .about import facts, title, tool
-from .layout import Layout, Part, Placed, lay_out
-from .pyclasses import LINE, UNIT_CLASSES, call, is_paired
+from .layout import Section, SectionBlock, lay_out
+from .standalone import Code, Imported, Symbol, collect, import_lines
 
-ZERO_INIT_DOC = (
+LINE = 120
+ZERO_INIT = (
     "        zero_init_residual: whether a residual unit starts as its shortcut alone, the scale of its last batch",
     "            normalisation being zero, which trains deep networks better.",
 )
+PARTIAL = Imported.of("functools", "partial")
+
+
+def python_file(docstring: str, code: Code, imports: Iterable[Imported], pieces: Sequence[str]) -> str:
+    """A file: docstring, imports, code that is the same in every file, and what only this one has."""
+    lines = [docstring, "", "from __future__ import annotations", "", *import_lines([*code.imports, *imports])]
+    return "\n\n\n".join(["\n".join(lines), *code.pieces, *pieces]) + "\n"
+
+
+def unit_code(spec: ArchSpec, *more: Symbol) -> Code:
+    """The source of the classes that the units of a network need, and of other code."""
+    symbols = {Symbol.of(value): None for unit in dict.fromkeys(spec.units) for value in _classes(unit)}
+    code = collect([*symbols, *more])
+    is_partial = any(isinstance(value, partial) for unit in set(spec.units) for value in _arguments(unit).values())
+    return Code((*code.imports, PARTIAL), code.pieces) if is_partial else code
 
 
 def docstring(spec: ArchSpec, record: object, closing: Iterable[str]) -> str:
@@ -33,110 +54,119 @@ def docstring(spec: ArchSpec, record: object, closing: Iterable[str]) -> str:
 
 
 def stage_table(spec: ArchSpec) -> list[str]:
-    """The parts of a network as an aligned table."""
+    """The sections of a network as an aligned table."""
     rows = [("part", "stride", "map", "width", "units")]
-    for part in lay_out(spec).parts:
+    for section in lay_out(spec).sections:
         counted: dict[str, int] = {}
-        for unit in part.units:
-            gate = "+se" if unit.squeeze else ""
-            key = f"{unit.op}{unit.kernel}x{unit.kernel}{gate}"
+        for unit in section.units:
+            key = f"{unit.op}{unit.kernel}x{unit.kernel}{'+se' if unit.squeeze else ''}"
             counted[key] = counted.get(key, 0) + 1
         made = ", ".join(f"{count} {key}" for key, count in counted.items())
-        rows.append((part.name, str(part.reduction), f"{part.side} x {part.side}", str(part.width), made))
+        side = f"{section.side} x {section.side}"
+        rows.append((section.name, str(section.reduction), side, str(section.width), made))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:4], widths[1:], strict=True))]
-        )
-        + f"  {row[4]}"
-        for row in rows
-    ]
-
-
-def stage_lines(spec: ArchSpec, indent: int = 8) -> list[str]:
-    """The statements that build the stem, the stages and the head."""
     lines = []
-    for part in lay_out(spec).parts:
-        lines += _part_lines(part, indent)
+    for name, *numbers, made in rows:
+        cells = [cell.rjust(size) for cell, size in zip(numbers, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *cells, made]))
     return lines
 
 
-def feature_lines(layout: Layout) -> list[str]:
-    """The body of a function that returns the maps of all scales, from `x`."""
-    if not layout.stages:
-        return ["        return [self.stem(x)]"]
-    lines = []
-    if layout.stem is not None:
-        lines.append("        x = self.stem(x)")
-    lines.append("        features = [x]" if layout.features[0] is layout.stem else "        features = []")
-    names = ", ".join(f"self.{part.name}" for part in layout.stages)
-    lines += loop(f"({names},)" if len(layout.stages) == 1 else f"({names})", layout)
-    return [*lines, "            x = stage(x)", "            features.append(x)", "        return features"]
+def section_lines(spec: ArchSpec, channels: str) -> list[str]:
+    """The statements of `__init__` that build the stem, the stages and the head on images of `channels`."""
+    layout, lines = lay_out(spec), []
+    for section in layout.sections:
+        lines += _section(section, channels)
+    return lines if layout.head is not None else [*lines, "        self.head = nn.Identity()"]
 
 
-def loop(names: str, layout: Layout) -> list[str]:
-    """`for stage in (...):`, one name a line where it is too long."""
-    line = f"        for stage in {names}:"
+def call(head: str, arguments: Sequence[str], indent: int, tail: str = "") -> list[str]:
+    """`head(arguments)tail` on one line, or split as the formatter splits it."""
+    pad = " " * indent
+    line = f"{pad}{head}({', '.join(arguments)}){tail}"
     if len(line) <= LINE:
         return [line]
-    rows = ["            " + ", ".join(f"self.{part.name}" for part in layout.stages)]
-    if len(rows[0]) > LINE:
-        rows = [f"            self.{part.name}," for part in layout.stages]
-    return ["        for stage in (", *rows, "        ):"]
+    inner = f"{pad}    {', '.join(arguments)}"
+    if len(inner) <= LINE:
+        return [f"{pad}{head}(", inner, f"{pad}){tail}"]
+    return [f"{pad}{head}(", *(f"{pad}    {argument}," for argument in arguments), f"{pad}){tail}"]
 
 
-def _part_lines(part: Part, indent: int) -> list[str]:
-    pad, comment = " " * indent, f"  # {part.side} x {part.side}"
-    first = part.units[0]
-    opening = "in_channels" if part.blocks[0].number == 0 else str(first.in_width)
-    if part.is_bare:
-        (line,) = call(f"self.{part.name} = {_conv_class(first)}", _conv_arguments(first, opening), indent)
-        return [line + comment]
-    lines = [f"{pad}self.{part.name} = nn.Sequential({comment}"]
-    for placed in part.blocks:
-        lines += _block_lines(placed, indent + 4, opening)
-        opening = str(placed.block.width)
-    return [*lines, f"{pad})"]
+def tuple_of(values: Sequence[int]) -> str:
+    """A tuple of numbers."""
+    return f"({values[0]},)" if len(values) == 1 else f"({', '.join(map(str, values))})"
 
 
-def _block_lines(placed: Placed, indent: int, in_width: str) -> list[str]:
-    block, units = placed.block, placed.units
-    if block.op == "conv":
-        lines = call(_conv_class(units[0]), _conv_arguments(units[0], in_width), indent, ",")
-        if len(units) > 1:
-            (text,) = call(_conv_class(units[1]), _conv_arguments(units[1], str(units[1].in_width)), 0)
-            line = f"{' ' * indent}*({text} for _ in range({len(units) - 1})),"
-            lines.append(line)
-        return lines
-    name = UNIT_CLASSES[block.op]
-    paired = is_paired(block)
-    first, last = units[0], units[-1]
-    arguments = [name, in_width, str(block.width)]
-    if paired:
-        arguments += [f"pair_width={first.width}", f"pairs={block.depth // 2}", f"mid_width={last.mid_width}"]
-        arguments.append(f"pair_mid_width={first.mid_width}")
-    else:
-        arguments += [f"depth={block.depth}", f"mid_width={first.mid_width}"]
-    arguments.append(f"kernel={block.kernel}")
-    if block.stride > 1:
-        arguments.append(f"stride={block.stride}")
-    if block.op == "bottleneck" and first.groups > 1:
-        arguments.append(f"groups={first.groups}")
-    if last.squeeze:
-        arguments.append(f"squeeze={last.squeeze}")
-        if paired:
-            arguments.append(f"pair_squeeze={first.squeeze}")
-    return call("*repeat_pairs" if paired else "*repeat", arguments, indent, ",")
+def _section(section: Section, channels: str) -> list[str]:
+    comment = f"  # {section.side} x {section.side}"
+    opening = channels if section.blocks[0].number == 0 else None
+    if section.is_bare:
+        head, arguments = _module(section.units[0], opening)
+        lines = call(f"self.{section.name} = {head}", arguments, 8)
+        return [lines[0] + comment, *lines[1:]]
+    lines = [f"        self.{section.name} = nn.Sequential({comment}"]
+    for row in section.blocks:
+        lines += _block(row, opening)
+        opening = None
+    return [*lines, "        )"]
 
 
-def _conv_class(unit: Unit) -> str:
-    return "ConvSE" if unit.squeeze else "ConvBNReLU"
+def _block(row: SectionBlock, channels: str | None) -> list[str]:
+    """The units of a block: its first one or two, then those that are repeated, alone or in pairs."""
+    lines, repeated = [], []
+    for number, (unit, count) in enumerate(repeated_units(row.block.gene, row.units[0].in_width)):
+        if count == 1:
+            lines += call(*_module(unit, channels if number == 0 else None), 12, ",")
+        elif count > 1:
+            repeated.append((unit, count))
+    if len(repeated) == 1:
+        lines += _repeat(*repeated[0])
+    elif repeated:
+        lines += _repeat_pairs(*repeated)
+    return lines
 
 
-def _conv_arguments(unit: Unit, in_width: str) -> list[str]:
-    arguments = [in_width, str(unit.width), f"kernel={unit.kernel}"]
-    if unit.stride > 1:
-        arguments.append(f"stride={unit.stride}")
-    if unit.squeeze:
-        arguments.append(f"squeeze={unit.squeeze}")
-    return arguments
+def _repeat(unit: Unit, count: int) -> list[str]:
+    head, arguments = _module(unit)
+    line = f"            *({head}({', '.join(arguments)}) for _ in range({count})),"
+    if len(line) <= LINE:
+        return [line]
+    return ["            *(", *call(head, arguments, 16), f"                for _ in range({count})", "            ),"]
+
+
+def _repeat_pairs(first: tuple[Unit, int], second: tuple[Unit, int]) -> list[str]:
+    pairs = [*call(*_module(first[0]), 20, ","), *call(*_module(second[0]), 20, ",")]
+    count = min(first[1], second[1])
+    lines = ["            *(", "                unit", f"                for _ in range({count})"]
+    lines += ["                for unit in (", *pairs, "                )", "            ),"]
+    return lines if first[1] == count else [*lines, *call(*_module(first[0]), 12, ",")]
+
+
+def _module(unit: Unit, channels: str | None = None) -> tuple[str, list[str]]:
+    """The class of a unit's module, and the arguments that make it."""
+    arguments = [f"{name}={_expression(value)}" for name, value in _arguments(unit).items()]
+    return unit.kind.module_class(unit).__name__, [channels or str(unit.in_width), str(unit.width), *arguments]
+
+
+def _arguments(unit: Unit) -> dict[str, Any]:
+    return unit.kind.module_arguments(unit)
+
+
+def _expression(value: Any) -> str:
+    if isinstance(value, partial):
+        options = [f"{name}={_expression(option)}" for name, option in value.keywords.items()]
+        return f"partial({', '.join([value.func.__name__, *options])})"
+    if isinstance(value, type):
+        return f"nn.{value.__name__}" if _is_of_torch(value) else value.__name__
+    return repr(value)
+
+
+def _classes(unit: Unit) -> list[type]:
+    """The classes that a unit's source names."""
+    values = [value.func if isinstance(value, partial) else value for value in _arguments(unit).values()]
+    classes = [unit.kind.module_class(unit), *(value for value in values if isinstance(value, type))]
+    return [value for value in classes if not _is_of_torch(value)]
+
+
+def _is_of_torch(value: type) -> bool:
+    return value.__module__.partition(".")[0] == "torch"

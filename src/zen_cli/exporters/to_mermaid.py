@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from ..units import format_count
-from .about import title
-from .layout import Part, Placed, lay_out
-from .source_network import Network
+from .target import Target
+
+if TYPE_CHECKING:
+    from .layout import Section, SectionBlock
+    from .source import ExportSource
 
 _IMAGE_STYLE = "fill:#f1f3f5,stroke:#868e96,color:#212529"
 
 
-def write(network: Network) -> bytes:
-    """The chart."""
-    return ("\n".join(_lines(network)) + "\n").encode()
+class FlowChart(Target):
+    """A chart of sections and blocks."""
+
+    name, suffix, summary = "mermaid", ".mmd", "a flow chart"
+    is_text = True
+
+    def write(self, source: ExportSource, stem: str) -> bytes:
+        return ("\n".join(_lines(source)) + "\n").encode()
+
+    def read_back(self, data: bytes, source: ExportSource) -> str:
+        return "a drawing, nothing to run"
 
 
-def _lines(network: Network) -> Iterator[str]:
-    spec, total = network.spec, network.cost
+def _lines(source: ExportSource) -> Iterator[str]:
+    from ..units import format_count
+    from .about import title
+    from .layout import lay_out
+
+    spec, total = source.spec, source.spec.cost
     params, macs = format_count(total.params), format_count(total.macs)
     yield f"%% {title(spec)}: {params} parameters, {macs} MACs, id {spec.id}"
     yield "flowchart TB"
     side = f"{spec.resolution} x {spec.resolution}"
     yield f'  image(["image<br/>{spec.in_channels} x {side}"]):::image'
     last = "image"
-    for part in lay_out(spec).parts:
-        yield f'  subgraph {part.name}["{_part_label(part)}"]'
+    for section in lay_out(spec).sections:
+        yield f'  subgraph {section.name}["{_section_label(section)}"]'
         yield "    direction LR"
-        for placed in part.blocks:
-            yield f'    b{placed.number}["{_block_label(placed)}"]:::{placed.block.op}'
-        if len(part.blocks) > 1:
-            yield "    " + " --> ".join(f"b{placed.number}" for placed in part.blocks)
+        for row in section.blocks:
+            yield f'    b{row.number}["{_block_label(row)}"]:::{row.block.op}'
+        if len(section.blocks) > 1:
+            yield "    " + " --> ".join(f"b{row.number}" for row in section.blocks)
         yield "  end"
-        yield f"  {last} --> {part.name}"
-        last = part.name
+        yield f"  {last} --> {section.name}"
+        last = section.name
     yield f'  classifier(["average pooling<br/>linear, {spec.num_classes} classes"]):::image'
     yield f"  {last} --> classifier"
     yield f"  classDef image {_IMAGE_STYLE}"
@@ -42,12 +56,12 @@ def _lines(network: Network) -> Iterator[str]:
         yield f"  classDef {name} {kind.chart_style}"
 
 
-def _part_label(part: Part) -> str:
-    return f"{part.name} · {part.side} x {part.side} · {part.width} channels"
+def _section_label(section: Section) -> str:
+    return f"{section.name} · {section.side} x {section.side} · {section.width} channels"
 
 
-def _block_label(placed: Placed) -> str:
-    block, unit = placed.block, placed.units[0]
+def _block_label(row: SectionBlock) -> str:
+    block, unit = row.block, row.units[0]
     details = [f"{block.depth} x {block.op} {block.kernel}x{block.kernel}"]
     widths = f"{unit.in_width} → {block.width}" + (f", {unit.mid_width} inside" if block.is_residual else "")
     details.append(widths)

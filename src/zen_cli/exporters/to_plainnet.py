@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from ..errors import SpecError
-from ..formats.plainnet import to_plainnet
-from .source_network import Network
+from typing import TYPE_CHECKING
+
+from .target import Target, must_be
+
+if TYPE_CHECKING:
+    from .source import ExportSource
 
 
-def write(network: Network) -> bytes:
-    """The string on one line.
+class StructureString(Target):
+    """The string on one line."""
 
-    Raises:
-        SpecError: a block that the format cannot express.
-    """
-    try:
-        return to_plainnet(network.spec).encode() + b"\n"
-    except SpecError as error:
-        raise SpecError(f"{network.where}: {error}") from None
+    name, suffix, summary = "plainnet", ".txt", "a structure string"
+    is_text = is_line = True
+
+    def write(self, source: ExportSource, stem: str) -> bytes:
+        return self.line(source)
+
+    def line(self, source: ExportSource) -> bytes:
+        from ..formats.plainnet import to_plainnet
+
+        return to_plainnet(source.spec).encode() + b"\n"
+
+    def read_back(self, data: bytes, source: ExportSource) -> str:
+        from ..formats.plainnet import parse_plainnet
+
+        spec = source.spec
+        again = parse_plainnet(data.decode(), resolution=spec.resolution, num_classes=spec.num_classes)
+        return must_be(again, source)

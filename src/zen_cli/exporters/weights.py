@@ -1,6 +1,6 @@
-"""Weights of an exported network: those of a seed, or those of a trained checkpoint.
+"""Weights of a seed for an exported network, and images to run it on.
 
-The seed's weights are for comparing, so two things must hold. Every tensor must be seen in the logits, or a wrong graph
+They are for comparing, so two things must hold. Every tensor must be seen in the logits, or a wrong graph
 would pass: batch normalisations have scales and shifts of their own, and no branch starts at zero. And float32 rounding
 must stay small, or a right graph would fail: a random network of high Zen-score amplifies rounding a thousandfold, as
 the score measures. So each batch normalisation has the statistics of what reaches it, and the residual branches of a
@@ -11,15 +11,15 @@ Shapes: B images, C channels, H x W.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..devices import is_out_of_memory
-from ..errors import MemoryLimitError, SourceError, UsageError
-from ..net.module import SqueezeExcitation, ZenNet, build, last_conv
+from ..errors import MemoryLimitError
+from ..net.module import ZenNet, build
 from ..net.spec import ArchSpec
+from ..net.unit_modules import Residual, SqueezeExcitation
 
 MIN_IMAGES, MAX_IMAGES, PIXELS = 8, 64, 2**16
 MAX_CALIBRATION_SIDE = 256
@@ -37,7 +37,7 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
         MemoryLimitError: the network does not fit into memory.
     """
     try:
-        net = _empty(spec)
+        net = empty(spec)
         generator = torch.Generator().manual_seed(seed)
         for module in net.modules():
             if isinstance(module, nn.Conv2d):
@@ -90,72 +90,16 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
 
 def _tame(net: ZenNet) -> None:
     """Scales the last batch normalisation of residual branches and of gates."""
-    units = [unit for block in net.blocks.children() for unit in block.children() if hasattr(unit, "shortcut")]
+    units = [module for module in net.modules() if isinstance(module, Residual)]
     gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
     for unit in units:
-        last_conv(unit).bn.weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
+        unit.last.bn.weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))
     for gate in gates:
         gate.expand.bn.weight.data *= GATE_SCALE
 
 
-def loaded(spec: ArchSpec, path: Path, names: dict[str, str]) -> ZenNet:
-    """The network in evaluation mode with the weights of a checkpoint that an exported file was trained to.
-
-    Args:
-        spec: the network.
-        path: a `.safetensors` file, or one that `torch.save` wrote: a state dict, or a dict that holds one under
-            `state_dict` or `model`. Nothing in it is run.
-        names: names of the training-form module's tensors, and what each is called in what is exported.
-
-    Raises:
-        SourceError: the file cannot be read, or its tensors are not those of the network.
-    """
-    state = read_tensors(path)
-    net = _empty(spec)
-    own = net.state_dict()
-    for name, exported in names.items():
-        if exported not in state:
-            raise SourceError(f"{path}: holds no tensor {exported}; export the network that it was trained from")
-        if state[exported].shape != own[name].shape:
-            shape, wanted = (" x ".join(map(str, value.shape)) for value in (state[exported], own[name]))
-            raise SourceError(f"{path}: {exported} is {shape}, not {wanted}; export the network it was trained from")
-        if not state[exported].isfinite().all():
-            raise SourceError(f"{path}: {exported} holds what is no finite number; use a checkpoint from before that")
-    unknown = sorted(set(state) - set(names.values()))
-    if unknown:
-        raise SourceError(f"{path}: {unknown[0]} is no tensor of this network; export the one it was trained from")
-    net.load_state_dict({name: state[exported] for name, exported in names.items()})
-    return net.eval()
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name.
-
-    Raises:
-        SourceError: no such file, or not a checkpoint.
-        UsageError: a `.safetensors` file without the extra that reads it.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return dict(load_file(path))
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except ModuleNotFoundError:
-        raise UsageError("--weights: needs safetensors; install it with: pip install 'zen-cli[safetensors]'") from None
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read, {(error.strerror or str(error)).lower()}") from None
-    except Exception:  # torch and safetensors raise many kinds for what is no checkpoint
-        raise SourceError(f"{path}: is not a checkpoint that loads safely; save it as a state dict") from None
-    for key in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise SourceError(f"{path}: holds no state dict; save net.state_dict() with torch.save")
-    return {name.removeprefix("module."): value for name, value in state.items()}
-
-
-def _empty(spec: ArchSpec) -> ZenNet:
+def empty(spec: ArchSpec) -> ZenNet:
+    """The network with weights that are yet to be set."""
     with torch.device("meta"):
         net = build(spec)
     net.to_empty(device="cpu")

@@ -93,6 +93,9 @@ def write_files(files: Mapping[Path, Content], *, force: bool) -> None:
                 done[output.path] = _put_in_place(output.target, part, force=force, keep=len(parts) > 1, stack=stack)
             except OSError as error:
                 raise OutputError(_failure(output.path, error) + _take_back(done)) from None
+            except KeyboardInterrupt:
+                _take_back(done)
+                raise
 
 
 def is_leftover(path: Path) -> bool:
@@ -108,7 +111,9 @@ def _output(path: Path, *, force: bool) -> _Output:
             mode = path.stat().st_mode
         except FileNotFoundError:
             if path.is_symlink() and not force:
-                raise OutputError(f"{path}: is a link to {target}, which is missing; use --force to write it") from None
+                raise OutputError(
+                    f"{path}: is a link to {target}, which is missing; use force=True to write it"
+                ) from None
             return _Output(path, target, is_stream=False)
     except (OSError, ValueError) as error:  # a loop of links, a name that is too long, a null byte
         raise OutputError(_failure(path, error)) from None
@@ -118,7 +123,7 @@ def _output(path: Path, *, force: bool) -> _Output:
     if not stat.S_ISREG(mode) or _is_descriptor(path):
         return _Output(path, path, is_stream=True)
     if not force:
-        raise OutputError(f"{path}: exists; use --force to overwrite it")
+        raise OutputError(f"{path}: exists; use force=True to overwrite it")
     return _Output(path, target, is_stream=False)
 
 
@@ -164,13 +169,13 @@ def _new_part(folder: Path) -> tuple[int, Path]:
     while True:
         part = folder / f".zen-{secrets.token_hex(6)}.part"
         number = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
-        _lock(number)
+        lock(number)
         if os.fstat(number).st_nlink:
             return number, part
         os.close(number)  # another process took it for a leftover before it was locked
 
 
-def _lock(number: int) -> bool:
+def lock(number: int) -> bool:
     """Locks an open file for as long as it stays open; False where another process has the lock or there are none."""
     try:
         import fcntl
@@ -189,7 +194,7 @@ def _remove_leftovers(folder: Path) -> None:
         with suppress(OSError):
             number = os.open(part, os.O_RDWR | _NO_LINK | _NO_WAIT)
             try:
-                if stat.S_ISREG(os.fstat(number).st_mode) and _lock(number):
+                if stat.S_ISREG(os.fstat(number).st_mode) and lock(number):
                     part.unlink()
             finally:
                 os.close(number)

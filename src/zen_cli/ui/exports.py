@@ -11,32 +11,32 @@ from .layout import Field, Sheet, lay_out
 from .terminal import is_terminal, print_lines, width_of
 
 if TYPE_CHECKING:
-    from ..exporters.run import Export
+    from ..exporters.run import ExportedFile
 
 UNLIMITED = 1_000_000  # columns of a file
 
 
-def print_exports(done: Sequence[Export]) -> None:
+def print_exports(done: Sequence[ExportedFile]) -> None:
     """Prints one table per network on stderr."""
     width = width_of(sys.stderr) if is_terminal(sys.stderr) else UNLIMITED
     for sheet in export_sheets(done):
         print_lines(lay_out(sheet, width), stderr=True)
 
 
-def export_sheets(done: Sequence[Export]) -> list[Sheet]:
+def export_sheets(done: Sequence[ExportedFile]) -> list[Sheet]:
     """One row per file: its target, its place and what its check found."""
     from ..exporters.check import TOLERANCE
 
     sheets = []
-    for network in dict.fromkeys(row.network for row in done):
-        rows = [row for row in done if row.network is network]
-        total, name = network.cost, network.spec.name or network.module_name
+    for source in dict.fromkeys(row.source for row in done):
+        spec, rows = source.spec, [row for row in done if row.source is source]
         fields = [
             Field("target", [row.target for row in rows], right=False),
             Field("file", [str(row.path or "stdout") for row in rows], right=False),
             Field("checked", [row.finding.text() for row in rows], right=False, wraps=True),
         ]
-        title = f"{name} ({network.spec.id}): {total.params:,} parameters, {format_count(total.macs)} MACs"
+        cost = f"{spec.cost.params:,} parameters, {format_count(spec.cost.macs)} MACs"
+        title = f"{spec.name or 'network'} ({spec.id}): {cost}"
         sheets.append(Sheet(fields, title))
     if any(row.finding.difference is not None for row in done):
         allowed = f"differences are shares of the largest output, {TOLERANCE:g} allowed"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -265,8 +265,11 @@ class Block(BaseModel):
 
     @classmethod
     @abstractmethod
-    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
-        """The keyword arguments of a unit's module, without those that have their default value."""
+    def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        """The keyword arguments of a unit's module, without those that have their default value.
+
+        Numbers, booleans, classes, and `functools.partial` of a class with such arguments: what source code can say.
+        """
 
     # Text
 
@@ -348,6 +351,15 @@ def register(cls: T) -> T:
         raise TypeError(f"op {name}: is registered twice")
     OPS[name] = cls
     return cls
+
+
+def gate(unit: Unit) -> dict[str, Any]:
+    """The argument of a residual module that gives it squeeze-and-excitation, if the unit has it."""
+    if not unit.squeeze:
+        return {}
+    from ..unit_modules import SqueezeExcitation
+
+    return {"gate": partial(SqueezeExcitation, squeeze=unit.squeeze)}
 
 
 def optional(**values: tuple[int, int]) -> dict[str, int | bool]:

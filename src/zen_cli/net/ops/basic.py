@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, shrink, square_conv
-from .base import Block, Gene, Unit, Width, optional, register
+from .base import Block, Gene, Unit, Width, gate, optional, register
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,15 +46,14 @@ class BasicBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
-        from ..module import Basic
+        from ..unit_modules import Basic
 
         return Basic
 
     @classmethod
-    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
-        return {"mid_width": unit.mid_width, "kernel": unit.kernel} | optional(
-            stride=(unit.stride, 1), squeeze=(unit.squeeze, 0), project=(unit.projection, False)
-        )
+    def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        options = optional(stride=(unit.stride, 1), project=(unit.projection, False))
+        return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 
     @classmethod
     def details(cls, gene: Gene) -> str:

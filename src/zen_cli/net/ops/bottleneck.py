@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, shrink, square_conv
-from .base import Block, Gene, SearchBounds, Unit, Width, optional, register
+from .base import Block, Gene, SearchBounds, Unit, Width, gate, optional, register
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,18 +61,14 @@ class BottleneckBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
-        from ..module import Bottleneck
+        from ..unit_modules import Bottleneck
 
         return Bottleneck
 
     @classmethod
-    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
-        return {"mid_width": unit.mid_width, "kernel": unit.kernel} | optional(
-            stride=(unit.stride, 1),
-            groups=(unit.groups, 1),
-            squeeze=(unit.squeeze, 0),
-            project=(unit.projection, False),
-        )
+    def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        options = optional(stride=(unit.stride, 1), groups=(unit.groups, 1), project=(unit.projection, False))
+        return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 
     @classmethod
     def details(cls, gene: Gene) -> str:

@@ -34,12 +34,12 @@ class ConvBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
-        from ..module import ConvBNReLU, ConvSE
+        from ..unit_modules import ConvBNReLU, ConvSE
 
         return ConvSE if unit.squeeze else ConvBNReLU
 
     @classmethod
-    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
+    def module_arguments(cls, unit: Unit) -> dict[str, Any]:
         return {"kernel": unit.kernel} | optional(stride=(unit.stride, 1), squeeze=(unit.squeeze, 0))
 
     @classmethod

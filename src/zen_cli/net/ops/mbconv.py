@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain
-from .base import Block, Gene, SearchBounds, Unit, Width, optional, register, round_to_8
+from .base import Block, Gene, SearchBounds, Unit, Width, gate, optional, register, round_to_8
 from .bottleneck import BottleneckBlock
 
 if TYPE_CHECKING:
@@ -67,15 +67,14 @@ class MBConvBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
-        from ..module import InvertedResidual
+        from ..unit_modules import InvertedResidual
 
         return InvertedResidual
 
     @classmethod
-    def module_arguments(cls, unit: Unit) -> dict[str, int | bool]:
-        return {"mid_width": unit.mid_width, "kernel": unit.kernel} | optional(
-            stride=(unit.stride, 1), squeeze=(unit.squeeze, 0), project=(unit.projection, False)
-        )
+    def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        options = optional(stride=(unit.stride, 1), project=(unit.projection, False))
+        return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 
     @classmethod
     def details(cls, gene: Gene) -> str:

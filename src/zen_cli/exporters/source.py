@@ -1,4 +1,4 @@
-"""A network on its way out: its spec and record, and, made when a target asks for them, its weights and module."""
+"""A network to export: its spec and record, and, made when a target needs them, its weights and module."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..net.counting import Cost
+from ..net.ops import Unit
 from ..net.spec import ArchSpec
-from .layout import name_map
+from .layout import unit_names
+from .torch_source import torch_source
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,43 +20,40 @@ if TYPE_CHECKING:
     from ..net.module import ZenNet
 
 
-class Network:
+class ExportSource:
     """What every target writes from.
 
     Args:
         spec: the architecture.
-        record: the score record it came in, for the provenance that files tell.
+        record: the score record that it came in, for the provenance that files tell.
         where: where it was read, for messages.
-        module_name: the stem of its file names, which a Python file can be imported by.
         seed: of its weights.
         checkpoint: a file of trained weights, instead of the seed's.
+        opset: of an ONNX file; None for the lowest that it needs.
     """
 
     def __init__(
         self,
         spec: ArchSpec,
         record: dict[str, Any] | None = None,
+        *,
         where: str = "",
-        module_name: str = "zennet",
         seed: int = 0,
         checkpoint: Path | None = None,
+        opset: int | None = None,
     ) -> None:
         self.spec = spec
         self.record = record
         self.where = where or spec.name or spec.id
-        self.module_name = module_name
         self.seed = seed
         self.checkpoint = checkpoint
-
-    @cached_property
-    def cost(self) -> Cost:
-        """Its exact cost."""
-        return self.spec.cost
+        self.opset = opset
 
     @cached_property
     def reference(self) -> ZenNet:
         """The training-form module, in evaluation mode, that everything exported is compared with."""
-        from .weights import loaded, seeded
+        from .checkpoint import loaded
+        from .weights import seeded
 
         if self.checkpoint is None:
             return seeded(self.spec, self.seed)
@@ -95,10 +93,34 @@ class Network:
         """Names of the training-form module's tensors, and what each is called in what is exported."""
         import torch
 
-        from ..net.module import build
+        from ..net.module import build_unit
 
+        known: dict[Unit, list[str]] = {}
+        names: dict[str, str] = {}
+        for own, exported, unit in unit_names(self.spec):
+            if unit not in known:
+                with torch.device("meta"):
+                    known[unit] = list(build_unit(unit).state_dict())
+            names |= {f"{own}.{name}": f"{exported}.{name}" for name in known[unit]}
+        return {**names, **{name: name for name in ("classifier.weight", "classifier.bias")}}
+
+    @cached_property
+    def first_convs(self) -> list[str]:
+        """The exported names of the convolutions that see the image."""
+        import torch
+        from torch import nn
+
+        from ..net.module import build_unit
+
+        spec, seen = self.spec, []
         with torch.device("meta"):
-            return name_map(self.spec, list(build(self.spec).state_dict()))
+            unit = build_unit(spec.units[0]).eval()
+            image = torch.empty(1, spec.in_channels, 64, 64)
+        for name, module in unit.named_modules(prefix="blocks.0.0"):
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_pre_hook(lambda _, x, name=name: seen.append(name) if x[0] is image else None)
+        unit(image)
+        return [self.names[f"{name}.weight"].removesuffix(".weight") for name in seen]
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -108,19 +130,23 @@ class Network:
     @cached_property
     def source(self) -> str:
         """The Python file of target `torch`."""
-        from .to_torch import torch_source
-
-        return torch_source(self)
+        return torch_source(self.spec)
 
     @cached_property
     def module(self) -> nn.Module:
         """The module that the Python file defines, with the weights, in evaluation mode."""
         import torch
 
-        home = types.ModuleType(self.module_name)
-        exec(compile(self.source, f"{self.module_name}.py", "exec"), home.__dict__)
+        home = types.ModuleType("exported")
+        exec(compile(self.source, "exported.py", "exec"), home.__dict__)
+        home.__dict__["init_weights"] = lambda *_: None  # its weights are set below
         with torch.device("meta"):
             net: nn.Module = home.__dict__["ZenNet"]()
         net.to_empty(device="cpu")
         net.load_state_dict(self.tensors)
         return net.eval()
+
+    def release(self) -> None:
+        """Forgets weights and modules; they are made again where they are needed again."""
+        for name in ("reference", "images", "tensors", "module"):
+            self.__dict__.pop(name, None)

@@ -1,0 +1,89 @@
+"""What every exported `timm` file has besides its units: the methods that timm calls, and what its command does.
+
+The source of this code is copied into the files. Importing it needs timm. Shapes: B images, C channels, H x W.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from typing import Any
+
+import torch
+from timm.layers.classifier import ClassifierHead
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .backbone import init_weights
+
+
+class TimmBackbone(nn.Module):
+    """Parts in a row (`stem`, `stage1`, ..., `head`), pooling, and a classifier, with the methods that timm calls."""
+
+    head: nn.Module
+
+    def add_classifier(self, width: int, num_classes: int, global_pool: str, drop_rate: float) -> None:
+        """Pooling, dropout and a linear classifier on `width` channels, after the parts."""
+        self.num_classes = num_classes
+        self.num_features = self.head_hidden_size = width
+        self.grad_checkpointing = False
+        self.pool = ClassifierHead(width, 0, pool_type=global_pool, drop_rate=drop_rate)
+        self.classifier = nn.Linear(width, num_classes) if num_classes > 0 else nn.Identity()
+
+    def init_weights(self, zero_init_residual: bool = True) -> None:
+        """He initialisation by fan-out (per group), a small normal one for the classifier."""
+        init_weights(self, zero_init_residual)
+
+    def get_classifier(self) -> nn.Module:
+        """The classifier."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Another classifier, for another task."""
+        self.num_classes = num_classes
+        if global_pool is not None:
+            self.pool.reset(0, global_pool)
+        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Whether the stages trade time for memory in training."""
+        self.grad_checkpointing = enable
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Groups of parameters for learning rates that decay layer by layer."""
+        first, _ = next(self.named_children())
+        fine = [(r"^stage(\d+)\.(\d+)", None), (r"^head", (99999,))]
+        return {"stem": rf"^{first}\.", "blocks": r"^stage(\d+)" if coarse else fine}
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last feature map, head included."""
+        for name, part in self.named_children():
+            if name == "pool":
+                break
+            saves_memory = self.grad_checkpointing and name.startswith("stage")
+            x = checkpoint(part, x, use_reentrant=False) if saves_memory else part(x)
+        return x
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits, or pooled features, of the last feature map."""
+        x = self.pool(x)
+        return x if pre_logits else self.classifier(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
+        return self.forward_head(self.forward_features(x))
+
+
+def run_script_or_check(net: TimmBackbone, channels: int, side: int, params: int) -> None:
+    """Runs another script, such as timm's train.py, with this model registered; without one, checks the model."""
+    if len(sys.argv) > 1:
+        sys.argv = sys.argv[1:]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        return
+    net.eval()
+    with torch.inference_mode():
+        logits = net(torch.randn(2, channels, side, side))
+    count = sum(tensor.numel() for tensor in net.parameters())
+    if count != params:
+        raise SystemExit(f"{count:,} parameters, not {params:,}")
+    print(f"{count:,} parameters, logits {' x '.join(map(str, logits.shape))}: as it should be")
