@@ -114,11 +114,11 @@ class Search:
         graph = make_graph(self.problem, COARSE, covering=True)
         while True:
             solution = self._solve(Program(self.problem, graph), descent.best)
-            self.bound = min(self.bound, max(self.floor, solution.value + sum(descent.best)))
+            self.bound = min(self.bound, max(self.floor, solution.value + math.fsum(descent.best)))
             self._report()
             if self._must_count_blocks([best_path(solution)]):
                 return self.prepare()
-            pruned = prune(solution, self.floor - sum(descent.best))
+            pruned = prune(solution, self.floor - math.fsum(descent.best))
             if pruned is None:
                 return None
             if pruned.exact:
@@ -134,7 +134,7 @@ class Search:
         """A bound within milliseconds: one cell for all widths, at the first prices."""
         prices, _ = self.start
         program = Program(self.problem, make_graph(self.problem, WHOLE, covering=True))
-        return program.solve(per_unit(prices, self.problem.limits)).value + sum(prices)
+        return program.solve(per_unit(prices, self.problem.limits)).value + math.fsum(prices)
 
     def _must_count_blocks(self, genomes: Iterable[Genome]) -> bool:
         """Whether the best paths have too many blocks, so that the depths have to count them from now on."""
@@ -172,7 +172,7 @@ class Search:
         """Visits all that is left of a node; returns whether it was few enough."""
         solution = self._solve(Program(self.problem, node.graph), node.prices)
         try:
-            for genome in list_paths(solution, lambda: self.floor - sum(node.prices), most):
+            for genome in list_paths(solution, lambda: self.floor - math.fsum(node.prices), most):
                 self._check()
                 self.polisher.weigh(genome)
         except TooManyError:
@@ -186,7 +186,7 @@ class Search:
         node.bound, node.prices = min(node.bound, descent.value), descent.best
         self._polish(genomes, 1)
         if node.bound > self.floor:
-            pruned = prune(self._solve(program, descent.best), self.floor - sum(descent.best))
+            pruned = prune(self._solve(program, descent.best), self.floor - math.fsum(descent.best))
             if pruned is None:
                 node.bound = self.floor
             else:
@@ -203,7 +203,7 @@ class Search:
             if descent.settled:
                 break
             solution = self._solve(program, prices)
-            value = solution.value + sum(prices)
+            value = solution.value + math.fsum(prices)
             if not math.isfinite(value):  # no path is left
                 descent.value = -math.inf
                 break
