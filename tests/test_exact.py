@@ -205,7 +205,7 @@ def test_the_bound_of_few_blocks_is_below_what_more_blocks_reach() -> None:
 
 
 def test_a_space_of_few_shallow_blocks_is_solved_like_others() -> None:
-    fields = built_in("resnet").model_dump(by_alias=True, mode="json")
+    fields = built_in("zennet-resnet").model_dump(by_alias=True, mode="json")
     space = BlockSpace.model_validate_json(json.dumps({**fields, "depth": {"max": 3}, "max_blocks": 8}))
     limits, checks = Limits(params=1_000_000, macs=150_000_000, sublayers=18), count()
     result = solve(space, space.seed(32), limits, gap=0.005, deadline=lambda: next(checks) > 300)
