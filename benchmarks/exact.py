@@ -138,7 +138,7 @@ def run(
 def table(gaps: list[float], seconds: float) -> list[str]:
     """A Markdown table of all published problems in both norms, one row for each gap at which to stop."""
     rows = [
-        "| problem | norm | published | stop at gap | best found | no network exceeds | gap | CPU s | programs | ended |",
+        "| problem | norm | published | stop at gap | best found | bound | gap | CPU s | programs | ended |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(rows))
@@ -158,7 +158,7 @@ def table(gaps: list[float], seconds: float) -> list[str]:
 
 def preset_table(repeats: int) -> list[str]:
     """A Markdown table of the presets as `zen search` solves them, with the median CPU seconds of whole processes."""
-    rows = ["| preset | norm | best found | no network exceeds | gap | CPU s |", "|---|---|---|---|---|---|"]
+    rows = ["| preset | norm | best found | bound | gap | CPU s |", "|---|---|---|---|---|---|"]
     print("\n".join(rows))
     for name in presets():
         for norm in ("l1", "frobenius"):

@@ -187,9 +187,7 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
         name = getattr(space, "kind", type(space).__name__)
         return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
     if space.rules is not None:
-        return (
-            f"algorithm: the exact search does not keep the design rules of {space.name}; set rules none, or {_INSTEAD}"
-        )
+        return f"rules: the exact search does not keep those of {space.name}; set them to none, or {_INSTEAD}"
     for name, limit in limits._asdict().items():
         if limit is not None and name not in SUMS:
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
