@@ -34,7 +34,7 @@ from report import machine
 
 from zen_cli.nas.answer import search
 from zen_cli.nas.outcome import Callbacks
-from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.request import check_request
 from zen_cli.nas.scorers import Ledger, find_start
 from zen_cli.nas.settings import SearchSettings
 
@@ -71,7 +71,7 @@ PROBLEMS = (
 
 def settings_of(problem: Problem, evaluations: int, seed: int = 0) -> SearchSettings:
     options: dict[str, Any] = {**problem.options, "budget": (f"{evaluations}evals",), "verify": 0, "seed": seed}
-    return check_request(Request(**options))
+    return check_request(dict(**options))
 
 
 def time_zen(problem: Problem, evaluations: int) -> float:

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.errors import RunError, SpecError, UsageError
+from zen_cli.metrics.proxies.depth_width_ratio import depth_width_ratio
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
-from zen_cli.nas.limits import Limits, depth_width_ratio
+from zen_cli.nas.limits import Limits
 from zen_cli.nas.members import random_members
 from zen_cli.nas.outcome import Callbacks, Outcome
-from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.request import check_request
 from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.nas.space import BlockSpace, RegNetSpace, genome_of
@@ -31,7 +32,7 @@ def wanted(space: str = "zennet-resnet", evaluations: int = 3000, **more: Any) -
     defaults = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0, "top": 5}
     exact = more.get("algorithm") == "exact"  # which counts no evaluations
     budget = ("60s",) if exact else (f"{evaluations}evals",)
-    return check_request(Request(space=space, **{"budget": budget, **defaults, **more}))
+    return check_request(dict(space=space, **{"budget": budget, **defaults, **more}))
 
 
 def found(settings: SearchSettings) -> list[tuple[str, float]]:
@@ -80,7 +81,7 @@ def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
     resolution: int,
 ) -> None:
     settings = check_request(
-        Request(
+        dict(
             space=space,
             resolution=resolution,
             num_classes=7,
@@ -178,11 +179,11 @@ def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"max_params": "1k"}, ["--max-params", "1000", "smallest value found"]),
-        ({"max_macs": "1k"}, ["--max-macs", "1000"]),
-        ({"max_sublayers": "2"}, ["--max-sublayers", "2"]),
-        ({"max_layers": "3"}, ["--max-layers", "3"]),
-        ({"max_depth_width_ratio": 1e-6}, ["--max-depth-width-ratio"]),
+        ({"max_params": "1k"}, ["max_params", "1000", "smallest value found"]),
+        ({"max_macs": "1k"}, ["max_macs", "1000"]),
+        ({"max_sublayers": "2"}, ["max_sublayers", "2"]),
+        ({"max_layers": "3"}, ["max_layers", "3"]),
+        ({"max_depth_width_ratio": 1e-6}, ["max_depth_width_ratio"]),
     ],
 )
 @pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])

@@ -161,7 +161,8 @@ def test_the_answer_is_score_records_best_first_that_zen_score_reads(zen: Zen) -
             "space": "zennet-resnet",
             "algorithm": "evolution",
             "estimator": "mean-field",
-            "budgets": {"params": 200_000, "sublayers": 10, "evaluations": 2000},
+            "limits": {"params": 200_000, "sublayers": 10},
+            "budget": {"evaluations": 2000},
             "seed": 0,
             "evaluations": 2000,
             "stopped": "evaluations",
@@ -251,11 +252,12 @@ def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> 
     words = ["--preset", "cifar-1m", "--budget", "600evals", "--verify", "0", "--top", "1"]
     done = zen("search", *words)
     (row,) = done.rows
-    assert row["search"]["budgets"] == {"params": 1_050_000, "macs": 160_000_000, "sublayers": 18, "evaluations": 600}
+    assert row["search"]["limits"] == {"params": 1_050_000, "macs": 160_000_000, "sublayers": 18}
+    assert row["search"]["budget"] == {"evaluations": 600}
     assert (row["arch"]["resolution"], row["arch"]["num_classes"]) == (32, 100)
     assert "published for cifar-1m: ZenNet-1M" in done.err
     (row,) = zen("search", *words, "--max-params", "0.5M").rows
-    assert row["search"]["budgets"]["params"] == 500_000
+    assert row["search"]["limits"]["params"] == 500_000
     assert "published" not in zen("search", *words, "--max-params", "0.5M").err  # another problem, not to be compared
     listed = zen("search", "--list-presets").rows
     assert [row["preset"] for row in listed] == list(presets())
@@ -266,7 +268,7 @@ def test_published_networks_keep_the_budgets_of_their_presets() -> None:
     for preset in presets().values():
         if preset.published is not None:
             total = preset.published.cost
-            for name, limit in preset.limits._asdict().items():
+            for name, limit in preset.limits.items():
                 assert limit is None or getattr(total, name) <= limit, (preset.name, name, getattr(total, name), limit)
 
 

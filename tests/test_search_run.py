@@ -197,7 +197,7 @@ def test_a_checkpoint_of_another_run_is_refused(half: Path, undisturbed: str) ->
 
 def test_edited_settings_are_noticed(half: Path) -> None:
     body = json.loads((half / "settings.json").read_bytes())
-    body["limits"][0] = 100_000
+    body["limits"]["params"] = 100_000
     (half / "settings.json").write_text(json.dumps(body))
     run(half.parent, "--resume", "run", "--quiet").fails(
         "checkpoint.json", "other settings than those in settings.json"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from zen_cli.nas.answer import search as run_search
 from zen_cli.nas.loop import SPARK_POINTS, Snapshot
 from zen_cli.nas.outcome import Callbacks
-from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.request import check_request
 from zen_cli.nas.scorers import Ledger
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.net.notation import notation
@@ -29,7 +29,7 @@ Moment = tuple[Snapshot, Ledger]
 
 def search(evaluations: int, **more: Any) -> tuple[SearchSettings, list[Moment]]:
     """A search and what was to be seen of it after each generation."""
-    settings = check_request(Request(budget=(f"{evaluations}evals",), **{**SMALL, **more}))
+    settings = check_request(dict(budget=(f"{evaluations}evals",), **{**SMALL, **more}))
     moments: list[Moment] = []
     run_search(settings, callbacks=Callbacks(lambda *moment: moments.append(moment)))
     return settings, moments

@@ -65,14 +65,17 @@ def export(
     """An architecture as something another program runs: Python, ONNX, torch.export, a drawing.
 
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
+
+    Examples: zen export net.json --to torch,onnx -o out/; zen search --preset cifar-1m --top 1 | zen export - --to svg
     """
     from ..exporters.plan import ExportOptions
     from ..exporters.run import export as export_all
-    from ..formats.reading import Overrides, read
+    from ..formats.reading import Overrides
     from ..ui.exports import print_exports
     from ..ui.progress import Progress
+    from .reading import read_sources
 
-    items = read(_sources(sources), Overrides(resolution, num_classes))
+    items = read_sources(_sources(sources), Overrides(**opt.input_of(resolution, num_classes)), quiet=quiet)
     options = ExportOptions(out, weights, seed, force, opset)
     with Endings(once=True) as endings, Progress("exporting", quiet=quiet) as progress:
         try:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError, ZenError, reason
+from ..errors import SpecError, UsageError, ZenError, nearest, reason
 from .export import export
 from .options import report
 from .score import score
@@ -72,7 +72,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        code = report("torch is not installed; pip install torch, or use --estimator mean-field, which needs none", 1)
+        code = report(f"torch is not installed; pip install torch, or {_without_torch(sys.argv[1:])}", 1)
     except OSError as error:
         unnamed = "stdout: cannot be written" if _stdout_is_closed() else "a file cannot be read or written"
         where = unnamed if error.filename is None else f"{error.filename}: failed"
@@ -80,7 +80,7 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
             raise
-        code = report(error.format_message(), getattr(error, "exit_code", 2))
+        code = report(error.format_message() + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code or 0)
@@ -96,9 +96,39 @@ def _with_options(error: ZenError) -> str:
         return f"--{match[1].replace('_', '-')}" if match[1] in known else match[0]
 
     field, colon, rest = str(error).partition(": ")
-    if isinstance(error, UsageError):
+    if isinstance(error, (UsageError, SpecError)):
         field = re.sub(r"^(\w+)$", option, field)
+    rest = re.sub(r"(?<![\w/.-])(\w+_\w+)(?![\w/.])", option, rest)
     return field + colon + re.sub(r"\b(\w+)=True\b", option, rest)
+
+
+def _hint(words: list[str]) -> str:
+    """What a command line that the parser refused may have meant; empty where that is not known."""
+    commands = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
+    if not words or words[0].startswith("-"):
+        return ""
+    first = words[0]
+    if first not in commands:
+        if os.path.exists(first) or "(" in first:
+            return f" Did you mean `zen score {first}`?"
+        return " " + nearest(first, commands).capitalize()
+    if first == "search":
+        from ..nas.presets import presets
+        from ..nas.space import BUILTIN
+
+        for word in words[1:]:
+            for option, names in (("--space", BUILTIN), ("--preset", presets())):
+                if word in names:
+                    return f" Did you mean `{option} {word}`?"
+    return ""
+
+
+def _without_torch(words: list[str]) -> str:
+    """What a command does without torch."""
+    return {
+        "export": "choose --to json, plainnet, mermaid or svg, which need none",
+        "search": "search by the closed form, the default, with --verify 0",
+    }.get(words[0] if words else "", "score by --estimator mean-field and by metrics with a closed form")
 
 
 def _open_closed_streams() -> None:

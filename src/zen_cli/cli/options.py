@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Annotated, Literal, TypeAlias, get_args
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import typer
+from pydantic import BaseModel
+from typer.models import OptionInfo
 
 from ..errors import OutputError, UsageError, nearest
+from ..metrics.fields import bounds as field_bounds
+from ..metrics.fields import choices as field_choices
+from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
+from ..net.spec import ArchSpec
+from ..units import LARGEST, parse_count, parse_real
 
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
 
@@ -28,98 +35,85 @@ def choices(*words: str) -> Callable[[str], list[str]]:
     return complete
 
 
-Estimator = Annotated[
-    str,
-    typer.Option(
-        metavar="monte-carlo|mean-field",
-        autocompletion=choices("monte-carlo", "mean-field"),
-        help="Random networks with an error bar, or the closed form, which needs milliseconds and no torch.",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-Convention = Annotated[
-    str,
-    typer.Option(
-        metavar="paper|zennas",
-        autocompletion=choices("paper", "zennas"),
-        help="The definition of the paper, or what its published code computes.",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-NormOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="frobenius|l1",
-        autocompletion=choices("frobenius", "l1"),
-        help="Norm of the difference (default: frobenius for paper, l1 for zennas).",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-Alpha = Annotated[float, typer.Option(help="Size of the perturbation.", rich_help_panel=SCORE_PANEL)]
-BatchSize = Annotated[int, typer.Option(help="Images in a draw.", rich_help_panel=SCORE_PANEL)]
-Draws = Annotated[
-    int | None, typer.Option(help="Independent draws to average (default: 4).", rich_help_panel=SCORE_PANEL)
-]
-Precision = Annotated[
-    float | None,
-    typer.Option(metavar="NATS", help="Draw until the standard error is this small.", rich_help_panel=SCORE_PANEL),
-]
-PrecisionMode = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|float64|float32|tf32|float16|bfloat16",
-        help="What a draw is computed in (auto: float32, or float64 for a tiny alpha); a GPU has the short ones.",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Seed of all random numbers.", rich_help_panel=SCORE_PANEL)]
+def complete_metrics(incomplete: str) -> list[str]:
+    """Completes a list of metrics."""
+    from ..metrics import names
+
+    return choices(*names())(incomplete)
+
+
+def of_field(
+    model: type[BaseModel], name: str, default: object, *, panel: str, metavar: str = "", more: str = ""
+) -> OptionInfo:
+    """The option of a field of a settings model: its help, its words and their completion come from the model.
+
+    Args:
+        model: the settings.
+        name: the field.
+        default: what the help says is taken where the option is not given; None says nothing.
+        panel: of the help.
+        metavar: how its value is called, where it has no words to choose from.
+        more: what the help adds.
+    """
+    words = field_choices(model, name)
+    text = f"{model.model_fields[name].description}{more}"
+    if default is not None:
+        text = f"{text.removesuffix('.')} (default: {default})."
+    return typer.Option(  # type: ignore[no-any-return]  # typer's own type
+        metavar="|".join(words) or metavar,
+        autocompletion=choices(*words) if words else None,
+        help=text,
+        rich_help_panel=panel,
+        show_default=False,
+    )
+
+
+def parsed(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as values of a settings model: numbers are read by the one parser, within the bounds of the model.
+
+    Raises:
+        UsageError: not a number, or out of bounds.
+    """
+    values = {}
+    for name, value in given.items():
+        field = model.model_fields.get(name)
+        if value is None or field is None:
+            continue
+        kinds = {field.annotation, *get_args(field.annotation)}
+        least, most = field_bounds(model, name)
+        if isinstance(value, str) and int in kinds:
+            value = parse_count(value, name, least=int(least or 0), most=int(most or LARGEST))
+        elif isinstance(value, str) and float in kinds:
+            value = parse_real(value, name, least=float(least or 0), most=float(most or LARGEST))
+        values[name] = value
+    return values
+
+
+def _score_field(name: str, default: object = None, **more: str) -> OptionInfo:
+    return of_field(ScoreSettings, name, default, panel=SCORE_PANEL, **more)
+
+
+Estimator = Annotated[str | None, _score_field("estimator", "monte-carlo")]
+SearchEstimator = Annotated[str | None, _score_field("estimator", "mean-field")]
+Convention = Annotated[str | None, _score_field("convention", "paper")]
+NormOption = Annotated[str | None, _score_field("norm")]
+Alpha = Annotated[str | None, _score_field("alpha", 0.01, metavar="X")]
+BatchSize = Annotated[str | None, _score_field("batch_size", 16, metavar="N")]
+Draws = Annotated[str | None, _score_field("draws", DEFAULT_DRAWS, metavar="N")]
+Precision = Annotated[str | None, _score_field("precision", metavar="NATS")]
+PrecisionMode = Annotated[str | None, _score_field("precision_mode", "auto")]
+Seed = Annotated[str | None, _score_field("seed", 0, metavar="N")]
 Device = Annotated[
-    str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute.", rich_help_panel=SCORE_PANEL)
-]
-# The same for a search, where what is not written may come from a preset or from a stored run.
-SearchEstimator = Annotated[
     str | None,
     typer.Option(
-        metavar="mean-field|monte-carlo",
-        autocompletion=choices("mean-field", "monte-carlo"),
-        help="Search by the closed form (default), or by random networks.",
+        metavar="auto|cpu|cuda[:i]",
+        autocompletion=choices("auto", "cpu", "cuda"),
+        help=f"{ScoreSettings.model_fields['device'].description}",
         rich_help_panel=SCORE_PANEL,
     ),
 ]
-SearchConvention = Annotated[
-    str | None,
-    typer.Option(
-        metavar="paper|zennas",
-        autocompletion=choices("paper", "zennas"),
-        help="The definition of the paper (default), or what its published code computes.",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-SearchAlpha = Annotated[
-    float | None, typer.Option(help="Size of the perturbation (default: 0.01).", rich_help_panel=SCORE_PANEL)
-]
-SearchBatchSize = Annotated[
-    int | None, typer.Option(help="Images in a draw (default: 16).", rich_help_panel=SCORE_PANEL)
-]
-SearchSeed = Annotated[
-    int | None, typer.Option(help="Seed of all random numbers (default: 0).", rich_help_panel=SCORE_PANEL)
-]
-SearchPrecisionMode = Annotated[
-    str | None,
-    typer.Option(
-        metavar="auto|float64|float32|tf32|float16|bfloat16",
-        help="What a draw is computed in (default: auto).",
-        rich_help_panel=SCORE_PANEL,
-    ),
-]
-SearchDevice = Annotated[
-    str | None,
-    typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to compute (default: auto).", rich_help_panel=SCORE_PANEL),
-]
-Resolution = Annotated[
-    int | None, typer.Option(help="Side of the input image, instead of the spec's.", show_default=False)
-]
-NumClasses = Annotated[int | None, typer.Option(help="Classes, instead of the spec's.", show_default=False)]
+Resolution = Annotated[str | None, typer.Option(metavar="N", help="Side of the input image, instead of the spec's.")]
+NumClasses = Annotated[str | None, typer.Option(metavar="N", help="Classes, instead of the spec's.")]
 OutputFormat = Annotated[
     str | None,
     typer.Option(
@@ -144,7 +138,13 @@ def check_format(name: str | None) -> Format:
     for known in FORMATS:
         if name == known:
             return known
-    raise UsageError(f"--format: unknown {name!r}; {nearest(name, FORMATS)}")
+    raise UsageError(f"format: unknown {name!r}; {nearest(name, FORMATS)}")
+
+
+def input_of(resolution: str | None, num_classes: str | None) -> dict[str, int]:
+    """The side of the input and the classes that were given, within the bounds of a spec."""
+    given = parsed(ArchSpec, {"resolution": resolution, "num_classes": num_classes})
+    return {name: int(value) for name, value in given.items()}
 
 
 def report(message: str, code: int) -> int:

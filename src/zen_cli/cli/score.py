@@ -13,6 +13,7 @@ from . import options as opt
 
 
 def score(
+    ctx: typer.Context,
     sources: Annotated[
         list[str] | None,
         typer.Argument(
@@ -21,21 +22,26 @@ def score(
             show_default=False,
         ),
     ] = None,
-    estimator: opt.Estimator = "monte-carlo",
-    convention: opt.Convention = "paper",
+    estimator: opt.Estimator = None,
+    convention: opt.Convention = None,
     norm: opt.NormOption = None,
-    alpha: opt.Alpha = 0.01,
-    batch_size: opt.BatchSize = 16,
+    alpha: opt.Alpha = None,
+    batch_size: opt.BatchSize = None,
     draws: opt.Draws = None,
     precision: opt.Precision = None,
-    precision_mode: opt.PrecisionMode = "auto",
-    seed: opt.Seed = 0,
-    device: opt.Device = "auto",
+    precision_mode: opt.PrecisionMode = None,
+    seed: opt.Seed = None,
+    device: opt.Device = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
     proxies: Annotated[
         str | None,
-        typer.Option(metavar="A,B", help="Other zero-shot scores beside it, such as phi,synflow.", show_default=False),
+        typer.Option(
+            metavar="A,B",
+            help="Other zero-shot scores as well, such as phi,synflow.",
+            show_default=False,
+            autocompletion=opt.complete_metrics,
+        ),
     ] = None,
     list_proxies: Annotated[
         bool, typer.Option("--list-proxies", help="List all zero-shot scores with direction and source, and exit.")
@@ -72,7 +78,10 @@ def score(
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Zen-score of architectures with its error and their cost, one record each."""
+    """Zen-score of architectures with its error and their cost, one record each.
+
+    Examples: zen score net.json --draws 8; zen score --estimator mean-field *.json --sort zen --top 5
+    """
     if schema:
         _print_schema()
         return
@@ -81,26 +90,17 @@ def score(
 
         raise typer.Exit(print_proxies(style))
     from ..formats.reading import Overrides
-    from ..metrics import find_all
-    from ..metrics.settings import check_settings
+    from ..metrics import find, find_all, refuse_unused
+    from ..metrics.settings import ScoreSettings, check_settings
     from .score_run import Job, run_score, view_of
 
-    settings = check_settings(
-        estimator=estimator,
-        convention=convention,
-        norm=norm,
-        alpha=alpha,
-        batch_size=batch_size,
-        draws=draws,
-        precision=precision,
-        precision_mode=precision_mode,
-        seed=seed,
-        device=device,
-    )
+    given = opt.parsed(ScoreSettings, ctx.params)
+    settings = check_settings(**given)
     others = () if proxies is None else find_all(proxies)
+    refuse_unused(given, [find("zen"), *others], settings)
     format_ = opt.check_format(style)
     view = view_of(format_, others, columns, sort, top)
-    job = Job(settings, others, Overrides(resolution, num_classes), breakdown, fail_fast)
+    job = Job(settings, others, Overrides(**opt.input_of(resolution, num_classes)), breakdown, fail_fast)
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
     if code:
         raise typer.Exit(code)

@@ -1,23 +1,24 @@
-"""`zen search`: the best architectures under a budget, best first."""
+"""`zen search`: the best architectures within limits, best first."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 from ..errors import UsageError
+from ..metrics.settings import ScoreSettings
+from ..nas.settings import DEFAULT_POPULATION, DEFAULT_SPACE, DEFAULT_TOP, DEFAULT_VERIFY, SearchSettings
 from . import options as opt
 from .search_run import run_search
 from .writing import write_listing
 
-if TYPE_CHECKING:
-    from ..nas.settings import SearchSettings
-
-BUDGET_PANEL = "Budgets"
+LIMIT_PANEL = "Limits and budget"
 HOW_PANEL = "How to search"
+_NOT_OF_THE_SEARCH = frozenset({"bound", "out", "resume", "check", "list_presets", "style", "quiet"})
 
 
 def _complete_preset(incomplete: str) -> list[str]:
@@ -26,13 +27,34 @@ def _complete_preset(incomplete: str) -> list[str]:
     return opt.choices(*presets())(incomplete)
 
 
+def _complete_space(incomplete: str) -> list[str]:
+    from ..nas.space import BUILTIN
+
+    return opt.choices(*BUILTIN)(incomplete)
+
+
+def _complete_algorithm(incomplete: str) -> list[str]:
+    from ..nas.algorithms import ALGORITHMS
+
+    return opt.choices(*ALGORITHMS)(incomplete)
+
+
+def _limit(help_: str, *flags: str, metavar: str = "N") -> OptionInfo:
+    return typer.Option(*flags, metavar=metavar, help=help_, rich_help_panel=LIMIT_PANEL)  # type: ignore[no-any-return]
+
+
+def _how(name: str, default: object = None, more: str = "", *, metavar: str = "N") -> OptionInfo:
+    return opt.of_field(SearchSettings, name, default, panel=HOW_PANEL, metavar=metavar, more=more)
+
+
 def search(
+    ctx: typer.Context,
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="mobile|resnet|regnet|FILE",
-            help="Where to search: a built-in space or a JSON file (default: zennet-resnet).",
-            autocompletion=opt.choices("mobile", "resnet", "regnet", "zennet-mobile", "zennet-resnet"),
+            metavar="NAME|FILE",
+            help=f"Where to search: a built-in space or a JSON file (default: {DEFAULT_SPACE}).",
+            autocompletion=_complete_space,
         ),
     ] = None,
     rules: Annotated[
@@ -47,101 +69,74 @@ def search(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A published problem: space, input and budgets in one word.",
+            help="A published problem: space, input and limits under one name.",
             autocompletion=_complete_preset,
         ),
     ] = None,
     resolution: Annotated[
-        int | None,
-        typer.Option(help="Side of the input image (default: of the preset, else of the space's one seed, else 224)."),
-    ] = None,
-    num_classes: Annotated[int | None, typer.Option(help="Classes (default: likewise, else 1000).")] = None,
-    max_params: Annotated[
-        str | None, typer.Option(metavar="N", help="Parameters, such as 1M or 1.05e6.", rich_help_panel=BUDGET_PANEL)
-    ] = None,
-    max_macs: Annotated[
         str | None,
         typer.Option(
-            "--max-macs",
-            "--max-flops",
             metavar="N",
-            help="Multiply-adds for one image, which the field calls FLOPs.",
-            rich_help_panel=BUDGET_PANEL,
+            help="Side of the input image (default: of the preset, else of the space's one seed, else 224).",
         ),
     ] = None,
-    max_layers: Annotated[
-        str | None, typer.Option(metavar="N", help="Convolutions in a row.", rich_help_panel=BUDGET_PANEL)
+    num_classes: Annotated[
+        str | None, typer.Option(metavar="N", help="Classes (default: likewise, else 1000).")
     ] = None,
-    max_sublayers: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Sub-layers, as published searches count.", rich_help_panel=BUDGET_PANEL),
+    max_params: Annotated[str | None, _limit("Parameters, such as 1M or 1.05e6.")] = None,
+    max_macs: Annotated[
+        str | None, _limit("Multiply-adds for one image, often called FLOPs.", "--max-macs", "--max-flops")
     ] = None,
+    max_layers: Annotated[str | None, _limit("Convolutions in a row.")] = None,
+    max_sublayers: Annotated[str | None, _limit("Sub-layers, as published searches count.")] = None,
     max_depth_width_ratio: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X", help="DeepMAD's effectiveness: layers over mean width.", rich_help_panel=BUDGET_PANEL
-        ),
+        str | None, _limit("DeepMAD's effectiveness: layers over mean width.", metavar="X")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        _limit("Any metric that is a sum or has a closed form, such as activations=5M.", metavar="METRIC=N"),
     ] = None,
     budget: Annotated[
         list[str] | None,
         typer.Option(
             metavar="N",
             help="When to end: 480000evals, 30s, 2h, 0.5gpu-day; the first of several (default: 480000evals).",
-            rich_help_panel=BUDGET_PANEL,
+            rich_help_panel=LIMIT_PANEL,
         ),
     ] = None,
     patience: Annotated[
-        int | None,
-        typer.Option(help="End after so many rounds without a better network.", rich_help_panel=BUDGET_PANEL),
+        str | None, opt.of_field(SearchSettings, "patience", None, panel=LIMIT_PANEL, metavar="N")
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{SearchSettings.model_fields['proxy'].description}",
+            rich_help_panel=HOW_PANEL,
+            autocompletion=opt.complete_metrics,
+        ),
     ] = None,
     algorithm: Annotated[
         str | None,
         typer.Option(
-            metavar="evolution|exact",
-            help="(default: evolution)",
+            metavar="NAME",
+            help="evolution, or exact for a proven optimum (default: evolution).",
             rich_help_panel=HOW_PANEL,
-            autocompletion=opt.choices("evolution", "exact"),
+            autocompletion=_complete_algorithm,
         ),
     ] = None,
-    population: Annotated[
-        int | None, typer.Option(help="Networks remembered (default: 512).", rich_help_panel=HOW_PANEL)
-    ] = None,
-    lineages: Annotated[
-        int | None,
-        typer.Option(
-            help="Networks that change side by side, one batch (default: 4, or 32 where scores are measured).",
-            rich_help_panel=HOW_PANEL,
-        ),
-    ] = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Another score to search by, such as balanced.", rich_help_panel=HOW_PANEL),
-    ] = None,
-    gap: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X%",
-            help="Exact search: stop at this gap (default: 0.5%; 0 for the proven best).",
-            rich_help_panel=HOW_PANEL,
-        ),
-    ] = None,
+    gap: Annotated[str | None, _how("gap", more=" (default: 0.5%; 0 for the proven best)", metavar="X%")] = None,
     bound: Annotated[
         bool,
         typer.Option(
             "--bound", help="Add what no network of the space exceeds, and the gap.", rich_help_panel=HOW_PANEL
         ),
     ] = False,
-    verify: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            help="Give the K best a Monte-Carlo score, and rank by it (default: 8).",
-            rich_help_panel=HOW_PANEL,
-        ),
-    ] = None,
+    verify: Annotated[str | None, _how("verify", DEFAULT_VERIFY, metavar="K")] = None,
+    population: Annotated[str | None, _how("population", DEFAULT_POPULATION)] = None,
+    lineages: Annotated[str | None, _how("lineages", more=" (default: 4, or 32 where scores are measured)")] = None,
     top: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Networks in the answer (default: 5).", rich_help_panel=opt.OUTPUT_PANEL),
+        str | None, opt.of_field(SearchSettings, "top", DEFAULT_TOP, panel=opt.OUTPUT_PANEL, metavar="K")
     ] = None,
     out: Annotated[
         Path | None,
@@ -155,62 +150,36 @@ def search(
     check: Annotated[bool, typer.Option("--check", help="Check the space, show random members, and exit.")] = False,
     list_presets: Annotated[bool, typer.Option("--list-presets", help="Print the presets and exit.")] = False,
     estimator: opt.SearchEstimator = None,
-    convention: opt.SearchConvention = None,
+    convention: opt.Convention = None,
     norm: opt.NormOption = None,
-    alpha: opt.SearchAlpha = None,
-    batch_size: opt.SearchBatchSize = None,
+    alpha: opt.Alpha = None,
+    batch_size: opt.BatchSize = None,
     draws: opt.Draws = None,
     precision: opt.Precision = None,
-    seed: opt.SearchSeed = None,
-    precision_mode: opt.SearchPrecisionMode = None,
-    device: opt.SearchDevice = None,
+    seed: opt.Seed = None,
+    precision_mode: opt.PrecisionMode = None,
+    device: opt.Device = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """The best architectures under a budget, best first, as score records.
+    """The best architectures within limits, best first, as score records.
 
     By default the evolution runs on the closed form, 480,000 proposals in seconds, and the best get a Monte-Carlo
     score.
+
+    Examples: zen search --preset cifar-1m; zen search --space mobile --max-macs 300M --max-sublayers 14 --out run
     """
     if list_presets:
         _print_presets(style)
         return
-    from ..nas.request import Request, check_request
+    from ..nas.request import check_request
 
-    request = Request(
-        space=space,
-        rules=rules,
-        preset=preset,
-        resolution=resolution,
-        num_classes=num_classes,
-        max_params=max_params,
-        max_macs=max_macs,
-        max_layers=max_layers,
-        max_sublayers=max_sublayers,
-        max_depth_width_ratio=max_depth_width_ratio,
-        budget=tuple(budget or ()),
-        patience=patience,
-        algorithm=algorithm,
-        population=population,
-        lineages=lineages,
-        proxy=proxy,
-        gap=gap,
-        verify=verify,
-        top=top,
-        estimator=estimator,
-        convention=convention,
-        norm=norm,
-        alpha=alpha,
-        batch_size=batch_size,
-        draws=draws,
-        precision=precision,
-        seed=seed,
-        precision_mode=precision_mode,
-        device=device,
-    )
+    request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
+    request |= opt.parsed(SearchSettings, {name: request[name] for name in request if name not in ("gap", "budget")})
+    request |= opt.parsed(ScoreSettings, request)
     format_ = opt.check_format(style)
     if out is not None and resume is not None:
-        raise UsageError("--out: given together with --resume; keep one of the two")
+        raise UsageError("out: given together with resume; keep one of the two")
     with ExitStack() as stack:
         if resume is not None:
             from ..nas.rundir import RunDirectory
@@ -246,7 +215,7 @@ def _print_presets(style: str | None) -> None:
             "space": row.space,
             "resolution": row.resolution,
             "num_classes": row.num_classes,
-            "limits": {name: value for name, value in row.limits._asdict().items() if value is not None},
+            "limits": dict(row.limits),
         }
         for row in rows
     ]

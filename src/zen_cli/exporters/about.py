@@ -55,16 +55,16 @@ def score_text(zen: dict[str, Any]) -> str:
 
 
 def search_text(search: dict[str, Any]) -> str:
-    """`space resnet, evolution, 480,000 evaluations, seed 0, budgets params 1000000`."""
+    """`space resnet, evolution, 480,000 evaluations, seed 0, limits params 1000000`."""
     parts = [f"space {search['space']}"] if search.get("space") else []
     parts += [str(search["algorithm"])] if search.get("algorithm") else []
     if isinstance(search.get("evaluations"), int):
         parts.append(f"{search['evaluations']:,} evaluations")
     parts += [f"seed {search['seed']}"] if search.get("seed") is not None else []
-    budgets = search.get("budgets")
-    if isinstance(budgets, dict):
-        kept = [f"{key} {_number(value)}" for key, value in budgets.items() if value is not None]
-        parts += [f"limits: {', '.join(kept)}"] if kept else []
+    for name in ("limits", "budget"):
+        rows = search.get(name)
+        if isinstance(rows, dict) and rows:
+            parts.append(f"{name} {', '.join(f'{key} {_number(value)}' for key, value in rows.items())}")
     for key in ("bound", "gap"):
         parts += [f"{key} {search[key]:g}"] if isinstance(search.get(key), (int, float)) else []
     return ", ".join(parts) or "no details"

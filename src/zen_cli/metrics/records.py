@@ -103,14 +103,15 @@ class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
     `score` is what the search maximised, by `proxy` or else the Zen-score of `estimator`; `bound` is what no network of
-    the space exceeds under the budgets, and `gap` how far above `score` it is, as a share of `score`.
+    the space exceeds within the limits, and `gap` how far above `score` it is, as a share of `score`.
     """
 
     space: str
     algorithm: str
     estimator: str
     proxy: str | None
-    budgets: dict[str, int | float]
+    limits: dict[str, int | float]
+    budget: dict[str, int | float]
     seed: int
     evaluations: int
     stopped: str

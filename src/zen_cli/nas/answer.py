@@ -136,14 +136,14 @@ def _close(verified: Sequence[ScoreRecord]) -> int:
 
 
 def _with_search(settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord) -> ScoreRecord:
-    budgets = {**settings.limits._asdict(), **settings.budget._asdict()}
     bound = outcome.bound
     row = SearchRow(
         space=settings.space_document.get("name", ""),
         algorithm=settings.algorithm,
         estimator=settings.score.estimator,
         proxy=settings.proxy,
-        budgets={name: value for name, value in budgets.items() if value is not None},
+        limits=dict(settings.limits),
+        budget={name: value for name, value in settings.budget._asdict().items() if value is not None},
         seed=settings.score.seed,
         evaluations=outcome.evaluations,
         stopped=outcome.stopped,

@@ -1,65 +1,134 @@
-"""What a network may cost: limits on additive terms and on the depth-to-width ratio."""
+"""What a network may cost: upper bounds on metrics that a search evaluates for every proposal."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Annotated, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer
 
-from ..metrics.proxies.depth_width_ratio import depth_width_ratio
-from ..metrics.terms import Terms
-from ..units import LARGEST
+from ..errors import UsageError, nearest
+from ..metrics import Metric, find, limitable
+from ..metrics.settings import ScoreSettings
+from ..metrics.terms import NetworkTerms, Terms
+from ..units import LARGEST, parse_count, parse_real
 
-Count: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST)]
+# Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.
+DEPTH = ("layers", "sublayers", "depth_width_ratio")
+_NO_SETTINGS = ScoreSettings(estimator="mean-field")
 
 
-class Limits(NamedTuple):
-    """Upper limits, each None where there is none.
+class Limits(Mapping[str, float]):
+    """Upper bounds by the name of the metric, immutable; a bound of None is none.
 
-    `depth_width_ratio` is the effectiveness of DeepMAD (arXiv 2303.02165): layers over the geometric mean of the
-    layers' widths, the width of a layer being the weights that one of its output elements reads.
+    A metric can be limited if it is a sum over blocks, or has a closed form that no setting changes.
+
+    Raises:
+        UsageError: no such metric, or a bound that is not positive and finite.
     """
 
-    params: Count | None = None
-    macs: Count | None = None
-    layers: Count | None = None
-    sublayers: Count | None = None
-    depth_width_ratio: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    def __init__(self, bounds: Mapping[str, float | None] | None = None, /, **named: float | None) -> None:
+        given = {**(bounds or {}), **named}
+        known = limit_names()
+        for name, bound in given.items():
+            if name not in known:
+                raise UsageError(f"limits: {name} cannot be limited; {nearest(name, known)}")
+            if bound is not None and not 0 < bound <= LARGEST:
+                raise UsageError(f"max_{name}: {bound} is out of range; use a positive number of at most 64 bits")
+        self._bounds = {name: given[name] for name in known if given.get(name) is not None}
 
-    @staticmethod
-    def options() -> dict[str, str]:
-        """The command's option for each limit."""
-        return {name: "--max-" + name.replace("_", "-") for name in Limits._fields}
+    def __getitem__(self, name: str) -> float:
+        return self._bounds[name]  # type: ignore[return-value]  # those of None were left out
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bounds)
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._bounds.items()))
+
+    def __repr__(self) -> str:
+        return f"Limits({self._bounds})"
+
+    def replace(self, **named: float | None) -> Limits:
+        """These limits with some changed; None takes one away."""
+        return Limits({**self._bounds, **named})
+
+    @property
+    def params(self) -> int | None:
+        """The most parameters."""
+        return self._sum("params")
+
+    @property
+    def macs(self) -> int | None:
+        """The most multiply-adds for one image."""
+        return self._sum("macs")
+
+    @property
+    def layers(self) -> int | None:
+        """The most convolutions of the chain."""
+        return self._sum("layers")
+
+    @property
+    def sublayers(self) -> int | None:
+        """The most sub-layers."""
+        return self._sum("sublayers")
+
+    def _sum(self, name: str) -> int | None:
+        bound = self._bounds.get(name)
+        return None if bound is None else int(bound)
 
     @property
     def bounds_depth(self) -> bool:
         """Whether something keeps the depth from growing without end."""
-        return self.layers is not None or self.sublayers is not None or self.depth_width_ratio is not None
+        return any(name in self._bounds for name in DEPTH)
 
-    @property
+    @cached_property
     def sums(self) -> tuple[tuple[int, float], ...]:
-        """(index in `Terms`, limit) of the limits on sums over blocks."""
-        return _sums(self)
+        """(index in `Terms`, bound) of the metrics that are sums over blocks."""
+        return tuple((Terms._fields.index(name), bound) for name, bound in self.items() if name in Terms._fields)
 
-    def usage(self, total: Terms) -> list[tuple[str, float, float]]:
-        """(name, value, limit) of each limit that there is."""
-        values = (total.params, total.macs, total.layers, total.sublayers, depth_width_ratio(total))
-        rows = zip(self._fields, values, self, strict=True)
-        return [(name, value, limit) for name, value, limit in rows if limit is not None]
+    @cached_property
+    def others(self) -> tuple[tuple[Metric, float], ...]:
+        """(metric, bound) of the metrics that are functions of a network's sums."""
+        return tuple((find(name), bound) for name, bound in self.items() if name not in Terms._fields)
 
-    def admits(self, total: Terms) -> bool:
+    def usage(self, terms: NetworkTerms) -> list[tuple[str, float, float]]:
+        """(name, value, bound) of each limit."""
+        return [(name, find(name).value_of(terms, _NO_SETTINGS), bound) for name, bound in self.items()]
+
+    def admits(self, terms: NetworkTerms) -> bool:
         """Whether a network with these terms, classifier included, keeps every limit."""
-        return (
-            (self.params is None or total.params <= self.params)
-            and (self.macs is None or total.macs <= self.macs)
-            and (self.layers is None or total.layers <= self.layers)
-            and (self.sublayers is None or total.sublayers <= self.sublayers)
-            and (self.depth_width_ratio is None or depth_width_ratio(total) <= self.depth_width_ratio)
-        )
+        return all(terms.total[column] <= bound for column, bound in self.sums) and self.admits_others(terms)
+
+    def admits_others(self, terms: NetworkTerms) -> bool:
+        """Whether it keeps those that are no sums."""
+        return all(metric.value_of(terms, _NO_SETTINGS) <= bound for metric, bound in self.others)
 
 
-@lru_cache(maxsize=16)
-def _sums(limits: Limits) -> tuple[tuple[int, float], ...]:
-    rows = zip(limits._fields, limits, strict=True)
-    return tuple((Terms._fields.index(name), limit) for name, limit in rows if limit and name in Terms._fields)
+def limit_names() -> tuple[str, ...]:
+    """The metrics that can be limited."""
+    return tuple(name for name in limitable() if not find(name).settings)
+
+
+def parse_limit(name: str, text: str | float, field: str) -> float:
+    """A bound from what a user wrote: a whole number such as `1.05M` for a sum over blocks, else any number.
+
+    Raises:
+        UsageError: not a positive number.
+    """
+    if name in Terms._fields[3:]:
+        return parse_count(str(text), field)
+    return parse_real(str(text), field, least=1e-12, most=float(LARGEST))
+
+
+def _read(value: Any) -> Any:
+    return Limits(value) if isinstance(value, Mapping) and not isinstance(value, Limits) else value
+
+
+LimitsField: TypeAlias = Annotated[
+    InstanceOf[Limits], BeforeValidator(_read), PlainSerializer(lambda limits: dict(limits), return_type=dict)
+]

@@ -45,7 +45,7 @@ def find_preset(name: str) -> Preset:
         UsageError: there is none; gives the nearest.
     """
     if name not in presets():
-        raise UsageError(f"--preset: unknown {name!r}; {nearest(name, presets())}")
+        raise UsageError(f"preset: unknown {name!r}; {nearest(name, presets())}")
     return presets()[name]
 
 

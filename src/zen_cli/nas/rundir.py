@@ -211,7 +211,7 @@ def _check_new(path: Path) -> None:
     if all(_is_leftover(file) for file in found):
         return
     if (path / "settings.json").exists():
-        raise UsageError(f"out: {path} already holds a run; go on with --resume {path}, or name another")
+        raise UsageError(f"out: {path} already holds a run; resume it, or name another directory")
     raise UsageError(f"out: {path} already exists; name a new or an empty directory")
 
 

@@ -70,10 +70,12 @@ class Ledger:
                 if sum(columns[column]) > limit:  # most proposals end here
                     return None
         total = add_columns(columns)
-        if limits is not None and limits.depth_width_ratio is not None and not limits.admits(total):
+        needs_all = limits is not None and limits.others
+        found = stages_of(genes, rows[:-1], *self._input) if stages or needs_all else ()
+        terms = NetworkTerms(total, width, side, found, genes, self._input)
+        if needs_all and not limits.admits_others(terms):  # type: ignore[union-attr]  # checked
             return None
-        ends = stages_of(genes, rows[:-1], *self._input) if stages else ()
-        return NetworkTerms(total, width, side, ends, genes, self._input)
+        return terms
 
 
 class ClosedFormScorer:
@@ -171,7 +173,7 @@ def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], 
         terms = ledger.terms(genome)
         assert terms is not None
         worst = 0.0
-        for name, value, limit in limits.usage(terms.total):
+        for name, value, limit in limits.usage(terms):
             least[name] = min(value, least.get(name, value))
             worst += max(0.0, value / limit - 1)
         return worst
@@ -192,13 +194,11 @@ def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], 
 
 
 def _too_tight(limits: Limits, least: dict[str, float], nearest: NetworkTerms | None) -> str:
-    for name, option in Limits.options().items():
-        limit = getattr(limits, name)
-        if limit is not None and least[name] > limit:
-            return (
-                f"{option}: {limit:g} is below every network of the space; the smallest value found is {least[name]:g}"
-            )
+    for name, limit in limits.items():
+        if least[name] > limit:
+            found = f"the smallest value found is {least[name]:g}"
+            return f"max_{name}: {limit:g} is below every network of the space; {found}"
     assert nearest is not None
-    broken = [row for row in limits.usage(nearest.total) if row[1] > row[2]]
-    parts = ", ".join(f"{Limits.options()[name]} {limit:g} (found {value:g})" for name, value, limit in broken)
-    return f"no network of the space keeps all budgets at once; the nearest one breaks {parts}; raise it"
+    broken = [row for row in limits.usage(nearest) if row[1] > row[2]]
+    parts = ", ".join(f"max_{name} {limit:g} (found {value:g})" for name, value, limit in broken)
+    return f"limits: no network of the space keeps all at once; the nearest one breaks {parts}; raise it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .budget import Budget
-from .limits import Limits
+from .limits import LimitsField
 from .space import Space, parse_space
 
 SCHEMA: Literal["zen-run/1"] = "zen-run/1"
@@ -23,6 +23,9 @@ CLOSED_FORM_LINEAGES = 4
 BATCH_LINEAGES = 32
 DEFAULT_VERIFY = 8
 DEFAULT_TOP = 5
+DEFAULT_SPACE = "zennet-resnet"
+# Fields that only some algorithms use; see `Algorithm.uses`.
+ONLY_SOME = frozenset({"population", "lineages", "patience", "gap"})
 
 # What only says when to stop and what to hand over; a resumed run may be given others.
 FREE = ("budget", "patience", "verify", "top", "gap")
@@ -35,19 +38,23 @@ class SearchSettings(BaseModel):
 
     schema_: Literal["zen-run/1"] = Field(default=SCHEMA, alias="schema")
     space_document: dict[str, Any]
-    resolution: Annotated[int, Field(ge=1, le=16_384)]
-    num_classes: Annotated[int, Field(ge=1, le=10_000_000)]
-    limits: Limits
+    resolution: int = Field(ge=1, le=16_384, description="Side of the input image.")
+    num_classes: int = Field(ge=1, le=10_000_000, description="Classes.")
+    limits: LimitsField
     score: ScoreSettings
-    proxy: str | None = None
+    proxy: str | None = Field(default=None, description="Another score to search by, such as balanced.")
     algorithm: str = "evolution"
-    population: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_POPULATION
-    lineages: Annotated[int, Field(ge=1, le=65_536)]
+    population: int = Field(default=DEFAULT_POPULATION, ge=1, le=1_000_000, description="Networks remembered.")
+    lineages: int = Field(ge=1, le=65_536, description="Networks that change side by side, one batch.")
     budget: Budget
-    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
-    verify: Annotated[int, Field(ge=0, le=10_000)] = DEFAULT_VERIFY
-    top: Annotated[int, Field(ge=1, le=100_000)] = DEFAULT_TOP
-    gap: Annotated[float, Field(ge=0, le=1)] | None = None
+    patience: int | None = Field(
+        default=None, ge=1, le=1000, description="End after so many rounds without a better network."
+    )
+    verify: int = Field(
+        default=DEFAULT_VERIFY, ge=0, le=10_000, description="Give the K best a Monte-Carlo score, and rank by it."
+    )
+    top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
+    gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")
 
     @cached_property
     def space(self) -> Space:
@@ -79,16 +86,13 @@ class SearchSettings(BaseModel):
         for key in mine:
             if key in FREE or mine[key] == theirs[key]:
                 continue
-            first, second, option, part = mine[key], theirs[key], "--" + key.replace("_", "-"), ""
-            if key == "limits":
-                first, second = self.limits._asdict(), wanted.limits._asdict()
+            first, second, field, part = mine[key], theirs[key], key, ""
             if isinstance(first, dict) and isinstance(second, dict):
                 name = next(name for name in {**first, **second} if first.get(name) != second.get(name))
                 first, second = first.get(name), second.get(name)
-                option = Limits.options().get(name, "--" + name.replace("_", "-"))
+                field = f"max_{name}" if key == "limits" else name
                 if key == "space_document":
-                    option, part = "--space", "" if name == "name" else f"{name} "
+                    field, part = "space", "" if name == "name" else f"{name} "
             raise UsageError(
-                f"--resume: {option} of the run is {part}{first}, not {second}; "
-                "leave it out, or start a new run with --out"
+                f"resume: {field} of the run is {part}{first}, not {second}; leave it out, or start a new run"
             )

@@ -111,7 +111,7 @@ def _best_sheet(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) ->
     shapes = [shape_of(ledger.space.genes(member.genome, ledger.seed)) for member in population]
     chosen, counts = different(shapes, TOP), Counter(shapes)
     specs = [ledger.spec(population[index].genome) for index in chosen]
-    usage = [settings.limits.usage(spec_terms(spec).total) for spec in specs]
+    usage = [settings.limits.usage(spec_terms(spec)) for spec in specs]
     scores = [snapshot.sign * population[index].score for index in chosen]
     fields = [
         Field("score", [f"{score:.3f}" for score in scores]),

@@ -1,4 +1,4 @@
-"""What a draw is computed in: `--precision-mode`, and what each mode rounds away.
+"""What a draw is computed in: the precision mode, and what each mode rounds away.
 
 Every rounding between the two halves looks like perturbation. With unit roundoff u it adds about (u / alpha)^2, a few
 times over, to the squared distance of the halves, so a mode is refused where that would be felt: see `MIN_ALPHA` in
@@ -35,7 +35,7 @@ def resolve_mode(settings: ScoreSettings, device: torch.device) -> PrecisionMode
     if mode == "auto":
         return "float64" if settings.alpha < DOUBLE_BELOW_ALPHA else "float32"
     if device.type == "cpu" and mode not in ("float32", "float64"):
-        raise UsageError(f"--precision-mode: {mode} gains nothing on a CPU; use float32, or --device cuda")
+        raise UsageError(f"precision_mode: {mode} gains nothing on a CPU; use float32, or the device cuda")
     return mode
 
 

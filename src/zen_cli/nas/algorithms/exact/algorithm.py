@@ -81,7 +81,7 @@ def solve(
         if len(rows) >= top:
             break
         spec = to_spec(genome, seed)
-        if not space.excludes(genome, seed) and limits.admits(spec_terms(spec).total):
+        if not space.excludes(genome, seed) and limits.admits(spec_terms(spec)):
             rows.setdefault(spec.id, (score_spec(spec, convention=convention, norm=norm, alpha=alpha), spec))
     ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
     networks, values = tuple(spec for _, spec in ranking), tuple(score for score, _ in ranking)

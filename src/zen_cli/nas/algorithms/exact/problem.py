@@ -188,8 +188,8 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
         return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
     if space.rules is not None:
         return f"rules: the exact search does not keep those of {space.name}; set them to none, or {_INSTEAD}"
-    for name, limit in limits._asdict().items():
-        if limit is not None and name not in SUMS:
+    for name in limits:
+        if name not in SUMS:
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
     if limits.sublayers is None and limits.layers is None:
         return (
