@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zen_cli import ArchSpec
 from zen_cli.errors import SpecError, UsageError
-from zen_cli.nas.request import Request, check_request
+from zen_cli.nas.request import check_request
 from zen_cli.nas.space import BlockSpace, Rules, Space, load_space, parse_space, to_spec
 
 RULED = ("mobile", "resnet", "regnet")
@@ -145,18 +145,18 @@ def test_a_seed_network_against_the_rules_is_refused() -> None:
 
 def test_rules_can_be_turned_off_and_on() -> None:
     wanted = {"space": "mobile", "max_macs": "300M"}
-    assert check_request(Request(**wanted)).space.rules == Rules()
-    assert check_request(Request(**wanted, rules="none")).space.rules is None
-    assert check_request(Request(space="zennet-mobile", max_macs="300M", rules="default")).space.rules == Rules()
+    assert check_request(dict(**wanted)).space.rules == Rules()
+    assert check_request(dict(**wanted, rules="none")).space.rules is None
+    assert check_request(dict(space="zennet-mobile", max_macs="300M", rules="default")).space.rules == Rules()
     with pytest.raises(UsageError, match=r"^rules: unknown 'non'"):
-        check_request(Request(**wanted, rules="non"))
+        check_request(dict(**wanted, rules="non"))
 
 
 def test_presets_are_the_published_problems_without_rules() -> None:
-    space = check_request(Request(preset="imagenet-400m")).space
+    space = check_request(dict(preset="imagenet-400m")).space
     assert isinstance(space, BlockSpace)
     assert (space.name, space.rules) == ("zennet-mobile", None)
-    assert check_request(Request(preset="imagenet-400m", space="mobile")).space.rules == Rules()
+    assert check_request(dict(preset="imagenet-400m", space="mobile")).space.rules == Rules()
 
 
 def test_check_lists_the_rules(zen: Zen, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
             raise
-        code = report(error.format_message() + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
+        text = error.format_message()
+        code = report(text if "Did you mean" in text else text + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(code or 0)
@@ -111,7 +112,7 @@ def _hint(words: list[str]) -> str:
     if first not in commands:
         if os.path.exists(first) or "(" in first:
             return f" Did you mean `zen score {first}`?"
-        return " " + nearest(first, commands).capitalize()
+        return f" {nearest(first, commands)}"
     if first == "search":
         from ..nas.presets import presets
         from ..nas.space import BUILTIN
