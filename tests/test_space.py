@@ -415,6 +415,10 @@ def test_files_that_are_no_spaces(tmp_path: Path) -> None:
     for name in ("broken.json", "folder.json", "missing.json", "large.json", "space.json", "a\0.json"):
         with pytest.raises(SourceError, match=name.replace("\0", r"\?")):
             load_space(str(tmp_path / name))
+    for text, kind in (("kind: blocks\nname: a\n", "YAML"), ("{'kind': 'blocks'}", "Python"), ("\x89PNG", "an image")):
+        (tmp_path / "space.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(SourceError, match=f"space.json: is {kind}"):
+            load_space(str(tmp_path / "space.json"))
     with pytest.raises(UsageError, match="did you mean"):
         load_space("resnte")
     (tmp_path / "good.json").write_bytes(b"\xef\xbb\xbf" + json.dumps(space_of("odd").to_dict()).encode())

@@ -63,6 +63,13 @@ def text_kind(lines: Sequence[str]) -> str:
     return ""
 
 
+def document_kind(data: bytes) -> str:
+    """What one document is that should be JSON and is not, to follow `is`; empty where it is nothing known."""
+    lines = data[:HEAD].decode(errors="replace").splitlines()
+    python = "Python, not JSON; write it with json.dumps" if is_python_literal(data) else ""
+    return file_kind(data) or python or text_kind([line.strip() for line in lines if line.strip()])
+
+
 def is_python_literal(text: bytes) -> bool:
     """Whether a document that is not JSON is one of Python, with its own quotes or its None, True or False."""
     return bool(re.match(rb"[\[{\s]*'", text) or re.search(rb"[:,\[]\s*(?:None|True|False)\b", text))

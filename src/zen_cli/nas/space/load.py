@@ -8,7 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from ...errors import SourceError, SpecError, UsageError, nearest, reason
-from ...formats.foreign import HEAD, file_kind
+from ...formats.foreign import document_kind
 from ...net.ops import OPS
 from ...net.validation import excess_size, first_fault, kind, show
 from .blocks import BlockSpace
@@ -40,11 +40,11 @@ def load_space(source: str) -> Space:
         raise SourceError(f"{source}: cannot be read, {reason(error)}") from None
     if len(data) > MAX_BYTES:
         raise SourceError(f"{source}: a space of more than {MAX_BYTES >> 20} MiB; name a JSON file")
-    if foreign := file_kind(data[:HEAD]):
-        raise SourceError(f"{source}: is {foreign}")
     try:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
+        if foreign := document_kind(data):
+            raise SourceError(f"{source}: is {foreign}") from None
         raise SourceError(f"{source}:{error.lineno}: not valid JSON, {error.msg}; check it with jq") from None
     return parse_space(value, source if source not in BUILTIN else "")
 
