@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -53,21 +52,22 @@ def test_members_of_every_space_and_published_networks_agree(
     published: list[dict[str, Any]], tmp_path: Path, checker: Checker
 ) -> None:
     rows = []
-    for name, number in product(BUILTIN, range(2)):
+    for number, name in enumerate(BUILTIN):
         space: Any = load_space(name)
         rng, base = Random(number), space.seed(32)
         genome = space.start(base)
         for _ in range(20):
             genome = space.mutate(genome, rng)
         spec = to_spec(space.genes(genome, base), base).replace(resolution=32)
-        rows.append(with_se(spec) if number else spec)
+        rows.append(with_se(spec) if number % 2 else spec)
     for fact in published:
         if fact["name"].startswith(("zennet-0.5M", "zennet-400M")):
             spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
             rows += [spec, with_se(spec)]
     targets = [name for name in ("torch", "onnx") if name in INSTALLED]
     done = export(rows, targets, ExportOptions(f"{tmp_path}/"), checker=checker)
-    assert len(done) == len(rows) * len(targets) == 10 * len(targets)
+    assert len(done) == len(rows) * len(targets)
+    assert len(rows) == len(BUILTIN) + 4
 
 
 def test_a_wrong_export_does_not_pass(tmp_path: Path, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> None:

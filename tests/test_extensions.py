@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from cli import ENVIRONMENT, Result, Zen
+
+from zen_cli.exporters.table import TARGETS
 
 HERE = Path(__file__).parent
 SPEC = {
@@ -116,3 +119,34 @@ def test_an_input_format_is_scored_and_exported_from_files_pipes_and_arguments(f
     done = run("extension_format.py", folder, "export", "--to", "plainnet", "--quiet", "widths 8 16")
     assert (done.code, done.err) == (0, "")
     assert done.out == "SuperConvK3BNRELU(3,8,2,1)SuperConvK3BNRELU(8,16,2,1)\n"
+
+
+def test_an_op_is_exported_by_every_target_or_refused_with_its_reason(folder: Path) -> None:
+    installed = [name for name, row in TARGETS.items() if all(find_spec(need) for need in row.needs)]
+    targets = ",".join(name for name in installed if name != "plainnet")
+    done = run("extension_op.py", folder, "export", "net.json", "--to", targets, "-o", "out/", "--weights", "seed")
+    assert done.code == 0, done.err
+    assert len(list((folder / "out").iterdir())) == len(installed)  # without plainnet, and with the state dict
+    text = (folder / "out" / "net.py").read_text(encoding="utf-8")
+    assert "class Single(nn.Module):" in text
+    assert "class Bottleneck" not in text
+    done = run("extension_op.py", folder, "export", "net.json", "--to", "plainnet")
+    done.fails("net.json:1: plainnet: blocks[1]", "export to json")
+
+
+def test_a_target_is_written_checked_and_listed(folder: Path) -> None:
+    (folder / "plain.json").write_text(json.dumps({**SPEC, "blocks": [{"op": "conv", "width": 8}]}), encoding="utf-8")
+    done = run("extension_target.py", folder, "export", "plain.json", "--to", "numbers,json", "-o", "out/")
+    assert done.code == 0, done.err
+    assert {path.name for path in (folder / "out").iterdir()} == {"plain.numbers.json", "plain.json"}
+    assert "agrees" in done.err
+    done = run("extension_target.py", folder, "export", "--help")
+    assert "numbers (weights as JSON)" in " ".join(done.out.split())
+    wide = {**SPEC, "blocks": [{"op": "conv", "width": 512, "depth": 2}]}
+    (folder / "wide.json").write_text(json.dumps(wide), encoding="utf-8")
+    done = run("extension_target.py", folder, "export", "wide.json", "--to", "numbers", "-o", "wide.numbers.json")
+    done.fails("wide.json:1: numbers: 2,", "parameters, more than 100,000; export to safetensors")
+
+
+def test_a_target_that_is_not_registered_is_an_error(zen: Zen) -> None:
+    zen("export", "-", "--to", "numbers", stdin=json.dumps(SPEC)).fails("--to: unknown 'numbers'", "known: json")

@@ -64,7 +64,7 @@ class _Module(NamedTuple):
     name: str
     lines: list[str]
     nodes: dict[str, ast.stmt]
-    imports: dict[str, Imported]
+    imports: dict[str, list[Imported]]
 
 
 def collect(symbols: Iterable[Symbol]) -> Code:
@@ -108,23 +108,24 @@ def _add(symbol: Symbol, found: dict[Symbol, str], imports: set[Imported], enter
     module = _parse(symbol.module)
     node = module.nodes[symbol.name]
     for name in _names(node):
-        target = module.imports.get(name)
-        if name in module.nodes and name != symbol.name:
+        if name in module.nodes:
             _add(Symbol(symbol.module, name), found, imports, entered)
-        elif target is not None and _is_own(target.module, symbol.module):
-            _add(Symbol(target.module, target.name), found, imports, entered)
-        elif target is not None:
-            imports.add(target)
+            continue
+        for target in module.imports.get(name, ()):
+            if _is_own(target.module, symbol.module):
+                _add(Symbol(target.module, target.name), found, imports, entered)
+            else:
+                imports.add(target)
     found[symbol] = _text(module, node)
 
 
 def _home(symbol: Symbol) -> Symbol:
     """Where a name is defined, when a module hands on what it imported."""
     while symbol.name not in _parse(symbol.module).nodes:
-        target = _parse(symbol.module).imports.get(symbol.name)
-        if target is None:
+        targets = _parse(symbol.module).imports.get(symbol.name)
+        if targets is None:
             raise RunError(f"{symbol.module} defines no {symbol.name} at its top level, so it cannot be exported")
-        symbol = Symbol(target.module, target.name)
+        symbol = Symbol(targets[0].module, targets[0].name)
     return symbol
 
 
@@ -142,7 +143,7 @@ def _parse(name: str) -> _Module:
     except OSError:
         raise RunError(f"the source of {name} is not at {path}, so it cannot be exported") from None
     nodes: dict[str, ast.stmt] = {}
-    imports: dict[str, Imported] = {}
+    imports: dict[str, list[Imported]] = {}
     for node in _top_level(ast.parse(text)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             nodes[node.name] = node
@@ -152,12 +153,12 @@ def _parse(name: str) -> _Module:
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 word = alias.asname or alias.name.partition(".")[0]
-                imports[word] = Imported(alias.name, "", word)
+                imports.setdefault(word, []).append(Imported(alias.name, "", word))
         elif isinstance(node, ast.ImportFrom):
             home = _absolute(name, path, node)
             for alias in node.names:
                 word = alias.asname or alias.name
-                imports[word] = Imported(home, alias.name, word)
+                imports.setdefault(word, []).append(Imported(home, alias.name, word))
     return _Module(name, text.splitlines(), nodes, imports)
 
 
@@ -186,8 +187,11 @@ def _absolute(name: str, path: Path, node: ast.ImportFrom) -> str:
 
 
 def _names(node: ast.stmt) -> list[str]:
-    """The names that a piece of code reads, in order."""
-    return list(dict.fromkeys(part.id for part in ast.walk(node) if isinstance(part, ast.Name)))
+    """The names that a piece of code reads and does not import itself, in order."""
+    parts = list(ast.walk(node))
+    imports = (alias for part in parts if isinstance(part, (ast.Import, ast.ImportFrom)) for alias in part.names)
+    own = {alias.asname or alias.name.partition(".")[0] for alias in imports}
+    return list(dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name) and part.id not in own))
 
 
 def _text(module: _Module, node: ast.stmt) -> str:
