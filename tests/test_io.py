@@ -15,7 +15,6 @@ from strategies import specs
 from zen_cli import ArchSpec, load, load_all, parse_plainnet, score
 from zen_cli.errors import SourceError, SpecError
 from zen_cli.formats.documents import Found, read_values
-from zen_cli.metrics.records import to_bytes
 from zen_cli.net.spec import parse_spec
 
 SMALL = parse_plainnet("SuperConvK3BNRELU(3,8,1,1)", resolution=8)
@@ -159,4 +158,4 @@ def test_a_file_name_that_is_no_text_still_names_a_network(tmp_path: Path) -> No
     path = tmp_path / "a\udcff\n\x07b.json"
     path.write_text(json.dumps(SMALL.to_dict()), encoding="utf-8")
     record = score(load(path), estimator="mean-field")
-    assert json.loads(to_bytes(record))["name"] == "a???b"
+    assert json.loads(record.to_bytes())["name"] == "a???b"

@@ -16,7 +16,6 @@ from strategies import specs
 
 from zen_cli import ArchSpec, ScoreRecord, ZenError, parse_plainnet, parse_spec, score
 from zen_cli.errors import MemoryLimitError, UsageError
-from zen_cli.metrics.records import to_bytes
 from zen_cli.metrics.scoring import score_all
 from zen_cli.metrics.settings import check_settings
 
@@ -24,7 +23,7 @@ FAST = {"draws": 2, "batch_size": 2, "device": "cpu"}
 
 
 def bytes_of(found: ScoreRecord | ZenError) -> bytes:
-    return to_bytes(found) if isinstance(found, ScoreRecord) else str(found).encode()
+    return found.to_bytes() if isinstance(found, ScoreRecord) else str(found).encode()
 
 
 @settings(max_examples=10)

@@ -1,9 +1,10 @@
 """Finds convolutional networks without training and without data.
 
-    from zen_cli import load, score
+    from zen_cli import export, load, score, search
 
-    spec = load("arch.json")
-    print(score(spec, draws=8).zen)
+    print(score(load("arch.json"), draws=8))
+    best, *_ = search(preset="cifar-1m", verify=0)
+    export(best.arch, to="onnx", out="best.onnx")
 
 Names are imported where they are first used; torch only by a Monte-Carlo score or by `build`.
 """
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import SearchResult, export, search
     from .errors import ZenError
     from .formats.plainnet import parse_plainnet, to_plainnet
     from .formats.reading import load, load_all
@@ -32,14 +34,17 @@ __all__ = [
     "ArchSpec",
     "Cost",
     "ScoreRecord",
+    "SearchResult",
     "ZenError",
     "build",
     "cost",
+    "export",
     "load",
     "load_all",
     "parse_plainnet",
     "parse_spec",
     "score",
+    "search",
     "to_plainnet",
 ]
 
@@ -48,13 +53,16 @@ _HOMES = {
     "Cost": "net.counting",
     "ScoreRecord": "metrics.records",
     "ZenError": "errors",
+    "SearchResult": "api",
     "build": "net.module",
     "cost": "net.network",
+    "export": "api",
     "load": "formats.reading",
     "load_all": "formats.reading",
     "parse_plainnet": "formats.plainnet",
     "parse_spec": "net.spec",
     "score": "metrics.scoring",
+    "search": "api",
     "to_plainnet": "formats.plainnet",
 }
 

@@ -112,8 +112,6 @@ def _answer(
 
 def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: int) -> int:
     """Writes the answer to stdout first, then into the run directory; gives the exit code."""
-    from ..metrics.records import to_bytes
-
     for error in answer.errors:
         fault = opt.report(f"verification failed: {error}; its score is that of the search", error.exit_code)
         code = code or fault
@@ -124,7 +122,7 @@ def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: in
             writer.write(row)
     if run is not None:
         try:
-            run.write_results(b"".join(to_bytes(row) + b"\n" for row in answer.records))
+            run.write_results(b"".join(row.to_bytes() + b"\n" for row in answer.records))
         except ZenError as error:
             code = code or opt.report(f"{error}; the answer is on stdout", 1)
     return code

@@ -48,9 +48,7 @@ class Writer:
 
             print_records(records, self._view.columns)
         elif self._style == "json":
-            from ..metrics.records import to_bytes
-
-            emit(json_array([to_bytes(record, indent=True) for record in records]))
+            emit(json_array([record.to_bytes(indent=True) for record in records]))
         else:
             for record in records:
                 self._write_line(record)
@@ -66,9 +64,7 @@ class Writer:
                 self._header = True
             emit(csv_row(row[name] for name in names))
         else:
-            from ..metrics.records import to_bytes
-
-            emit(to_bytes(record) + b"\n")
+            emit(record.to_bytes() + b"\n")
 
 
 @contextmanager

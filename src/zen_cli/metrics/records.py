@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -165,26 +166,36 @@ class ScoreRecord(_Row):
         columns = columns_of(proxies, search=self.search is not None)
         return {name: column.of(self) for name, column in columns.items()}
 
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON types; parts that were not asked for are left out."""
+        row = self.model_dump(by_alias=True, exclude={"arch", "chain"})
+        for key in _OPTIONAL:
+            if row[key] is None:
+                del row[key]
+        if self.arch is not None:
+            row["arch"] = self.arch.to_dict()
+        if self.chain is not None:
+            row["chain"] = [layer._asdict() for layer in self.chain]
+        search = row.pop("search", None)
+        if search is not None:
+            row["search"] = {key: value for key, value in search.items() if value is not None}
+        return row
+
+    def to_bytes(self, *, indent: bool = False) -> bytes:
+        """The record as JSON, one line unless indented; numbers are finite, or the record would not exist."""
+        return orjson.dumps(self.to_dict(), option=orjson.OPT_INDENT_2 if indent else 0)
+
+    def __repr__(self) -> str:
+        error = "" if self.zen.std_error is None else f" ± {self.zen.std_error:.2f}"
+        name = self.name or self.id
+        cost = f"{self.cost.params:,} params, {self.cost.macs:,} MACs"
+        return f"<ScoreRecord {name}: {self.zen.value:.2f}{error} nats, {cost}>"
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks; names in it are text."""
+        rows = ((escape(str(key)), escape(str(value))) for key, value in self.row().items() if value is not None)
+        body = "".join(f"<tr><th>{key}</th><td>{value}</td></tr>" for key, value in rows)
+        return f"<table>{body}</table>"
+
 
 _OPTIONAL = ("proxies", "breakdown", "search", "source")
-
-
-def to_dict(record: ScoreRecord) -> dict[str, Any]:
-    """A record as JSON types; parts that were not asked for are left out."""
-    row = record.model_dump(by_alias=True, exclude={"arch", "chain"})
-    for key in _OPTIONAL:
-        if row[key] is None:
-            del row[key]
-    if record.arch is not None:
-        row["arch"] = record.arch.to_dict()
-    if record.chain is not None:
-        row["chain"] = [layer._asdict() for layer in record.chain]
-    search = row.pop("search", None)
-    if search is not None:
-        row["search"] = {key: value for key, value in search.items() if value is not None}
-    return row
-
-
-def to_bytes(record: ScoreRecord, *, indent: bool = False) -> bytes:
-    """A record as JSON, one line unless indented; numbers are finite, or the record would not exist."""
-    return orjson.dumps(to_dict(record), option=orjson.OPT_INDENT_2 if indent else 0)

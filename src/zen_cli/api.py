@@ -1,0 +1,213 @@
+"""Searching and exporting from Python: what the commands do, with the same settings and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .metrics.records import ScoreRecord
+from .net.spec import ArchSpec
+
+if TYPE_CHECKING:
+    from .exporters.run import ExportedFile
+    from .nas.answer import Answer
+    from .nas.loop import Snapshot
+    from .nas.outcome import Outcome
+
+
+class SearchResult(list[ScoreRecord]):
+    """The best networks of a search, best first, and how it ended.
+
+    Attributes:
+        stopped: why: `evaluations`, `time`, `patience`, `failed`, or what the algorithm says, such as `gap`.
+        evaluations: what the algorithm counted.
+        elapsed_s: seconds of search.
+        bound: what no network of the space exceeds, or None.
+        errors: of the search, and of networks that could not be verified; they are in the list unverified.
+    """
+
+    def __init__(self, outcome: Outcome, answer: Answer) -> None:
+        super().__init__(answer.records)
+        self.stopped, self.evaluations = outcome.stopped, outcome.evaluations
+        self.elapsed_s, self.bound = outcome.elapsed_s, outcome.bound
+        self.errors = [*([] if outcome.error is None else [outcome.error]), *answer.errors]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row a network: `pandas.DataFrame(result.rows())`."""
+        return [dict(record.row()) for record in self]
+
+    def __repr__(self) -> str:
+        best = f", best {self[0].zen.value:.2f} nats" if self else ""
+        return f"<SearchResult: {len(self)} networks{best}, {self.stopped} after {self.evaluations:,}>"
+
+
+def search(
+    *,
+    preset: str | None = None,
+    space: str | PathLike[str] | None = None,
+    rules: str | None = None,
+    resolution: int | None = None,
+    num_classes: int | None = None,
+    limits: dict[str, float] | None = None,
+    budget: str | Sequence[str] | None = None,
+    patience: int | None = None,
+    algorithm: str | None = None,
+    proxy: str | None = None,
+    population: int | None = None,
+    lineages: int | None = None,
+    gap: float | None = None,
+    bound: bool = False,
+    verify: int | None = None,
+    top: int | None = None,
+    estimator: str | None = None,
+    convention: str | None = None,
+    norm: str | None = None,
+    alpha: float | None = None,
+    batch_size: int | None = None,
+    draws: int | None = None,
+    precision: float | None = None,
+    precision_mode: str | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    out: str | PathLike[str] | None = None,
+    resume: str | PathLike[str] | None = None,
+    on_generation: Callable[[Snapshot], None] | None = None,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> SearchResult:
+    """The best networks of a space within limits, as `zen search` finds them.
+
+    Args:
+        preset: a published problem, such as `cifar-1m`.
+        space: a built-in space, or a JSON file.
+        rules: `none` or `default`; by default what the space says.
+        resolution: side of the input image.
+        num_classes: classes.
+        limits: upper bounds by metric, such as `{"params": 1e6, "sublayers": 18}`.
+        budget: when to end, such as `"480000evals"`, `"30s"`, or several of these.
+        patience: end after so many rounds without a better network.
+        algorithm: `evolution` or `exact`.
+        proxy: another metric to search by.
+        population: networks remembered.
+        lineages: networks that change side by side.
+        gap: of the exact search, a share such as 0.005.
+        bound: whether to add what no network of the space exceeds.
+        verify: how many of the best get a Monte-Carlo score.
+        top: networks in the answer.
+        estimator: `mean-field` or `monte-carlo`; this and what follows is as in `score`.
+        convention: `paper` or `zennas`.
+        norm: `frobenius` or `l1`.
+        alpha: size of the perturbation.
+        batch_size: images in a draw.
+        draws: independent draws to average.
+        precision: a standard error in nats to draw until.
+        precision_mode: what a draw is computed in.
+        seed: of the search and of all draws.
+        device: where to compute.
+        out: a new directory for checkpoints, history and results.
+        resume: a directory to go on with.
+        on_generation: called after every generation.
+        on_progress: called with the draws of the verification that are done, and their number if it is known.
+
+    Raises:
+        UsageError: a setting that cannot be, or that has no effect; `field: fault; fix`.
+        SpecError: no network of the space keeps the limits.
+        RunError: nothing can be scored.
+    """
+    from .errors import RunError
+    from .nas.answer import add_bound, cannot_verify, check_bound, finish, hand_over
+    from .nas.answer import search as run_search
+    from .nas.outcome import Callbacks
+    from .nas.request import check_request
+    from .nas.rundir import RunDirectory
+
+    request = {
+        "preset": preset,
+        "space": None if space is None else fspath(space),
+        "rules": rules,
+        "resolution": resolution,
+        "num_classes": num_classes,
+        "limit": tuple(f"{name}={value!r}" for name, value in (limits or {}).items()),
+        "budget": (budget,) if isinstance(budget, str) else budget,
+        "patience": patience,
+        "algorithm": algorithm,
+        "proxy": proxy,
+        "population": population,
+        "lineages": lineages,
+        "gap": None if gap is None else f"{100 * gap!r}%",
+        "verify": verify,
+        "top": top,
+        "estimator": estimator,
+        "convention": convention,
+        "norm": norm,
+        "alpha": alpha,
+        "batch_size": batch_size,
+        "draws": draws,
+        "precision": precision,
+        "precision_mode": precision_mode,
+        "seed": seed,
+        "device": device,
+    }
+    opened = RunDirectory.open(Path(resume)) if resume is not None else None
+    with opened or nullcontext():
+        settings = check_request(request, None if opened is None else opened.settings)
+        if opened is not None:
+            opened.settings = settings
+        if bound:
+            check_bound(settings)
+        if settings.verify and cannot_verify():
+            settings = settings.model_copy(update={"verify": 0})
+        run = opened if out is None else RunDirectory.create(Path(out), settings)
+        with run if run is not None and run is not opened else nullcontext():
+            callbacks = Callbacks(lambda snapshot, _: on_generation(snapshot) if on_generation is not None else None)
+            outcome = run_search(settings, run, callbacks)
+            if outcome.stopped == "interrupted":
+                raise KeyboardInterrupt
+            if bound:
+                outcome = add_bound(settings, outcome)
+            if outcome.error is not None:
+                answer = hand_over(settings, outcome, outcome.candidates[: settings.top])
+            else:
+                answer = finish(settings, outcome, on_progress=on_progress)
+            if not answer.records:
+                raise RunError("no network was found; give a longer budget or wider limits")
+            if run is not None:
+                run.write_results(b"".join(record.to_bytes() + b"\n" for record in answer.records))
+    return SearchResult(outcome, answer)
+
+
+def export(
+    network: ArchSpec | Iterable[ArchSpec],
+    to: str | Sequence[str],
+    out: str | PathLike[str],
+    *,
+    weights: str | PathLike[str] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    opset: int | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> list[ExportedFile]:
+    """Exports networks to files, each loaded in a fresh process and compared with the network before it is placed.
+
+    Args:
+        network: a spec, or several.
+        to: a target, such as `onnx`, or several.
+        out: a file, or a folder for several.
+        weights: `seed`, `none`, or a checkpoint.
+        seed: of the weights.
+        force: overwrite files that exist.
+        opset: of ONNX files; by default the lowest that a network needs.
+        on_step: called with a few words about what begins.
+
+    Raises:
+        InputError: options, networks or places that cannot be; nothing is written then.
+        RunError: what was exported did not pass its check; nothing is written then.
+    """
+    from .exporters.plan import ExportOptions
+    from .exporters.run import export as run_export
+
+    options = ExportOptions(fspath(out), None if weights is None else fspath(weights), seed, force, opset)
+    specs = [network] if isinstance(network, ArchSpec) else list(network)
+    return run_export(specs, [to] if isinstance(to, str) else list(to), options, on_step)
