@@ -24,6 +24,7 @@ from zen_cli.exporters.layout import lay_out
 from zen_cli.exporters.source import ExportSource
 from zen_cli.exporters.timm_source import timm_source
 from zen_cli.exporters.torch_source import torch_source
+from zen_cli.formats.reading import load
 from zen_cli.net import unit_modules
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
@@ -114,7 +115,7 @@ def test_the_classes_of_a_file_are_those_of_the_program_and_no_others() -> None:
 @settings(max_examples=200)
 def test_a_name_cannot_leave_its_docstring(text: str) -> None:
     name = "".join(char for char in text if ord(char) >= 32 and ord(char) != 127)
-    record = {"zen": {"value": 1.0, "estimator": text}, "search": {"space": text, "budgets": {text: text}}}
+    record = {"zen": {"value": 1.0, "estimator": text}, "search": {"space": text, "limits": {text: text}}}
     try:
         spec = PLAIN.replace(name=name)
     except SpecError:
@@ -138,7 +139,7 @@ def test_an_attack_in_a_record_is_only_text() -> None:
 def test_the_docstring_tells_cost_score_and_search() -> None:
     record = {
         "zen": {"value": 193.1, "std_error": 0.4, "estimator": "monte-carlo", "convention": "paper", "draws": 4},
-        "search": {"space": "zennet-resnet", "algorithm": "evolution", "budgets": {"params": 1_000_000}, "seed": 3},
+        "search": {"space": "zennet-resnet", "algorithm": "evolution", "limits": {"params": 1_000_000}, "seed": 3},
     }
     text = ast.get_docstring(ast.parse(torch_source(PLAIN, record))) or ""
     total = PLAIN.cost
@@ -186,3 +187,12 @@ def test_a_file_checks_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert broken != text
     with pytest.raises(SystemExit, match="parameters, not"):
         run_source(broken, "__main__")
+
+
+def test_the_documentation_shows_what_is_written() -> None:
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    shown = page.partition("```python\nclass ZenNet(Backbone):\n")[2].partition("```")[0]
+    text = torch_source(load(ROOT / "examples" / "networks" / "zennet-0.5M.json"))
+    assert shown.strip()
+    for part in shown.split("\n\n"):
+        assert part.rstrip("\n") in text

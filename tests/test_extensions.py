@@ -150,3 +150,14 @@ def test_a_target_is_written_checked_and_listed(folder: Path) -> None:
 
 def test_a_target_that_is_not_registered_is_an_error(zen: Zen) -> None:
     zen("export", "-", "--to", "numbers", stdin=json.dumps(SPEC)).fails("--to: unknown 'numbers'", "known: json")
+
+
+def test_the_target_of_the_documentation_works(folder: Path) -> None:
+    page = (HERE.parent / "docs" / "export.md").read_text(encoding="utf-8")
+    block = page.partition("```python\nfrom zen_cli.exporters")[2].partition("```")[0]
+    script = f"from zen_cli.exporters{block}\nfrom zen_cli.cli import main\nmain()\n"
+    (folder / "names.py").write_text(script, encoding="utf-8")
+    (folder / "plain.json").write_text(json.dumps({**SPEC, "blocks": SPEC["blocks"][:1]}), encoding="utf-8")  # type: ignore[index]
+    done = run(str(folder / "names.py"), folder, "export", "plain.json", "--to", "names", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == "stem.conv.weight"

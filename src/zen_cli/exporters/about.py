@@ -76,7 +76,7 @@ def title(spec: ArchSpec) -> str:
 
 
 def safe(text: str) -> str:
-    """A text that cannot end a string or comment it stands in: printable ASCII without quotes, braces, backslashes.
+    """A text that cannot end a string or comment that it is in: printable ASCII without quotes, braces, backslashes.
 
     A file must not run what a record says.
     """
