@@ -124,11 +124,8 @@ def run(
     )
     taken = time.process_time() - start
     for spec, value in zip(result.networks, result.values, strict=True):
-        total = spec.cost
-        used = (total.params, total.macs, total.layers, total.sublayers)
-        if space.excludes(genome_of(spec), space.seed(spec.resolution)) or any(
-            limit is not None and u > limit for u, limit in zip(used, limits, strict=False)
-        ):
+        exceeded = [name for name, limit in limits.items() if getattr(spec.cost, name) > limit]
+        if exceeded or space.excludes(genome_of(spec), space.seed(spec.resolution)):
             raise SystemExit(f"{spec.id} is outside the space or the limits")
         if value != score_spec(spec, norm=norm) or value > result.bound + 1e-9:
             raise SystemExit(f"{spec.id}: the solver gives it another score than score_spec, or one above its bound")

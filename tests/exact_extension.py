@@ -1,4 +1,4 @@
-"""The exact search with an op of one's own: `python exact_extension.py [monotone]` says what became of it."""
+"""The exact search with an op of one's own: `python exact_extension.py [monotone] [irregular]` says what it does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 
 import extension_op
 
-extension_op.SingleBlock.is_monotone = sys.argv[1:] == ["monotone"]
+extension_op.SingleBlock.is_monotone = "monotone" in sys.argv
+if "irregular" in sys.argv:  # units alternate although each is a sub-layer of its own
+    extension_op.SingleBlock.unit_widths = lambda gene, index: (gene.width, gene.width + 8 * (index % 2 == 0), 1)
 
-from exact_tools import FIRST, measure, members, tiny_space, value  # noqa: E402  # after the op, which they must know
+from exact_tools import FIRST, admits, measure, members, tiny_space, value  # noqa: E402  # after the op, which they must know
 
 from zen_cli.errors import UsageError  # noqa: E402
 from zen_cli.nas.algorithms.exact import solve  # noqa: E402
@@ -25,7 +27,7 @@ def main() -> None:
     params = sorted(row[0].params for row in rows)
     for share in (0.1, 0.5, 0.9):
         limits = Limits(params=params[int(share * len(params))], sublayers=5)
-        best = max(value(*row, "frobenius") for row in rows if limits.admits(row[0]))
+        best = max(value(*row, "frobenius") for row in rows if admits(limits, row))
         result = solve(space, seed, limits, gap=0.0)
         assert result.stopped == "optimal"
         assert math.isclose(result.values[0], best, abs_tol=1e-9)

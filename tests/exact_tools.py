@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 
 from zen_cli.metrics.mean_field import log_delta
-from zen_cli.metrics.terms import Terms, block_terms, spec_terms
+from zen_cli.metrics.terms import NetworkTerms, Terms, block_terms, spec_terms
+from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace, Gene, Genome, genome_of, to_spec
 from zen_cli.net.ops import OPS
 from zen_cli.net.spec import ArchSpec
@@ -108,6 +109,11 @@ def measure(genome: Genome, seed: ArchSpec, convention: str) -> tuple[Terms, int
     linear = width * seed.num_classes
     rows.append(Terms(params=linear + seed.num_classes, macs=linear))
     return Terms(*map(sum, zip(*rows, strict=True))), width, side
+
+
+def admits(limits: Limits, row: tuple[Terms, int, int]) -> bool:
+    """Whether a network that was measured keeps the limits."""
+    return limits.admits(NetworkTerms(*row, (), (), (0, 0)))
 
 
 def value(terms: Terms, width: int, side: int, norm: str) -> float:

@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from exact_tools import measure, members, tiny_space, value
+from exact_tools import admits, measure, members, tiny_space, value
 
 from zen_cli.nas.algorithms.exact.depths import Depth
 from zen_cli.nas.algorithms.exact.graph import Graph, Slot, make_graph
@@ -157,13 +157,13 @@ def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
         total, width, side = measure(genome, MIXED.seeds[0], "paper")
         assert start.usage == (total.params, total.macs, total.layers, total.sublayers)
         assert start.value == pytest.approx(value(total, width, side, "l1"), abs=1e-9)
-        assert start.feasible == limits.admits(total)
+        assert start.feasible == admits(limits, (total, width, side))
         assert end.merit >= start.merit
         for index in range(len(end.genome)):
             for gene in polisher._other_blocks(end.genome[index], index == 0, index == len(end.genome) - 1):
                 changed = (*end.genome[:index], gene, *end.genome[index + 1 :])
                 assert polisher.weigh(changed).merit <= end.merit + 1e-9
-        assert all(limits.admits(measure(one, MIXED.seeds[0], "paper")[0]) for one in polisher.ranking())
+        assert all(admits(limits, measure(one, MIXED.seeds[0], "paper")) for one in polisher.ranking())
 
 
 def test_the_shortlist_has_the_best_of_all_pairs_of_moves() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from ....errors import UsageError
 from ....metrics.terms import score_spec, spec_terms
 from ....net.spec import ArchSpec
 from ...drive import named
@@ -15,8 +16,9 @@ from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
 from ...space import BlockSpace, to_spec
-from .problem import read_problem, unsupported
+from .problem import Problem, read_problem, unsupported
 from .search import Progress, Search, Stop
+from .tables import check_tables
 
 DEFAULT_GAP = 0.005
 
@@ -73,7 +75,7 @@ def solve(
     Raises:
         UsageError: the exact search cannot take the space or the limits, or no network keeps them.
     """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    problem = _read(space, seed, limits, convention, norm, alpha)
     search = Search(problem, gap, known, deadline, on_progress)
     stopped = search.run()
     rows: dict[str, tuple[float, ArchSpec]] = {}
@@ -103,11 +105,18 @@ def upper_bound(
 
     The better the known networks are, the less is left to search.
     """
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    problem = _read(space, seed, limits, convention, norm, alpha)
     search = Search(problem, 0.0, known, deadline, None)
     with suppress(Stop):
         search.prepare()
     return search.bound
+
+
+def _read(space: BlockSpace, seed: ArchSpec, limits: Limits, convention: str, norm: str, alpha: float) -> Problem:
+    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
+    if reason := check_tables(problem):
+        raise UsageError(reason)
+    return problem
 
 
 class _ExactAlgorithm:

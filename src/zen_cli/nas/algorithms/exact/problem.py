@@ -147,7 +147,7 @@ class Problem:
 
 
 def make_variants(space: BlockSpace, gene: Gene) -> Iterator[Variant]:
-    """The variants of all ops of a space; a block of it says what its blocks have beside their numbers."""
+    """The variants of all ops of a space; `gene` is a block of it, for what a block has beside its numbers."""
     for op in (op for op in OPS if op in space.ops):
         kind = OPS[op]
         rows = [kind.converted(gene, space, each) for each in sorted(set(space.expansions)) or (0,)]

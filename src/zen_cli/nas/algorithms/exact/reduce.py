@@ -114,7 +114,7 @@ class Traits(NamedTuple):
 
 
 def traits(problem: Problem, genome: Genome) -> Traits:
-    """The choices of a path; depths in the unit that tells the states apart."""
+    """The choices of a path; depths in the unit that distinguishes the states."""
     depths, widths, entries, depth = [], [], [], 0
     for index, gene in enumerate(genome[1:-1], start=1):
         if gene.stride > 1:
@@ -129,7 +129,7 @@ def traits(problem: Problem, genome: Genome) -> Traits:
 
 
 def cut(problem: Problem, graph: Graph, genomes: Sequence[Genome]) -> tuple[Graph, Graph] | None:
-    """Two halves of a graph that separate some of these paths; None where nothing tells them apart."""
+    """Two halves of a graph that separate some of these paths; None where they do not differ."""
     rows = [traits(problem, genome) for genome in genomes]
     cuts = max(_cuts(problem, graph, rows), key=lambda one: one[0], default=None)
     return None if cuts is None else cuts[1:]
