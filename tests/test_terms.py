@@ -20,10 +20,10 @@ from zen_cli.metrics import sums
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.sums import plain_sum
 from zen_cli.metrics.terms import (
+    BlockCache,
     Terms,
     add_columns,
-    block_terms,
-    cached_block_terms,
+    block_rows,
     columns_of,
     network_terms,
     spec_terms,
@@ -77,11 +77,10 @@ def test_a_block_that_cannot_be_split_is_computed_whole(monkeypatch: pytest.Monk
 
 @given(specs())
 def test_the_cache_of_a_search_changes_nothing(spec: ArchSpec) -> None:
-    side, width, first = spec.resolution, spec.in_channels, True
-    for gene in spec.genes:
-        row = block_terms(gene, width, side, "paper", first)
-        assert row == cached_block_terms(gene, width, side, "paper", first)
-        width, side, first = gene.width, row[1], False
+    known: BlockCache = {}
+    words = spec.genes, spec.in_channels, spec.resolution, "paper"
+    fresh = block_rows(*words, {})
+    assert fresh == block_rows(*words, known) == block_rows(*words, known)
 
 
 @given(FLOATS)

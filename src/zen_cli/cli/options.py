@@ -14,7 +14,6 @@ from ..errors import OutputError, UsageError, nearest
 from ..metrics.fields import bounds as field_bounds
 from ..metrics.fields import choices as field_choices
 from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
-from ..net.spec import ArchSpec
 from ..units import LARGEST, parse_count, parse_real
 
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
@@ -143,6 +142,8 @@ def check_format(name: str | None) -> Format:
 
 def input_of(resolution: str | None, num_classes: str | None) -> dict[str, int]:
     """The side of the input and the classes that were given, within the bounds of a spec."""
+    from ..net.spec import ArchSpec
+
     given = parsed(ArchSpec, {"resolution": resolution, "num_classes": num_classes})
     return {name: int(value) for name, value in given.items()}
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.models import OptionInfo
 
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
-from ..nas.settings import DEFAULT_POPULATION, DEFAULT_SPACE, DEFAULT_TOP, DEFAULT_VERIFY, SearchSettings
+from ..nas.options import DEFAULT_POPULATION, DEFAULT_SPACE, DEFAULT_TOP, DEFAULT_VERIFY, SearchOptions
 from . import options as opt
 from .search_run import run_search
 from .writing import write_listing
+
+if TYPE_CHECKING:
+    from ..nas.settings import SearchSettings
 
 LIMIT_PANEL = "Limits and budget"
 HOW_PANEL = "How to search"
@@ -44,7 +47,7 @@ def _limit(help_: str, *flags: str, metavar: str = "N") -> OptionInfo:
 
 
 def _how(name: str, default: object = None, more: str = "", *, metavar: str = "N") -> OptionInfo:
-    return opt.of_field(SearchSettings, name, default, panel=HOW_PANEL, metavar=metavar, more=more)
+    return opt.of_field(SearchOptions, name, default, panel=HOW_PANEL, metavar=metavar, more=more)
 
 
 def search(
@@ -105,13 +108,13 @@ def search(
         ),
     ] = None,
     patience: Annotated[
-        str | None, opt.of_field(SearchSettings, "patience", None, panel=LIMIT_PANEL, metavar="N")
+        str | None, opt.of_field(SearchOptions, "patience", None, panel=LIMIT_PANEL, metavar="N")
     ] = None,
     proxy: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{SearchSettings.model_fields['proxy'].description}",
+            help=f"{SearchOptions.model_fields['proxy'].description}",
             rich_help_panel=HOW_PANEL,
             autocompletion=opt.complete_metrics,
         ),
@@ -136,7 +139,7 @@ def search(
     population: Annotated[str | None, _how("population", DEFAULT_POPULATION)] = None,
     lineages: Annotated[str | None, _how("lineages", more=" (default: 4, or 32 where scores are measured)")] = None,
     top: Annotated[
-        str | None, opt.of_field(SearchSettings, "top", DEFAULT_TOP, panel=opt.OUTPUT_PANEL, metavar="K")
+        str | None, opt.of_field(SearchOptions, "top", DEFAULT_TOP, panel=opt.OUTPUT_PANEL, metavar="K")
     ] = None,
     out: Annotated[
         Path | None,
@@ -175,7 +178,7 @@ def search(
     from ..nas.request import check_request
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
-    request |= opt.parsed(SearchSettings, {name: request[name] for name in request if name not in ("gap", "budget")})
+    request |= opt.parsed(SearchOptions, {name: request[name] for name in request if name not in ("gap", "budget")})
     request |= opt.parsed(ScoreSettings, request)
     format_ = opt.check_format(style)
     if out is not None and resume is not None:

@@ -7,7 +7,7 @@ computed once and looked up afterwards. A closed-form metric is a function of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma, scor
 
 MAX_CACHED_BLOCKS = 65_536
 
-BlockTerms: TypeAlias = Callable[[Gene, int, int, str, bool], tuple["Terms", int]]
+BlockCache: TypeAlias = dict[tuple[Gene, int, int, bool], tuple["Terms", int]]
 
 
 class Terms(NamedTuple):
@@ -113,13 +113,13 @@ def network_terms(
     genes: Sequence[Gene], in_width: int, side: int, num_classes: int, convention: str = "paper"
 ) -> NetworkTerms:
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
-    rows, width, last_side = block_rows(genes, in_width, side, convention, block_terms)
+    rows, width, last_side = block_rows(genes, in_width, side, convention, {})
     total = add_columns(columns_of([*rows, head_terms(width, num_classes)]))
     return NetworkTerms(total, width, last_side, stages_of(genes, rows, in_width, side), tuple(genes), (in_width, side))
 
 
 def block_rows(
-    genes: Iterable[Gene], in_width: int, side: int, convention: str, of_block: BlockTerms
+    genes: Iterable[Gene], in_width: int, side: int, convention: str, known: BlockCache
 ) -> tuple[list[Terms], int, int]:
     """The terms of each block on images of `in_width` channels and this side; width and side of the last feature map.
 
@@ -128,12 +128,18 @@ def block_rows(
         in_width: channels of the image.
         side: of the image.
         convention: `paper` or `zennas`.
-        of_block: `block_terms`, or `cached_block_terms` for a search, whose networks have most of their blocks in
-            common; then little is done here beside looking blocks up.
+        known: blocks that were computed in this convention; those that are new are added. The networks of a search have
+            most of their blocks in common, so that a search does little here but looking blocks up.
     """
-    rows, first = [], True
+    rows, first, lookup = [], True, known.get
     for gene in genes:
-        row, side = of_block(gene, in_width, side, convention, first)
+        key = (gene, in_width, side, first)
+        found = lookup(key)
+        if found is None:
+            if len(known) >= MAX_CACHED_BLOCKS:
+                known.clear()
+            found = known[key] = block_terms(gene, in_width, side, convention, first)
+        row, side = found
         rows.append(row)
         in_width, first = gene.width, False
     return rows, in_width, side
@@ -203,9 +209,6 @@ def block_terms(gene: Gene, in_width: int, side: int, convention: str, first: bo
         sublayers,
     )
     return terms, per_channel.side
-
-
-cached_block_terms = lru_cache(maxsize=MAX_CACHED_BLOCKS)(block_terms)
 
 
 class PerChannel(NamedTuple):

@@ -15,10 +15,11 @@ from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Member, Proposer, Rating
 from .loop import Loop
+from .options import DEFAULT_POPULATION
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
-from .settings import DEFAULT_POPULATION, SearchSettings
+from .settings import SearchSettings
 from .space import Space
 
 Make = Callable[[Space, tuple[Any, Rating], SearchSettings], Proposer]

@@ -15,16 +15,16 @@ from ..units import parse_share
 from .algorithms import find_algorithm
 from .budget import Budget, parse_budget
 from .limits import Limits, limit_names, parse_limit
-from .presets import find_preset
-from .settings import (
+from .options import (
     BATCH_LINEAGES,
     CLOSED_FORM_LINEAGES,
     DEFAULT_EVALUATIONS,
     DEFAULT_SPACE,
     DEFAULT_VERIFY,
     ONLY_SOME,
-    SearchSettings,
 )
+from .presets import find_preset
+from .settings import SearchSettings
 from .space import load_space, parse_space
 
 _TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "top")

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 from ..errors import RunError, SpecError
 from ..metrics.terms import (
+    BlockCache,
     NetworkTerms,
     Terms,
     add_columns,
     block_rows,
-    cached_block_terms,
     columns_of,
     head_terms,
     stages_of,
@@ -54,6 +54,7 @@ class Ledger:
         self.seed = seed
         self._convention = convention
         self._input = seed.in_channels, seed.resolution
+        self._blocks: BlockCache = {}
 
     def spec(self, genome: Any, name: str | None = None) -> ArchSpec:
         """A member as an architecture."""
@@ -62,7 +63,7 @@ class Ledger:
     def terms(self, genome: Any, limits: Limits | None = None, *, stages: bool = True) -> NetworkTerms | None:
         """The terms of a member, with or without its stages; None if they break the limits."""
         genes = self.space.genes(genome, self.seed)
-        rows, width, side = block_rows(genes, *self._input, self._convention, cached_block_terms)
+        rows, width, side = block_rows(genes, *self._input, self._convention, self._blocks)
         rows.append(head_terms(width, self.seed.num_classes))
         columns = columns_of(rows)
         if limits is not None:

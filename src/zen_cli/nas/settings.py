@@ -7,54 +7,30 @@ from functools import cached_property
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .budget import Budget
 from .limits import LimitsField
+from .options import FREE, SearchOptions
 from .space import Space, parse_space
 
 SCHEMA: Literal["zen-run/1"] = "zen-run/1"
-DEFAULT_EVALUATIONS = 480_000
-DEFAULT_POPULATION = 512
-CLOSED_FORM_LINEAGES = 4
-BATCH_LINEAGES = 32
-DEFAULT_VERIFY = 8
-DEFAULT_TOP = 5
-DEFAULT_SPACE = "zennet-resnet"
-# Fields that only some algorithms use; see `Algorithm.uses`.
-ONLY_SOME = frozenset({"population", "lineages", "patience", "gap"})
-
-# What only says when to stop and what to hand over; a resumed run may be given others.
-FREE = ("budget", "patience", "verify", "top", "gap")
 
 
-class SearchSettings(BaseModel):
+class SearchSettings(SearchOptions):
     """A search: where it looks, what it wants, what it may cost, and when it ends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
 
     schema_: Literal["zen-run/1"] = Field(default=SCHEMA, alias="schema")
     space_document: dict[str, Any]
-    resolution: int = Field(ge=1, le=16_384, description="Side of the input image.")
-    num_classes: int = Field(ge=1, le=10_000_000, description="Classes.")
     limits: LimitsField
     score: ScoreSettings
-    proxy: str | None = Field(default=None, description="Another score to search by, such as balanced.")
     algorithm: str = "evolution"
-    population: int = Field(default=DEFAULT_POPULATION, ge=1, le=1_000_000, description="Networks remembered.")
-    lineages: int = Field(ge=1, le=65_536, description="Networks that change side by side, one batch.")
     budget: Budget
-    patience: int | None = Field(
-        default=None, ge=1, le=1000, description="End after so many rounds without a better network."
-    )
-    verify: int = Field(
-        default=DEFAULT_VERIFY, ge=0, le=10_000, description="Give the K best a Monte-Carlo score, and rank by it."
-    )
-    top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
-    gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")
 
     @cached_property
     def space(self) -> Space:

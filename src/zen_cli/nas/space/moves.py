@@ -56,7 +56,8 @@ class BlockMoves:
     def __init__(self, space: FreeBlocks) -> None:
         self._space = space
         units = max(OPS[op].units_per_sublayer for op in space.ops)
-        self._may_be_too_deep = space.max_blocks * space.depth.max * units > MAX_UNITS // 2  # half is for stem and head
+        # so many blocks cannot have too many units; half of these are for stem and head
+        self._safe_blocks = MAX_UNITS // 2 // (space.depth.max * units)
         self._rules = space.rules
         self._stem, self._head = space.stem_span, space.head_span
         self._kernels = {
@@ -104,7 +105,7 @@ class BlockMoves:
 
     def _unless_too_deep(self, changed: Genome, genome: Genome) -> Genome:
         """The changed genome, or the one before where a spec cannot hold so many units."""
-        if self._may_be_too_deep and sum(gene.depth for gene in changed) > MAX_UNITS:
+        if len(changed) > self._safe_blocks and sum(gene.depth for gene in changed) > MAX_UNITS:
             return genome
         return changed
 

@@ -1,0 +1,39 @@
+"""What may be set of a search beside the problem: the one home of its bounds, defaults and descriptions.
+
+The command line reads this when it starts, so nothing here imports what a search needs.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+DEFAULT_EVALUATIONS = 480_000
+DEFAULT_POPULATION = 512
+CLOSED_FORM_LINEAGES = 4
+BATCH_LINEAGES = 32
+DEFAULT_VERIFY = 8
+DEFAULT_TOP = 5
+DEFAULT_SPACE = "zennet-resnet"
+# Fields that only some algorithms use; see `Algorithm.uses`.
+ONLY_SOME = frozenset({"population", "lineages", "patience", "gap"})
+
+# What only says when to stop and what to hand over; a resumed run may be given others.
+FREE = ("budget", "patience", "verify", "top", "gap")
+
+
+class SearchOptions(BaseModel):
+    """The options of a search; `SearchSettings` adds the problem and the score."""
+
+    resolution: int = Field(ge=1, le=16_384, description="Side of the input image.")
+    num_classes: int = Field(ge=1, le=10_000_000, description="Classes.")
+    proxy: str | None = Field(default=None, description="Another score to search by, such as balanced.")
+    population: int = Field(default=DEFAULT_POPULATION, ge=1, le=1_000_000, description="Networks remembered.")
+    lineages: int = Field(ge=1, le=65_536, description="Networks that change side by side, one batch.")
+    patience: int | None = Field(
+        default=None, ge=1, le=1000, description="End after so many rounds without a better network."
+    )
+    verify: int = Field(
+        default=DEFAULT_VERIFY, ge=0, le=10_000, description="Give the K best a Monte-Carlo score, and rank by it."
+    )
+    top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
+    gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")
