@@ -89,3 +89,10 @@ def test_messages_name_the_argument(more: dict[str, object], message: str) -> No
         search(**{**SMALL, **more})  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)
     assert "--" not in str(caught.value)
+
+
+def test_help_names_each_command_by_the_first_line_of_its_own_help() -> None:
+    from zen_cli.cli.main import COMMANDS, command
+
+    for name, summary in COMMANDS.items():
+        assert (command(name).__doc__ or "").split("\n")[0] == summary

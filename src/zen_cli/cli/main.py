@@ -7,26 +7,55 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
+from importlib import import_module
 from inspect import signature
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import SpecError, UsageError, ZenError, nearest, reason
-from .export import export
-from .options import report
-from .score import score
-from .search import search
+from .reporting import report
 
-app = typer.Typer(
-    name="zen",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Find convolutional networks without training and without data.",
-)
-app.command()(score)
-app.command()(search)
-app.command()(export)
+# The commands, each in the module of its name, with the first line of its help.
+COMMANDS = {
+    "score": "Zen-score of architectures with its error and their cost, one record each.",
+    "search": "The best architectures within limits, best first, as score records.",
+    "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
+}
+
+
+def make_app(*names: str) -> typer.Typer:
+    """The application. Only the named commands are imported; the others are known by the line of their help.
+
+    `zen --help` shows nothing but these lines, and importing what options are derived from takes longer than typer.
+    """
+    app = typer.Typer(
+        name="zen",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Find convolutional networks without training and without data.",
+    )
+    app.callback()(root)
+    for name, summary in COMMANDS.items():
+        app.command(name, help=None if name in names else summary)(command(name) if name in names else _unknown)
+    return app
+
+
+def command(name: str) -> Callable[..., None]:
+    """The function of a command."""
+    function: Callable[..., None] = getattr(import_module(f".{name}", __package__), name)
+    return function
+
+
+def _unknown() -> None:
+    """Stands in for a command that is not run."""
+
+
+def _wanted(words: list[str]) -> tuple[str, ...]:
+    """The commands that a command line, or the completion of one, needs."""
+    is_completion = "_ZEN_COMPLETE" in os.environ
+    return tuple(COMMANDS) if is_completion else tuple(word for word in words if word in COMMANDS)
 
 
 def _version(wanted: bool) -> None:
@@ -37,7 +66,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -58,7 +86,8 @@ def main() -> None:
     warnings.showwarning = _show_warning
     code: Any
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        words = sys.argv[1:]
+        code = make_app(*_wanted(words))(words or ["--help"], standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -91,7 +120,7 @@ def _with_options(error: ZenError) -> str:
     """The message of an error with options in place of the fields of the core: `--batch-size: ...` for
     `batch_size: ...` where it is about what was asked for, and `--force` for `force=True` in its advice.
     """
-    known = {name for command in (score, search, export) for name in signature(command).parameters}
+    known = {name for word in COMMANDS for name in signature(command(word)).parameters}
 
     def option(match: re.Match[str]) -> str:
         return f"--{match[1].replace('_', '-')}" if match[1] in known else match[0]
@@ -105,14 +134,13 @@ def _with_options(error: ZenError) -> str:
 
 def _hint(words: list[str]) -> str:
     """What a command line that the parser refused may have meant; empty where that is not known."""
-    commands = [command.callback.__name__ for command in app.registered_commands if command.callback is not None]
     if not words or words[0].startswith("-"):
         return ""
     first = words[0]
-    if first not in commands:
-        if os.path.exists(first) or "(" in first:
+    if first not in COMMANDS:
+        if os.path.exists(first) or "(" in first or first.endswith((".json", ".jsonl", ".txt")):
             return f" Did you mean `zen score {first}`?"
-        return f" {nearest(first, commands)}"
+        return f" {nearest(first, COMMANDS)}"
     if first == "search":
         from ..nas.presets import presets
         from ..nas.space import BUILTIN

@@ -15,6 +15,7 @@ from ..metrics.fields import bounds as field_bounds
 from ..metrics.fields import choices as field_choices
 from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
 from ..units import LARGEST, parse_count, parse_real
+from .reporting import report as report
 
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
 
@@ -146,14 +147,6 @@ def input_of(resolution: str | None, num_classes: str | None) -> dict[str, int]:
 
     given = parsed(ArchSpec, {"resolution": resolution, "num_classes": num_classes})
     return {name: int(value) for name, value in given.items()}
-
-
-def report(message: str, code: int) -> int:
-    """Prints an error as a message on stderr and passes the exit code through."""
-    from ..ui.terminal import say
-
-    say(message)
-    return code
 
 
 def emit(data: bytes) -> None:
