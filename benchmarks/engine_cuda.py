@@ -4,7 +4,7 @@
 
 Both sides run on the same card, one after the other in every round; a ratio is the median over rounds. The loop scores
 `--loop-networks` of a population, plain torch `--plain-networks`, which is enough for a rate. What is measured is
-written part by part; a part that fails says why, and one that would begin behind `--seconds` is passed over.
+written part by part; a part that fails says why, and one that would begin after `--seconds` is left out.
 `--device cpu --tiny` tries the script without a card: all is plain torch then, and its numbers say nothing.
 """
 
@@ -74,7 +74,7 @@ def score_all(
 
 
 def seconds(function: Callable[[], object], device: torch.device) -> float:
-    """Of the fastest of three calls behind one that compiles what there is to compile."""
+    """Of the fastest of three calls after one that compiles what there is to compile."""
     function()
     return min(wall(function, device) for _ in range(3))
 

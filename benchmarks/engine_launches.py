@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from zen_cli.metrics.monte_carlo import KeyedChain
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
 from zen_cli.metrics.monte_carlo.draws import Draw
-from zen_cli.metrics.monte_carlo.plan import MAX_LANES, lay_out
+from zen_cli.metrics.monte_carlo.plan import MAX_DRAWS, make_plan
 from zen_cli.metrics.settings import check_settings
 
 CPU = torch.device("cpu")
@@ -61,11 +61,11 @@ def rows(title: str, networks: list[KeyedChain], sizes: list[int]) -> list[list[
         loop = counted(lambda: obvious_loop(some[0].chain, 1, CPU))  # noqa: B023
         plain = counted(lambda: score_plain([Draw(one, 0) for one in some], settings, "float32", CPU))  # noqa: B023
         start = time.perf_counter()
-        parts = [some[first : first + MAX_LANES] for first in range(0, size, MAX_LANES)]
-        lanes = [lay_out([one.chain for one in part], settings.batch_size) for part in parts]
+        parts = [some[first : first + MAX_DRAWS] for first in range(0, size, MAX_DRAWS)]
+        plans = [make_plan([one.chain for one in part], settings.batch_size) for part in parts]
         tables = time.perf_counter() - start
-        fused = 2 * size  # random numbers, and the noisy half of the images
-        fused += sum(len(launches) + 1 for part in lanes for launches in part.launches) + 2 * len(parts)
+        fused = 2 * size  # random numbers, and the perturbed copy of the images
+        fused += sum(len(launches) + 1 for part in plans for launches in part.launches) + 2 * len(parts)
         cells = [f"{loop}", f"{plain / size:.0f}", f"{fused / size:.1f}", f"{1000 * tables / size:.2f} ms"]
         found.append([title, str(size), *cells])
     return found
@@ -90,7 +90,7 @@ def main(words: list[str] | None = None) -> None:
     parents = [("near 1M parameters", small), ("near 400M", mobile)]
     for (title, parent), budget in zip(parents, ("params", "macs"), strict=True):
         networks = [network(spec) for spec in population(parent, most, budget, slack)]
-        lay_out([one.chain for one in networks[:1]], 1)  # what the first call loads is not measured
+        make_plan([one.chain for one in networks[:1]], 1)  # what the first call loads is not measured
         found += rows(title, networks, options.sizes)
     header = ["population", "networks", "loop", "plain torch", "engine", "tables of the engine"]
     work = [work_of(title, network(parent), batch) for title, parent in parents for batch in (16, 64)]

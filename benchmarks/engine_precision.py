@@ -2,7 +2,7 @@
 
     python benchmarks/engine_precision.py [--draws 16] [--out FILE]
 
-The tensor cores of a GPU see 10 bits behind the point. One product of numbers rounded to that is mode `tf32`; the sum
+The tensor cores of a GPU see 10 bits after the point. One product of numbers rounded to that is mode `tf32`; the sum
 of three, of the numbers cut to that and of what was cut off, is what the engine's kernels take for `float32`.
 """
 

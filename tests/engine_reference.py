@@ -1,6 +1,6 @@
 """The definition of a draw's score, written as plainly as possible in float64, to hold the engine to.
 
-Modules of torch.nn, one forward for each half, statistics read off the pre-activations.
+Modules of torch.nn, one forward for each copy, statistics read off the pre-activations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def split_weights(chain: Chain, weights: Tensor) -> list[Tensor]:
 def reference(chain: Chain, images: Tensor, weights: Tensor, settings: ScoreSettings) -> float:
     batch, eps = settings.batch_size, 1e-3 if settings.convention == "zennas" else 1e-5
     x, noise = images.view(2, batch, *image_size(chain), chain[0].in_width).permute(0, 1, 4, 2, 3).double()
-    halves, score = [x, x + settings.alpha * noise], 0.0
+    copies, score = [x, x + settings.alpha * noise], 0.0
     for layer, flat in zip(chain, split_weights(chain, weights), strict=True):
         conv = nn.Conv2d(
             layer.in_width, layer.out_width, layer.kernel, layer.stride, layer.padding, layer.dilation, layer.groups,
@@ -42,24 +42,24 @@ def reference(chain: Chain, images: Tensor, weights: Tensor, settings: ScoreSett
         running = torch.ones(layer.out_width, dtype=torch.float64)
         for index in (0, 1):
             if layer.pool is not None:
-                halves[index] = build_pool(layer.pool)(halves[index])
-            before = conv(halves[index])
+                copies[index] = build_pool(layer.pool)(copies[index])
+            before = conv(copies[index])
             if index == 0 and settings.convention == "paper":
                 score += math.log(before.var((0, 2, 3), correction=0).mean().item()) / 2
             running = 0.9 * running + 0.1 * before.var((0, 2, 3), correction=1)
             norm = nn.BatchNorm2d(layer.out_width, eps=eps, affine=False, dtype=torch.float64)
-            halves[index] = norm(before)
+            copies[index] = norm(before)
             if layer.activation:
-                halves[index] = halves[index].relu()
+                copies[index] = copies[index].relu()
         if settings.convention == "zennas":
             score += math.log(running.mean().item()) / 2
-    difference = (halves[0] - halves[1]).flatten(1)
+    difference = (copies[0] - copies[1]).flatten(1)
     distance = difference.abs().sum(1) if settings.norm == "l1" else difference.norm(dim=1)
     return score + math.log(distance.mean().item())
 
 
-def settings(**wishes: object) -> ScoreSettings:
-    return check_settings(**{"batch_size": 4, "draws": 2, "device": "cpu", **wishes})  # type: ignore[arg-type]
+def settings(**options: object) -> ScoreSettings:
+    return check_settings(**{"batch_size": 4, "draws": 2, "device": "cpu", **options})  # type: ignore[arg-type]
 
 
 def plain_chain(width: int = 8, depth: int = 4, side: int = 8) -> Chain:

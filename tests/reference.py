@@ -56,21 +56,21 @@ def one_draw(
     total = 0.0
     for kernel, width, out, stride, groups in layers:
         weight = normal(out, width // groups, kernel, kernel)
-        halves = []
+        copies = []
         running = torch.ones(out, dtype=torch.float64)
-        for half in (clean, noisy):
-            mixed = functional.conv2d(half, weight, stride=stride, padding=kernel // 2, groups=groups)
+        for image in (clean, noisy):
+            mixed = functional.conv2d(image, weight, stride=stride, padding=kernel // 2, groups=groups)
             flat = mixed.transpose(0, 1).reshape(out, -1)  # [C, B * H * W]
             mean = flat.mean(1)
             variance = (flat - mean[:, None]).pow(2).mean(1)
             running = 0.9 * running + 0.1 * variance * flat.shape[1] / max(flat.shape[1] - 1, 1)
-            if convention == "paper" and half is clean:
+            if convention == "paper" and image is clean:
                 total += 0.5 * math.log(variance.mean())
             scaled = (mixed - mean[None, :, None, None]) / (variance + eps).sqrt()[None, :, None, None]
-            halves.append(scaled.clamp(min=0))
+            copies.append(scaled.clamp(min=0))
         if convention == "zennas":
             total += 0.5 * math.log(running.mean())
-        clean, noisy = halves
+        clean, noisy = copies
     distances = [
         difference.abs().sum() if norm == "l1" else difference.pow(2).sum().sqrt() for difference in clean - noisy
     ]

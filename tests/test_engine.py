@@ -37,8 +37,8 @@ def some_networks() -> list[KeyedChain]:
     return [network(f"n{index}", chain) for index, chain in enumerate(chains)]
 
 
-def scores(networks: list[KeyedChain], wishes: ScoreSettings) -> dict[str, tuple[float, ...]]:
-    results = list(estimate(networks, wishes))
+def scores(networks: list[KeyedChain], options: ScoreSettings) -> dict[str, tuple[float, ...]]:
+    results = list(estimate(networks, options))
     assert len(results) == len(networks)
     found = {}
     for one, result in zip(networks, results, strict=True):
@@ -48,7 +48,7 @@ def scores(networks: list[KeyedChain], wishes: ScoreSettings) -> dict[str, tuple
 
 
 @pytest.fixture
-def together(monkeypatch: pytest.MonkeyPatch) -> None:
+def batched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers of a GPU, on the CPU."""
     monkeypatch.setattr(estimates_module, "start_workers", batches)
 
@@ -77,18 +77,18 @@ def test_the_number_of_cores_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_draws_on_threads_are_those_of_a_plain_loop() -> None:
-    one, wishes = network("a"), settings(draws=4)
+    one, options = network("a"), settings(draws=4)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        loop = tuple(score_draw(Draw(one, number), wishes, torch.float32) for number in range(4))
+        loop = tuple(score_draw(Draw(one, number), options, torch.float32) for number in range(4))
     finally:
         torch.set_num_threads(before)
-    assert scores([one], wishes)["a"] == loop
+    assert scores([one], options)["a"] == loop
 
 
-@pytest.mark.usefixtures("together")
-def test_draws_that_run_together_score_as_if_alone() -> None:
+@pytest.mark.usefixtures("batched")
+def test_draws_in_a_batch_score_as_if_alone() -> None:
     networks = some_networks()
     batch = scores(networks, settings(draws=3))
     for one in networks:
@@ -128,7 +128,7 @@ def test_wide_networks_score_as_the_closed_form(convention: str) -> None:
     assert abs(found.value - closed) < 4 * found.std_error + 0.15
 
 
-@pytest.mark.usefixtures("together")
+@pytest.mark.usefixtures("batched")
 def test_both_kinds_of_workers_estimate_the_same() -> None:
     one = network("a", plain_chain(width=16))
     batch = summarise(scores([one], settings(draws=48))["a"])
@@ -138,7 +138,7 @@ def test_both_kinds_of_workers_estimate_the_same() -> None:
 
 
 def test_a_tiny_alpha_is_computed_in_float64() -> None:
-    """log Delta follows log alpha while the halves are close, which float32 could not show."""
+    """log Delta follows log alpha while the copies are close, which float32 could not show."""
     chain = plain_chain(depth=3)
     small, smaller = (
         summarise(scores([network("a", chain)], settings(alpha=alpha))["a"]).value for alpha in (1e-7, 1e-8)
@@ -153,8 +153,8 @@ def test_a_tiny_alpha_is_computed_in_float64() -> None:
 
 def test_precision_is_reached_and_easy_networks_stop_early() -> None:
     easy, hard = network("easy", plain_chain(width=48, depth=2)), network("hard", plain_chain(width=2, depth=12))
-    wishes = settings(draws=None, precision=0.1)
-    results = list(estimate([hard, easy], wishes))
+    options = settings(draws=None, precision=0.1)
+    results = list(estimate([hard, easy], options))
     counts = []
     for result in results:
         assert isinstance(result, Estimate)
@@ -165,16 +165,16 @@ def test_precision_is_reached_and_easy_networks_stop_early() -> None:
 
 
 def test_precision_makes_the_same_draws_whoever_stands_beside() -> None:
-    networks, wishes = some_networks(), settings(draws=None, precision=0.25)
-    alone = {one.key: scores([one], wishes)[one.key] for one in networks}
-    assert scores(networks, wishes) == alone
+    networks, options = some_networks(), settings(draws=None, precision=0.25)
+    alone = {one.key: scores([one], options)[one.key] for one in networks}
+    assert scores(networks, options) == alone
 
 
 def test_draws_are_never_more_than_doubled_nor_endless() -> None:
-    wishes = settings(draws=None, precision=1e-3)
-    assert draws_wanted([], wishes) == engine.MIN_PRECISION_DRAWS
-    assert draws_wanted([0.0, 1.0] * 8, wishes) == 16
-    assert draws_wanted([0.0, 1.0] * (engine.MAX_PRECISION_DRAWS // 2), wishes) == 0
+    options = settings(draws=None, precision=1e-3)
+    assert draws_wanted([], options) == engine.MIN_PRECISION_DRAWS
+    assert draws_wanted([0.0, 1.0] * 8, options) == 16
+    assert draws_wanted([0.0, 1.0] * (engine.MAX_PRECISION_DRAWS // 2), options) == 0
 
 
 def test_modes_are_checked_against_alpha_and_device() -> None:
@@ -182,7 +182,7 @@ def test_modes_are_checked_against_alpha_and_device() -> None:
         check_settings(precision_mode="bfloat16")
     with pytest.raises(UsageError, match="unknown 'float23'"):
         check_settings(precision_mode="float23")
-    with pytest.raises(UsageError, match="tf32 gains nothing on a CPU; use float32, or --device cuda"):
+    with pytest.raises(UsageError, match="tf32 gains nothing on a CPU; use float32, or the device cuda"):
         list(estimate([network("a")], settings(precision_mode="tf32")))
     exact = scores([network("a")], settings(precision_mode="float64"))["a"]
     assert len(exact) == 2
@@ -231,16 +231,16 @@ class Shortage:
         self.limit, self.tried = limit, []  # type: tuple[int, list[int]]
 
     def __call__(
-        self, draws: list[ChainDraw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
+        self, draws: list[ChainDraw], options: ScoreSettings, mode: PrecisionMode, device: torch.device
     ) -> list[float]:
         self.tried.append(len(draws))
         if len(draws) > self.limit:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return dispatch(draws, wishes, mode, device)
+        return dispatch(draws, options, mode, device)
 
 
-@pytest.mark.usefixtures("together")
-def test_running_out_of_memory_halves_what_runs_together(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("batched")
+def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     networks = some_networks()
     expected = scores(networks, settings(draws=4))
     shortage = Shortage(3)
@@ -262,7 +262,7 @@ def test_a_batch_that_needs_eighths_halves_the_budget_once(monkeypatch: pytest.M
     assert len(halved) == 1
 
 
-@pytest.mark.usefixtures("together")
+@pytest.mark.usefixtures("batched")
 def test_a_draw_that_runs_out_of_memory_alone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimates_module, "dispatch", Shortage(0))
     results = list(estimate([network("a"), network("b")], settings()))

@@ -18,13 +18,13 @@ import pytest
 import torch
 from engine_reference import odd_chain as pooled_chain
 from engine_reference import plain_chain, settings
-from lanes_tools import odd_chain, wide_chain
+from plan_tools import odd_chain, wide_chain
 
 from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
 from zen_cli.metrics.monte_carlo import draw_bytes
 from zen_cli.metrics.monte_carlo.dispatch import dispatch, kernels_for, score_plain, trial
 from zen_cli.metrics.monte_carlo.draws import ChainDraw, Draw, KeyedChain
-from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, lay_out, shape_of
+from zen_cli.metrics.monte_carlo.plan import ALIGNMENT, BLOCK_ROWS, Launch, Shape, Step, make_plan, shape_of
 from zen_cli.metrics.settings import PrecisionMode, ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
@@ -75,20 +75,20 @@ def test_cards_can_run_the_kernels(card: int, tmp_path: Path) -> None:
 # tables
 
 
-def test_parts_of_lanes_lie_behind_each_other_and_nowhere_else() -> None:
+def test_parts_of_draws_follow_each_other_and_do_not_overlap() -> None:
     batch, chains = 3, [*CHAINS, CHAINS[1]]
-    lanes = lay_out(chains, batch)
-    buffers = lanes.numbers, lanes.maps, lanes.moments
+    plan = make_plan(chains, batch)
+    buffers = plan.numbers, plan.maps, plan.moments
     parts: list[list[tuple[int, int]]] = [[], [], []]
     variances = []
-    for chain, place, steps in zip(chains, lanes.places.tolist(), lanes.steps.tolist(), strict=True):
-        images, even, odd, moments, layers, first_weights, end = place
+    for chain, offsets, steps in zip(chains, plan.offsets.tolist(), plan.steps.tolist(), strict=True):
+        images, even, odd, moments, layers, first_weights, end = offsets
         assert layers == len(chain)
         first = chain[0]
         at = images + 2 * batch * first.in_width * math.prod(first.in_size)
         largest, blocks = 0, 0
         for layer, (row, weights, where) in zip(chain, steps, strict=False):
-            assert lanes.shapes[row].tolist() == list(shape_of(layer))
+            assert plan.shapes[row].tolist() == list(shape_of(layer))
             assert weights == at
             at += math.prod(layer.weight_shape)
             variances.append((where, where + 2 * layer.out_width))
@@ -99,28 +99,28 @@ def test_parts_of_lanes_lie_behind_each_other_and_nowhere_else() -> None:
         parts[0].append((images, at))
         parts[1] += [(even, even + largest), (odd, odd + largest)]
         parts[2].append((moments, moments + blocks))
-    for some, size in zip([*parts, variances], [*buffers, lanes.variances], strict=True):
+    for some, size in zip([*parts, variances], [*buffers, plan.variances], strict=True):
         some.sort()
         assert some[0][0] == 0
         assert all(end <= start for (_, end), (start, _) in pairwise(some))
         assert size - some[-1][1] < ALIGNMENT
-    assert (lanes.places[:, :4] % ALIGNMENT == 0).all()
+    assert (plan.offsets[:, :4] % ALIGNMENT == 0).all()
 
 
-def test_every_layer_of_every_lane_is_in_one_launch_that_does_all_of_it() -> None:
+def test_every_layer_of_every_draw_is_in_one_launch_that_does_all_of_it() -> None:
     batch = 3
-    lanes = lay_out(CHAINS, batch)
+    plan = make_plan(CHAINS, batch)
     done: Counter[tuple[int, int]] = Counter()
-    for step, launches in enumerate(lanes.launches):
+    for step, launches in enumerate(plan.launches):
         for at, launch in enumerate(launches):
-            if at:  # those of a step stand in a row: `join` takes them together
-                assert launch.start == launches[at - 1].start + launches[at - 1].lanes
-            for lane in lanes.order[launch.start : launch.start + launch.lanes].tolist():
-                done[lane, step] += 1
+            if at:  # those of a step follow each other, so that `join` takes all of them
+                assert launch.start == launches[at - 1].start + launches[at - 1].draws
+            for draw in plan.order[launch.start : launch.start + launch.draws].tolist():
+                done[draw, step] += 1
                 check_launch(
-                    launch, CHAINS[lane][step], batch, int(lanes.steps[lane, step, Step._fields.index("weights")])
+                    launch, CHAINS[draw][step], batch, int(plan.steps[draw, step, Step._fields.index("weights")])
                 )
-    assert done == Counter((lane, step) for lane, chain in enumerate(CHAINS) for step in range(len(chain)))
+    assert done == Counter((draw, step) for draw, chain in enumerate(CHAINS) for step in range(len(chain)))
 
 
 def check_launch(launch: Launch, layer: ConvLayer, batch: int, weights: int) -> None:
@@ -134,12 +134,12 @@ def check_launch(launch: Launch, layer: ConvLayer, batch: int, weights: int) -> 
 
 def test_a_layer_takes_the_same_tile_whatever_runs_beside() -> None:
     def tiles(chains: Sequence[Chain]) -> list[Launch]:
-        lanes = lay_out(chains, 3)
-        mine = [[launch for launch in launches if 0 in members(lanes.order, launch)] for launches in lanes.launches]
+        plan = make_plan(chains, 3)
+        mine = [[launch for launch in launches if 0 in members(plan.order, launch)] for launches in plan.launches]
         return [launch for (launch,) in mine[: len(chains[0])]]
 
     def members(order: torch.Tensor, launch: Launch) -> list[int]:
-        return order[launch.start : launch.start + launch.lanes].tolist()  # type: ignore[no-any-return]
+        return order[launch.start : launch.start + launch.draws].tolist()  # type: ignore[no-any-return]
 
     for chain in CHAINS:
         alone, beside = tiles([chain]), tiles([chain, *CHAINS])
@@ -153,33 +153,33 @@ def test_a_row_of_a_shape_names_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("itemsize", [2, 4])
-def test_lanes_take_no_more_memory_than_is_asked_for(itemsize: int) -> None:
+def test_a_plan_takes_no_more_memory_than_was_estimated(itemsize: int) -> None:
     for chain in (plain_chain(width=64, side=32), wide_chain(), plain_chain(width=8, depth=9, side=16)):
-        lanes = lay_out([chain], 16)
-        need = 4 * (lanes.numbers + lanes.moments + lanes.variances + 4 * lanes.widest) + itemsize * lanes.maps
+        plan = make_plan([chain], 16)
+        need = 4 * (plan.numbers + plan.moments + plan.variances + 4 * plan.widest) + itemsize * plan.maps
         assert need < draw_bytes(chain, 16, itemsize, all_weights=True)
 
 
-# which way a draw takes
+# which backend a draw takes
 
 
 def draws_of(*chains: Chain) -> list[Draw]:
     return [Draw(KeyedChain(str(key), chain, str(key)), 0) for key, chain in enumerate(chains)]
 
 
-def test_what_the_kernels_do_not_know_goes_by_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_what_the_kernels_cannot_do_is_done_by_plain_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
 
     def kernels(
-        draws: Sequence[ChainDraw], wishes: ScoreSettings, mode: PrecisionMode, device: torch.device
+        draws: Sequence[ChainDraw], options: ScoreSettings, mode: PrecisionMode, device: torch.device
     ) -> list[float]:
-        asked.extend(draws)
+        seen.extend(draws)
         return [float(draw.task.key) for draw in draws]
 
     monkeypatch.setattr(dispatch_module, "kernels_for", lambda device, mode: kernels)
     draws = draws_of(plain_chain(), pooled_chain(), wide_chain(), pooled_chain())
     scores = dispatch(draws, settings(), "float32", CPU)
-    assert asked == [draws[0], draws[2]]
+    assert seen == [draws[0], draws[2]]
     plain = score_plain([draws[1], draws[3]], settings(), "float32", CPU)
     assert scores == [0.0, plain[0], 2.0, plain[1]]
 
@@ -204,11 +204,11 @@ def test_kernels_that_fail_or_disagree_are_not_trusted() -> None:
         trial(short, "float32", CPU)
 
 
-def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_kernels_that_fail_after_the_trial_are_given_up_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
 
     def kernels(draws: Sequence[ChainDraw], *rest: object) -> list[float]:
-        asked.append(len(draws))
+        seen.append(len(draws))
         raise ValueError("out of resource: shared memory\nHint")
 
     monkeypatch.setattr(dispatch_module, "kernels_for", lambda device, mode: kernels)
@@ -218,7 +218,7 @@ def test_kernels_that_fail_behind_the_trial_are_given_up_with_a_warning(monkeypa
     with pytest.warns(UserWarning, match=r"without Triton's kernels.*: ValueError: out of resource: shared memory$"):
         assert dispatch(draws, settings(), "float32", CPU) == plain
     assert dispatch(draws, settings(), "float32", CPU) == plain
-    assert asked == [2]
+    assert seen == [2]
 
 
 def test_there_are_no_kernels_on_a_cpu_or_in_float64() -> None:
@@ -239,12 +239,12 @@ MODES: list[tuple[PrecisionMode, float]] = [("float32", 1e-3), ("tf32", 0.05), (
 @pytest.mark.parametrize(("mode", "tolerance"), MODES)
 def test_a_card_scores_what_plain_torch_scores_from_the_same_numbers(mode: PrecisionMode, tolerance: float) -> None:
     draws = draws_of(*CHAINS, plain_chain(width=72, depth=3, side=32))
-    wishes = settings(batch_size=16, alpha=0.1)
+    options = settings(batch_size=16, alpha=0.1)
     for card in CARDS:
         kernels = kernels_for(card, mode)
         assert kernels is not None
-        assert kernels(draws, wishes, mode, card) == pytest.approx(
-            score_plain(draws, wishes, mode, card), abs=tolerance
+        assert kernels(draws, options, mode, card) == pytest.approx(
+            score_plain(draws, options, mode, card), abs=tolerance
         )
 
 
@@ -253,7 +253,7 @@ def test_a_card_scores_what_plain_torch_scores_from_the_same_numbers(mode: Preci
 def test_on_a_card_a_score_is_the_same_to_the_last_bit_beside_deeper_and_more_networks(mode: PrecisionMode) -> None:
     deep = plain_chain(width=16, depth=60)
     few, many = draws_of(deep, *CHAINS), draws_of(deep, *CHAINS, plain_chain(width=16, depth=66), *CHAINS * 60)
-    wishes = settings(batch_size=16)
-    found = dispatch(many, wishes, mode, CARDS[0])
-    assert dispatch(few, wishes, mode, CARDS[0]) == found[: len(few)]
-    assert [dispatch([draw], wishes, mode, CARDS[0])[0] for draw in few] == found[: len(few)]
+    options = settings(batch_size=16)
+    found = dispatch(many, options, mode, CARDS[0])
+    assert dispatch(few, options, mode, CARDS[0]) == found[: len(few)]
+    assert [dispatch([draw], options, mode, CARDS[0])[0] for draw in few] == found[: len(few)]

@@ -70,17 +70,17 @@ def sample(spec: ArchSpec, batch: int, seed: int = 0) -> tuple[ZenNet, Tensor, T
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_value_depends_on_network_settings_and_seed_alone(name: str) -> None:
-    proxy, wishes = find(name), check_settings(draws=2, batch_size=4, device="cpu")
+    proxy, options = find(name), check_settings(draws=2, batch_size=4, device="cpu")
     first, second = parse_spec(MIXED), parse_spec({**MIXED, "num_classes": 5})
-    alone = proxy.evaluate(first, wishes)
+    alone = proxy.evaluate(first, options)
     torch.manual_seed(123)
     state = torch.random.get_rng_state()
-    together = list(proxy.evaluate_all([second, first.replace(name="again"), first], wishes))
+    together = list(proxy.evaluate_all([second, first.replace(name="again"), first], options))
     assert torch.equal(state, torch.random.get_rng_state())
     values = [result for result in together if not isinstance(result, RunError)]
     assert values[1] == values[2] == alone
     assert values[0].value != values[1].value
-    assert proxy.evaluate(first, wishes.model_copy(update={"seed": 1})).value != alone.value
+    assert proxy.evaluate(first, options.model_copy(update={"seed": 1})).value != alone.value
     assert alone.settings["device"] == "cpu"
     assert proxy.row(alone).direction == ("lower" if name == "ntk" else "higher")
 
@@ -170,10 +170,10 @@ def test_phi_does_not_overflow_where_its_definition_does() -> None:
 
 def test_zen_without_log_alpha_is_phi_while_alpha_is_small() -> None:
     spec, alpha = conv_chain(4, 48, 6), 1e-4
-    wishes = check_settings(draws=12, batch_size=8, alpha=alpha, device="cpu")
-    (zen,) = estimate([KeyedChain(spec.id, spec.chain, "chain")], wishes)
+    options = check_settings(draws=12, batch_size=8, alpha=alpha, device="cpu")
+    (zen,) = estimate([KeyedChain(spec.id, spec.chain, "chain")], options)
     assert not isinstance(zen, RunError) and zen.std_error is not None
-    phi = find("phi").evaluate(spec, wishes)
+    phi = find("phi").evaluate(spec, options)
     assert phi.std_error is not None
     assert zen.value - math.log(alpha) == pytest.approx(
         phi.value, abs=0.15 + 4 * math.hypot(zen.std_error, phi.std_error)

@@ -18,7 +18,7 @@ from zen_cli.metrics.monte_carlo import fused, kernels
 
 POINTERS = {
     **dict.fromkeys(("numbers", "maps", "stats", "moments", "variances"), "*fp32"),
-    **dict.fromkeys(("shapes", "steps", "places", "order"), "*i64"),
+    **dict.fromkeys(("shapes", "steps", "offsets", "order"), "*i64"),
     **dict.fromkeys(("scores", "sigmas", "found"), "*fp64"),
     "eps": "fp32",
 }

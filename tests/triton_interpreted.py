@@ -1,6 +1,6 @@
 """Run by test_engine_kernels with TRITON_INTERPRET=1: networks by the Triton kernels, on the CPU. Prints a JSON object.
 
-Memory that the kernels are given holds NaN, so that a score is a number only if nothing is read that nobody wrote.
+Memory that the kernels are given holds NaN, so that a score is a number only if nothing is read that was not written.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 
 import torch
 from engine_reference import plain_chain, settings
-from lanes_tools import expected, odd_chain, some_lanes, wide_chain
+from plan_tools import expected, odd_chain, plan_of, wide_chain
 
 from zen_cli.metrics.monte_carlo import KeyedChain, fused
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
@@ -21,20 +21,20 @@ CHAINS = [plain_chain(depth=2), odd_chain(), wide_chain()]
 DEEP = [(ConvLayer(2, 2, (1, 1), (2, 2), activation=False),) * depth for depth in (60, 66)]
 
 
-def run(chains: list[Chain], seeds: list[int], wishes: ScoreSettings, mode: PrecisionMode = "float32") -> list[float]:
-    scores: list[float] = fused.score_lanes(*some_lanes(chains, seeds, wishes), wishes, mode).tolist()
+def run(chains: list[Chain], seeds: list[int], options: ScoreSettings, mode: PrecisionMode = "float32") -> list[float]:
+    scores: list[float] = fused.score_plan(*plan_of(chains, seeds, options), options, mode).tolist()
     return scores
 
 
-def broken(half: int, convention: str) -> list[float]:
-    """Scores where a number of one half of the images is none, or infinite."""
+def broken(copy: int, convention: str) -> list[float]:
+    """Scores where a number of one copy of the images is none, or infinite."""
     scores = []
     for wrong in (float("nan"), float("inf")):
-        wishes = settings(batch_size=1, convention=convention)
-        tables, numbers = some_lanes(CHAINS[:1], [0], wishes)
-        images, *_, weights, _ = tables.places[0].tolist()
-        numbers[images + half * (weights - images) // 2] = wrong
-        scores.append(fused.score_lanes(tables, numbers, wishes, "float32").item())
+        options = settings(batch_size=1, convention=convention)
+        tables, numbers = plan_of(CHAINS[:1], [0], options)
+        images, *_, weights, _ = tables.offsets[0].tolist()
+        numbers[images + copy * (weights - images) // 2] = wrong
+        scores.append(fused.score_plan(tables, numbers, options, "float32").item())
     return scores
 
 
@@ -43,24 +43,24 @@ def main() -> None:
     torch.empty = lambda *size, **kind: empty(*size, **kind).fill_(float("nan"))  # type: ignore[assignment]
     seeds = list(range(len(CHAINS)))
     found: dict[str, list[list[float]]] = {}
-    wishes = settings(batch_size=3)
-    alone = [run([chain], [seed], wishes)[0] for chain, seed in zip(CHAINS, seeds, strict=True)]
-    found["beside others"] = [alone, run(CHAINS, seeds, wishes), run(CHAINS[::-1], seeds[::-1], wishes)[::-1]]
-    found["beside deeper ones"] = [run(DEEP[:1], [0], wishes), run(DEEP, [0, 1], wishes)[:1]]
-    found["paper, l2"] = [alone, expected(CHAINS, seeds, wishes)]
+    options = settings(batch_size=3)
+    alone = [run([chain], [seed], options)[0] for chain, seed in zip(CHAINS, seeds, strict=True)]
+    found["beside others"] = [alone, run(CHAINS, seeds, options), run(CHAINS[::-1], seeds[::-1], options)[::-1]]
+    found["beside deeper ones"] = [run(DEEP[:1], [0], options), run(DEEP, [0, 1], options)[:1]]
+    found["paper, l2"] = [alone, expected(CHAINS, seeds, options)]
     draws = [Draw(KeyedChain(str(seed), CHAINS[seed], ""), number) for seed in (0, 1) for number in (0, 1)]
-    fused.MAX_LANES = 3
+    fused.MAX_DRAWS = 3
     cpu = torch.device("cpu")
-    fused_scores = fused.score_fused(draws, wishes, "float32", cpu)
-    found["draws"] = [fused_scores, score_plain(draws, wishes, "float32", cpu)]
-    wishes = settings(batch_size=3, convention="zennas", norm="l1")
-    found["zennas, l1"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
-    found["nothing finite"] = [broken(half, convention) for half in (0, 1) for convention in ("paper", "zennas")]
-    wishes = settings(batch_size=3, alpha=0.1)
+    fused_scores = fused.score_fused(draws, options, "float32", cpu)
+    found["draws"] = [fused_scores, score_plain(draws, options, "float32", cpu)]
+    options = settings(batch_size=3, convention="zennas", norm="l1")
+    found["zennas, l1"] = [run(CHAINS, seeds, options), expected(CHAINS, seeds, options)]
+    found["nothing finite"] = [broken(copy, convention) for copy in (0, 1) for convention in ("paper", "zennas")]
+    options = settings(batch_size=3, alpha=0.1)
     fused.has_tf32 = lambda device: True
-    found["float32 in three products"] = [run(CHAINS, seeds, wishes), expected(CHAINS, seeds, wishes)]
-    found["tf32"] = [run(CHAINS, seeds, wishes, "tf32"), expected(CHAINS, seeds, wishes)]
-    found["float16"] = [run(CHAINS, seeds, wishes, "float16"), expected(CHAINS, seeds, wishes)]
+    found["float32 in three products"] = [run(CHAINS, seeds, options), expected(CHAINS, seeds, options)]
+    found["tf32"] = [run(CHAINS, seeds, options, "tf32"), expected(CHAINS, seeds, options)]
+    found["float16"] = [run(CHAINS, seeds, options, "float16"), expected(CHAINS, seeds, options)]
     print(json.dumps(found))  # with NaN, as only Python reads it
 
 

@@ -48,7 +48,7 @@ class Zen(_Row):
 class MetricRow(_Row):
     """A metric beside the Zen-score: its value, its standard error (null where there is none), and which way is better.
 
-    Beside these stand the settings that define it, as flat values.
+    The settings that define it follow as flat values.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -75,7 +75,7 @@ class CostRow(_Row):
 
 
 class LayerRow(_Row):
-    """One layer of a breakdown; `decorrelation` is 1 - c of the two halves behind it, in 0 to 1."""
+    """One layer of a breakdown; `decorrelation` is 1 - c of the clean and the perturbed copy after it, in 0 to 1."""
 
     layer: int
     kernel: int
@@ -92,7 +92,7 @@ class LayerRow(_Row):
 class Breakdown(_Row):
     """The score layer by layer: running totals of log sigma, then log Delta on top, by the closed form.
 
-    `saturation_layer` is the first layer behind which the halves have lost half of their correlation.
+    `saturation_layer` is the first layer after which the copies have lost half of their correlation.
     """
 
     log_delta: Finite
@@ -167,7 +167,7 @@ class ScoreRecord(_Row):
         return {name: column.of(self) for name, column in columns.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON types; parts that were not asked for are left out."""
+        """The record as JSON types; parts that are not there are left out."""
         row = self.model_dump(by_alias=True, exclude={"arch", "chain"})
         for key in _OPTIONAL:
             if row[key] is None:

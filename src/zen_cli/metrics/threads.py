@@ -41,7 +41,7 @@ def _start(pool: ThreadPoolExecutor, count: int) -> int:
 
     def settle() -> None:
         # torch keeps the number by thread, but a thread takes over what was last set anywhere when it first computes or
-        # is asked; asking here settles it
+        # reads the number; reading it here settles it
         try:
             torch.set_num_threads(1)
             torch.get_num_threads()

@@ -1,11 +1,10 @@
 """Many draws of many networks side by side, layer by layer, in plain torch.
 
 What a GPU does in float64, with pooling, or without Triton. Draws share launches: those of one network always, those of
-several networks wherever they stand in front of the same layer. Networks need not agree in depth: at each step the
-network that has the largest share of its layers still ahead names the layer, and all that wait in front of that layer
-take it together.
+several networks wherever their next layer is the same. Networks need not agree in depth: each step computes the next
+layer of the network that has the largest share of its layers left, for all networks whose next layer it is.
 
-Shapes: D draws in a step, B images, 2 halves, C channels last: feature maps [D, 2, B, H, W, C], weights [D, weights].
+Shapes: D draws in a step, B images, 2 copies, C channels last: feature maps [D, 2, B, H, W, C], weights [D, weights].
 A 1x1 convolution is a batched matrix product over D; other convolutions run one call a draw.
 """
 
@@ -30,11 +29,11 @@ from .statistics import EPS, total
 
 @dataclass
 class Bundle:
-    """Draws of one network under way.
+    """Draws of one network between two of its layers.
 
     Attributes:
         chain: the layers.
-        x: feature maps in front of layer `position`, [D, 2, B, H, W, C].
+        x: feature maps before layer `position`, [D, 2, B, H, W, C].
         weights: of all layers, [D, weights]; those of layer `position` start at `offset`.
         variances: of the layers passed, [D, 2, C] each.
     """
@@ -48,12 +47,12 @@ class Bundle:
 
     @property
     def left(self) -> float:
-        """Share of the layers still ahead."""
+        """Share of the layers that are left."""
         return 1 - self.position / len(self.chain)
 
     @property
     def layer(self) -> ConvLayer:
-        """The layer in front of which these draws stand."""
+        """The next layer of these draws."""
         return self.chain[self.position]
 
     def take_weights(self) -> Tensor:
@@ -71,7 +70,7 @@ def score_batch(
     """Scores in nats of some draws, in their order.
 
     Args:
-        draws: of any networks; those of one network stand beside each other.
+        draws: of any networks; those of one network follow each other.
         settings: convention, norm, alpha, batch size, seed.
         dtype: of feature maps and weights; random numbers are drawn in float32 (or float64) and rounded to it.
         device: where to compute.
@@ -95,14 +94,14 @@ def score_bundles(bundles: Sequence[Bundle], settings: ScoreSettings) -> list[fl
         advance([bundle for bundle in waiting if bundle.layer == layer], layer, EPS[settings.convention])
         waiting = [bundle for bundle in waiting if bundle.position < len(bundle.chain)]
     scores = [total(bundle.chain, bundle.variances, bundle.x.flatten(3), settings) for bundle in bundles]
-    values: list[float] = torch.cat(scores).tolist()  # the one moment at which the device is waited for
+    values: list[float] = torch.cat(scores).tolist()  # the only place that waits for the device
     return values
 
 
 def start(
     network: KeyedChain, numbers: Sequence[int], settings: ScoreSettings, dtype: torch.dtype, device: torch.device
 ) -> Bundle:
-    """Draws of one network in front of its first layer; one launch a draw makes all of its random numbers."""
+    """Draws of one network before its first layer; one launch a draw makes all of its random numbers."""
     chain, batch = network.chain, settings.batch_size
     images = image_count(chain, batch)
     drawn_in = torch.float64 if dtype == torch.float64 else torch.float32
@@ -116,26 +115,26 @@ def start(
 def bundle_of(chain: Chain, normals: Tensor, settings: ScoreSettings, dtype: torch.dtype) -> Bundle:
     """A bundle with given random numbers, [D, images + weights]; the images among them are overwritten."""
     images = image_count(chain, settings.batch_size)
-    halves = normals[:, :images].view(-1, 2, settings.batch_size, *image_size(chain), chain[0].in_width)
-    perturb(halves.transpose(0, 1), settings.alpha)
-    return Bundle(chain, halves.to(dtype), normals[:, images:].to(dtype))
+    copies = normals[:, :images].view(-1, 2, settings.batch_size, *image_size(chain), chain[0].in_width)
+    perturb(copies.transpose(0, 1), settings.alpha)
+    return Bundle(chain, copies.to(dtype), normals[:, images:].to(dtype))
 
 
 def advance(bundles: Sequence[Bundle], layer: ConvLayer, eps: float) -> None:
-    """Takes bundles through a layer that they all stand in front of."""
+    """Takes bundles through a layer that is the next of all of them."""
     weights = _joined([bundle.take_weights() for bundle in bundles])
     x = _joined([bundle.x for bundle in bundles])
     for bundle in bundles:
         bundle.x = x.new_empty(0)  # frees what was copied
-    draws, halves, batch = x.shape[:3]
+    draws, copies, batch = x.shape[:3]
     x = x.flatten(1, 2)
     if layer.pool is not None:
         x = channels_last(pool(channels_first(x.flatten(0, 1)), layer.pool))
-        x = x.view(draws, halves * batch, *layer.in_size, layer.in_width)
+        x = x.view(draws, copies * batch, *layer.in_size, layer.in_width)
     x = _convolve(x, weights, layer)
-    variances = normalise(x.view(draws, halves, -1, layer.out_width), eps, relu=layer.activation)
+    variances = normalise(x.view(draws, copies, -1, layer.out_width), eps, relu=layer.activation)
     counts = [bundle.weights.shape[0] for bundle in bundles]
-    maps = torch.split(x.view(draws, halves, batch, *x.shape[2:]), counts)
+    maps = torch.split(x.view(draws, copies, batch, *x.shape[2:]), counts)
     for bundle, after, variance in zip(bundles, maps, torch.split(variances, counts), strict=True):
         bundle.x = after
         bundle.variances.append(variance)
@@ -143,7 +142,7 @@ def advance(bundles: Sequence[Bundle], layer: ConvLayer, eps: float) -> None:
 
 
 def normalise(x: Tensor, eps: float, *, relu: bool) -> Tensor:
-    """Normalises every channel of every half in place, with the ReLU behind it; returns the biased variances.
+    """Normalises every channel of every copy in place, with the ReLU after it; returns the biased variances.
 
     Args:
         x: feature maps, [D, 2, N, C] with N = B H W, contiguous; overwritten.
@@ -189,5 +188,5 @@ def _convolve(x: Tensor, weights: Tensor, layer: ConvLayer) -> Tensor:
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """Parts one behind the other along D, contiguous."""
+    """Parts one after the other along D, contiguous."""
     return parts[0].contiguous() if len(parts) == 1 else torch.cat(list(parts))

@@ -1,4 +1,4 @@
-"""Draws run together: by the kernels of `fused` where a GPU has them, layer by layer in plain torch elsewhere."""
+"""Many draws at once, by one of two backends: the kernels of `fused` where a GPU has them, plain torch elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .batch import score_batch
 from .draws import ChainDraw, Draw, KeyedChain
 from .precision import dtype_of, tensor_cores
 
-Way: TypeAlias = Callable[[Sequence[ChainDraw], ScoreSettings, PrecisionMode, torch.device], list[float]]
+Backend: TypeAlias = Callable[[Sequence[ChainDraw], ScoreSettings, PrecisionMode, torch.device], list[float]]
 
 TOLERANCE = 0.05  # nats by which the kernels may differ from plain torch on the trial networks
 TRIALS = (
@@ -33,7 +33,7 @@ TRIALS = (
         ConvLayer(16, 72, (3, 3), (9, 9), padding=(1, 1)),
     ),
 )
-_refused: set[tuple[torch.device, PrecisionMode]] = set()  # where kernels failed behind a trial that they passed
+_refused: set[tuple[torch.device, PrecisionMode]] = set()  # where kernels failed after a trial that they passed
 
 
 def dispatch(
@@ -42,7 +42,7 @@ def dispatch(
     """Scores in nats of some draws, in their order.
 
     Args:
-        draws: of any networks; those of one network stand beside each other.
+        draws: of any networks; those of one network follow each other.
         settings: convention, norm, alpha, batch size, seed.
         mode: what to compute in.
         device: where.
@@ -53,23 +53,23 @@ def dispatch(
     kernels = None if (device, mode) in _refused else kernels_for(device, mode)
     if kernels is None:
         return score_plain(draws, settings, mode, device)
-    pooled = [place for place, draw in enumerate(draws) if has_pooling(draw.task.chain)]
+    pooled = [index for index, draw in enumerate(draws) if has_pooling(draw.task.chain)]
     others = sorted(set(range(len(draws))) - set(pooled))
     scores = [math.nan] * len(draws)
-    for way, places in ((kernels, others), (score_plain, pooled)):
-        if not places:
+    for backend, indices in ((kernels, others), (score_plain, pooled)):
+        if not indices:
             continue
-        some = [draws[place] for place in places]
+        some = [draws[index] for index in indices]
         try:
-            found = way(some, settings, mode, device)
+            found = backend(some, settings, mode, device)
         except Exception as error:  # of Triton, for a layer unlike those of the trial
-            if way is score_plain or is_out_of_memory(error):
+            if backend is score_plain or is_out_of_memory(error):
                 raise
             _refused.add((device, mode))
             _warn(device, error)
             found = score_plain(some, settings, mode, device)
-        for place, score in zip(places, found, strict=True):
-            scores[place] = score
+        for index, score in zip(indices, found, strict=True):
+            scores[index] = score
     return scores
 
 
@@ -82,16 +82,15 @@ def score_plain(
 
 
 def has_pooling(chain: Chain) -> bool:
-    """Whether a chain has what the kernels of `fused` don't know; no spec does."""
+    """Whether a chain has what the kernels of `fused` cannot do; no spec does."""
     return any(layer.pool is not None for layer in chain)
 
 
 @lru_cache
-def kernels_for(device: torch.device, mode: PrecisionMode) -> Way | None:
-    """The kernels of `fused`, where they can be had and agree with plain torch on trial networks; warns if they don't.
+def kernels_for(device: torch.device, mode: PrecisionMode) -> Backend | None:
+    """The kernels of `fused`, where they exist and agree with plain torch on trial networks; warns if they don't.
 
-    Triton needs a card that it knows and a C compiler, and what it compiles depends on both; so nothing is taken on
-    trust.
+    Triton needs a card that it supports and a C compiler, and what it compiles depends on both, so it is tried first.
     """
     if device.type != "cuda" or mode == "float64":
         return None
@@ -106,14 +105,14 @@ def kernels_for(device: torch.device, mode: PrecisionMode) -> Way | None:
     return None
 
 
-def trial(way: Way, mode: PrecisionMode, device: torch.device) -> str | Exception | None:
-    """Why a way through networks is not to be trusted on a device, or None."""
+def trial(backend: Backend, mode: PrecisionMode, device: torch.device) -> str | Exception | None:
+    """Why a backend cannot be trusted on a device, or None."""
     settings = check_settings(batch_size=2, draws=2, alpha=1.0)
     networks = [KeyedChain(f"trial {number}", chain, "trial") for number, chain in enumerate(TRIALS)]
     draws = [Draw(network, number) for network in networks for number in range(settings.draws)]
     expected = score_plain(draws, settings, mode, device)
     try:
-        found = way(draws, settings, mode, device)
+        found = backend(draws, settings, mode, device)
     except Exception as error:  # of Triton, of the C compiler that it calls, of the driver
         if is_out_of_memory(error):
             raise

@@ -1,4 +1,4 @@
-"""Small things about layers that both ways through a chain share."""
+"""Small functions on layers that `single` and `batch` share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_pointwise(layer: ConvLayer) -> bool:
 
 
 def pool(x: Tensor, pooling: Pool) -> Tensor:
-    """The pooling in front of a convolution, [N, C, H, W] -> [N, C, H', W']."""
+    """The pooling before a convolution, [N, C, H, W] -> [N, C, H', W']."""
     function = functional.max_pool2d if pooling.kind == "max" else functional.avg_pool2d
     return function(x, pooling.kernel, pooling.stride, pooling.padding)
 

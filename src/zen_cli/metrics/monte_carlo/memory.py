@@ -43,7 +43,7 @@ def draw_bytes(chain: Chain, batch_size: int, itemsize: int = 4, *, all_weights:
 class Memory(Generic[T]):
     """How many draws fit side by side on a device, by what is free when that is looked at.
 
-    A draw that ran out of memory all the same halves the budget for those that follow.
+    Each draw that runs out of memory nevertheless halves the budget for those that follow.
 
     Args:
         device: whose memory.
@@ -59,7 +59,7 @@ class Memory(Generic[T]):
         self._known: tuple[T, int] | None = None
 
     def need(self, task: T) -> int:
-        """Bytes for one draw of a network; remembered until another is asked for."""
+        """Bytes for one draw of a network; remembered until that of another is needed."""
         if self._known is None or self._known[0] is not task:
             self._known = task, self._need(task)
         return self._known[1]

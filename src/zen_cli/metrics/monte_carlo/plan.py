@@ -1,9 +1,9 @@
-"""Where everything of many draws lies, and which kernels they need: the tables that `fused` hands to a GPU.
+"""Where the numbers of many draws are in memory, and which kernels they need: the tables that `fused` sends to a GPU.
 
-A lane is one draw on its way through the layers of its network. All lanes take one layer a step, whatever it is: a
-kernel looks up what its lane needs here, so that neither widths nor depths need to agree.
+All draws take one layer a step, whatever it is: a kernel looks up here what its draw needs, so that neither widths nor
+depths need to agree.
 
-Shapes: D lanes, L steps (layers of the deepest network), S different layers.
+Shapes: D draws, L steps (layers of the deepest network), S different layers.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from torch import Tensor
 from ...net.layers import Chain, ConvLayer
 from .seeds import image_count
 
-MAX_LANES = 128  # that are launched together; while a GPU computes them, the host prepares the next
+MAX_DRAWS = 128  # in one plan; while a GPU computes them, the host prepares the next
 BLOCK_ROWS = 128  # output positions that one program computes, and that one entry of the moments stands for
 DEPTHWISE_COLUMNS = 32
-ALIGNMENT = 64  # numbers; where a lane's part of a buffer may start
+ALIGNMENT = 64  # numbers; where a draw's part of a buffer may start
 
 
 class Shape(NamedTuple):
-    """What kernels know of a layer: a row of `Lanes.shapes`."""
+    """What kernels know of a layer: a row of `Plan.shapes`."""
 
     in_width: int
     out_width: int
@@ -47,22 +47,22 @@ class Shape(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What kernels know of a lane in a step, its axes behind each other: [D, L, fields]."""
+    """What kernels know of a draw in a step, its axes one after the other: [D, L, fields]."""
 
-    shape: Tensor  # row in `Lanes.shapes`
+    shape: Tensor  # row in `Plan.shapes`
     weights: Tensor  # where they start in the numbers
     variances: Tensor  # where they start
 
 
-class Place(NamedTuple):
-    """Where the parts of a lane start in each buffer, and how many layers it has: [D, fields]."""
+class Offsets(NamedTuple):
+    """Where the parts of a draw start in each buffer, and how many layers it has: [D, fields]."""
 
     images: Tensor
     even_maps: Tensor  # what even steps write
     odd_maps: Tensor
     moments: Tensor
     layers: Tensor
-    weights: Tensor  # behind the images
+    weights: Tensor  # after the images
     end: Tensor  # of the weights
 
 
@@ -81,34 +81,34 @@ class Tile(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """Lanes whose layers take the same tile, and about as many programs.
+    """Draws whose layers take the same tile, and about as many programs.
 
     Attributes:
         tile: what a program does.
-        aligned: whether all of their channels and weights lie so that four numbers can be read at once.
-        start: where they start in `Lanes.order`.
-        lanes: how many there are.
-        programs: the most that a half of one of them needs.
+        aligned: whether all of their channels and weights are placed so that four numbers can be read at once.
+        start: where they start in `Plan.order`.
+        draws: how many there are.
+        programs: the most that a copy of one of them needs.
     """
 
     tile: Tile
     aligned: bool
     start: int
-    lanes: int
+    draws: int
     programs: int
 
 
-class Lanes(NamedTuple):
+class Plan(NamedTuple):
     """Tables (int64, on the CPU), and sizes of buffers in numbers.
 
     Attributes:
         shapes: different layers, [S, fields of `Shape`].
         steps: [D, L, fields of `Step`].
-        places: [D, fields of `Place`].
-        order: lanes, launch by launch.
+        offsets: [D, fields of `Offsets`].
+        order: draws, launch by launch.
         launches: for each step.
-        numbers: random numbers of all lanes: images, noise and weights of each.
-        maps: feature maps, both that a lane needs.
+        numbers: random numbers of all draws: images, noise and weights of each.
+        maps: feature maps, two for each draw.
         moments: means and sums of squares of blocks of rows.
         variances: of all layers, [2, C] each.
         widest: channels of the widest layer.
@@ -116,7 +116,7 @@ class Lanes(NamedTuple):
 
     shapes: Tensor
     steps: Tensor
-    places: Tensor
+    offsets: Tensor
     order: Tensor
     launches: list[list[Launch]]
     numbers: int
@@ -152,23 +152,23 @@ def is_aligned(layer: ConvLayer) -> bool:
 
 
 def blocks_of(layer: ConvLayer, batch: int) -> int:
-    """Blocks of rows in one half of its output."""
+    """Blocks of rows in one copy of its output."""
     return -(-batch * math.prod(layer.out_size) // BLOCK_ROWS)
 
 
 def programs_of(layer: ConvLayer, batch: int) -> int:
-    """Programs that compute one half of its output."""
+    """Programs that compute one copy of its output."""
     tile = tile_of(layer)
     groups = 1 if tile.depthwise else layer.groups
     return blocks_of(layer, batch) * groups * -(-layer.out_width // groups // tile.columns)
 
 
-def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
+def make_plan(chains: Sequence[Chain], batch: int) -> Plan:
     """Tables for one draw of each chain, in order.
 
     Args:
         chains: of layers without pooling; the same chain may be there many times.
-        batch: images of a half.
+        batch: images of a copy.
     """
     rows: dict[ConvLayer, int] = {}
     known = {id(chain): [rows.setdefault(layer, len(rows)) for layer in chain] for chain in _different(chains)}
@@ -178,7 +178,7 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
     layers = list(rows)
 
     def of_each(measure: Callable[[ConvLayer], int]) -> Tensor:
-        """A number of the layer that each lane takes in each step, [D, L]."""
+        """A number of the layer that each draw takes in each step, [D, L]."""
         return torch.tensor([measure(layer) for layer in layers])[table] * alive
 
     weights = of_each(lambda layer: math.prod(layer.weight_shape))
@@ -196,10 +196,10 @@ def lay_out(chains: Sequence[Chain], batch: int) -> Lanes:
     order, launches = _launches(layers, table, alive, aligned, batch)
     even, odd = map_starts[::2], map_starts[1::2]
     ends = alive.sum(1), first_weights, first_weights + weights.sum(1)
-    return Lanes(
+    return Plan(
         torch.tensor([shape_of(layer) for layer in layers]),
         torch.stack(Step(table, weight_starts, variance_ends - variances), dim=-1),
-        torch.stack(Place(image_starts, even, odd, moment_starts, *ends), dim=-1),
+        torch.stack(Offsets(image_starts, even, odd, moment_starts, *ends), dim=-1),
         order,
         launches,
         number_count,
@@ -216,7 +216,7 @@ def _different(chains: Sequence[Chain]) -> list[Chain]:
 
 
 def _starts(sizes: Tensor) -> tuple[Tensor, int]:
-    """Where parts of these sizes start, aligned and one behind the other, and where the last one ends."""
+    """Where parts of these sizes start, aligned and one after the other, and where the last one ends."""
     padded = (sizes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
     ends = padded.cumsum(0)
     return ends - padded, int(ends[-1])
@@ -225,9 +225,9 @@ def _starts(sizes: Tensor) -> tuple[Tensor, int]:
 def _launches(
     layers: Sequence[ConvLayer], table: Tensor, alive: Tensor, aligned: Tensor, batch: int
 ) -> tuple[Tensor, list[list[Launch]]]:
-    """Lanes in the order of launches, and the launches of each step.
+    """Draws in the order of launches, and the launches of each step.
 
-    Lanes share a launch if their layers take the same tile and need about as many programs, within a factor of 4: each
+    Draws share a launch if their layers take the same tile and need about as many programs, within a factor of 4: each
     gets as many as the one that needs most.
     """
     kinds: dict[tuple[Tile, int], int] = {}  # what a launch is for: a tile, and about as many programs
@@ -239,17 +239,17 @@ def _launches(
         ]
     )
     programs = torch.tensor(counts)
-    lane, step = alive.nonzero(as_tuple=True)
-    row = table[lane, step]
-    key, order = ((step * len(kinds) + kind[row]) * 2 + aligned[lane, step]).sort(stable=True)
+    draw, step = alive.nonzero(as_tuple=True)
+    row = table[draw, step]
+    key, order = ((step * len(kinds) + kind[row]) * 2 + aligned[draw, step]).sort(stable=True)
     first = key.diff(prepend=key.new_full((1,), -1)) != 0
     member = first.cumsum(0) - 1
-    lanes = member.bincount()
-    most = torch.zeros_like(lanes).scatter_reduce(0, member, programs[row[order]], "amax")
+    sizes = member.bincount()
+    most = torch.zeros_like(sizes).scatter_reduce(0, member, programs[row[order]], "amax")
     launches: list[list[Launch]] = [[] for _ in range(table.shape[1])]
     start, known = 0, list(kinds)
-    for number, count, largest in zip(key[first].tolist(), lanes.tolist(), most.tolist(), strict=True):
+    for number, count, largest in zip(key[first].tolist(), sizes.tolist(), most.tolist(), strict=True):
         at, which = divmod(number // 2, len(kinds))
         launches[at].append(Launch(known[which][0], number % 2 == 1, start, count, largest))
         start += count
-    return lane[order], launches
+    return draw[order], launches

@@ -1,8 +1,8 @@
-"""What a draw is computed in: the precision mode, and what each mode rounds away.
+"""What a draw is computed in, its precision mode, and what each mode rounds away.
 
-Every rounding between the two halves looks like perturbation. With unit roundoff u it adds about (u / alpha)^2, a few
-times over, to the squared distance of the halves, so a mode is refused where that would be felt: see `MIN_ALPHA` in
-`records`. The variances that sigma is made of are averages of many numbers and hardly notice.
+Every rounding that differs between the two copies looks like perturbation. With unit roundoff u it adds about
+(u / alpha)^2, a few times over, to the squared distance of the copies, so a mode is refused where that is noticeable:
+see `MIN_ALPHA` in `settings`. The variances that sigma is made of are averages of many numbers and hardly change.
 """
 
 from __future__ import annotations

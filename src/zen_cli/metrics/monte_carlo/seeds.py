@@ -1,10 +1,10 @@
 """The random numbers of a draw: images, noise and weights from one seed that names the draw.
 
-A draw has a stream of its own, read in a fixed order (images, noise, then the weights layer by layer), so that nothing
-beside it can move it. The streams are torch's: Mersenne Twister on a CPU, Philox, which is counter-based, on CUDA; the
-two devices therefore see different draws of the same distribution, and a score differs between them within its
-standard error. A generator of our own that agreed bit by bit would cost a CPU three times as much per number (see
-docs/engine.md), and numbers are a fifth of a draw there.
+A draw has a stream of its own, read in a fixed order (images, noise, then the weights layer by layer), so nothing
+beside it changes it. The streams are torch's: Mersenne Twister on a CPU, Philox, which is counter-based, on CUDA. The
+two devices therefore see different draws of one distribution, and a score differs between them within its standard
+error. A generator that agrees bit by bit on both would cost a CPU three times as much per number (docs/engine.md), and
+numbers are a fifth of a draw there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def weight_count(chain: Chain) -> int:
 
 
 def perturb(images: Tensor, alpha: float) -> None:
-    """Turns (x, e) into (x, x + alpha e), in place; the halves are the leading axis."""
+    """Turns (x, e) into (x, x + alpha e), in place; the two copies are the leading axis."""
     torch.add(images[0], images[1], alpha=alpha, out=images[1])
 
 

@@ -2,7 +2,7 @@
 
 What measurement supports here (docs/engine.md has the numbers):
 
-- Both halves go through one convolution as a batch of 2B images, channels last: no copies into blocks and back.
+- Both copies go through one convolution as a batch of 2B images, channels last: no copies into blocks and back.
 - `batch_norm_update_stats` for the statistics: of all ways to a mean and a variance per channel it is the only
   vectorised one on channels-last maps; `var_mean` takes ten times as long.
 - Normalisation is one multiply-add in place, and so is the ReLU: a layer allocates its convolution's output, no more.
@@ -43,10 +43,10 @@ def score_draw(
         draw: which one.
         settings: convention, norm, alpha, batch size, seed.
         dtype: of feature maps and weights.
-        stopped: asked before each layer; once it says yes the rest is skipped.
+        stopped: called before each layer; once it returns True the rest is skipped.
 
     Raises:
-        Stopped: as asked for.
+        Stopped: because `stopped` returned True.
         RuntimeError: torch is out of memory, or the layers of the chain do not fit each other.
     """
     chain = draw.task.chain
@@ -63,8 +63,8 @@ def score_draw(
     return score_chain(chain, images, weights(), settings)
 
 
-class Stopped(Exception):  # noqa: N818  # not an error: somebody asked for it
-    """A draw was given up half-way because nobody waits for it any more."""
+class Stopped(Exception):  # noqa: N818  # not an error, but what `stopped` wants
+    """A draw was given up before its end because its score is not needed any more."""
 
 
 @torch.inference_mode()
@@ -78,9 +78,9 @@ def score_chain(chain: Chain, images: Tensor, weights: Iterator[Tensor], setting
         settings: convention, norm, alpha, batch size.
     """
     batch = settings.batch_size
-    halves = images.view(2, batch, *image_size(chain), chain[0].in_width)
-    perturb(halves, settings.alpha)
-    x = halves.flatten(0, 1)  # [2B, H, W, C] from here on
+    copies = images.view(2, batch, *image_size(chain), chain[0].in_width)
+    perturb(copies, settings.alpha)
+    x = copies.flatten(0, 1)  # [2B, H, W, C] from here on
     variances: list[Tensor] = []
     for layer, weight in zip(chain, weights, strict=True):
         if layer.pool is not None:
@@ -113,7 +113,7 @@ def _convolve(x: Tensor, weight: Tensor, layer: ConvLayer) -> Tensor:
 
 
 def _normalise(x: Tensor, eps: float) -> Tensor:
-    """Normalises each half in place and returns the biased variances, [1, 2, C]."""
+    """Normalises each copy in place and returns the biased variances, [1, 2, C]."""
     rows = x.view(2, -1, x.shape[-1])
     first, second = channels_first(x).chunk(2)
     mean, variance = torch.batch_norm_update_stats(first, None, None, 0.0)

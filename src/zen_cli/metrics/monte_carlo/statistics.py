@@ -1,4 +1,4 @@
-"""The two terms of a draw's score, from what its forward pass leaves behind."""
+"""The two terms of a draw's score, from the variances and the last feature map of its forward pass."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EPS = {"paper": 1e-5, "zennas": 1e-3}
 
 
 def log_sigma(variance: Tensor, rows: int, convention: str) -> Tensor:
-    """log sigma of a layer for each draw, [D], from the biased variances of both halves, [D, 2, C], float64.
+    """log sigma of a layer for each draw, [D], from the biased variances of both copies, [D, 2, C], float64.
 
-    `paper`: the variance of the unperturbed half. `zennas`: a running variance that starts at 1 and is moved by a tenth
-    towards the unbiased variance of one half after the other.
+    `paper`: the variance of the clean copy. `zennas`: a running variance that starts at 1 and is moved by a tenth
+    towards the unbiased variance of one copy after the other.
 
     Args:
         variance: of the layer's pre-activations over batch and space.
@@ -31,7 +31,7 @@ def log_sigma(variance: Tensor, rows: int, convention: str) -> Tensor:
 
 
 def log_delta(x: Tensor, norm: str) -> Tensor:
-    """log of the mean distance of the two halves for each draw, [D], from feature maps [D, 2, B, features]."""
+    """log of the mean distance of the two copies for each draw, [D], from feature maps [D, 2, B, features]."""
     difference = (x[:, 0] - x[:, 1]).double()
     distance = difference.abs().sum(-1) if norm == "l1" else difference.square().sum(-1).sqrt()
     return distance.mean(-1).log()

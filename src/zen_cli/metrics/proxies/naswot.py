@@ -3,12 +3,12 @@
     naswot = log |det K|,    K_ij = N - d_Hamming(c_i, c_j)
 
 c_i is the binary code of image i: which of the network's N ReLUs are active. All ReLUs of the training form count, also
-those behind additions and in squeeze-and-excitation. x ~ N(0, I), He-normal weights; in training mode, so that a BN
+those after additions and in squeeze-and-excitation. x ~ N(0, I), He-normal weights; in training mode, so that a BN
 normalises with the batch's own statistics, because on a fresh network evaluation mode would leave the maps as they are.
 
 Source: Mellor et al., *Neural Architecture Search without Training* (arXiv 2006.04647).
 
-What known implementations get wrong: they leave the mode to whoever built the network; hooks on ReLU modules miss those
+What known implementations get wrong: they leave the mode as the caller set it; hooks on ReLU modules miss those
 that are called as functions; two images with one code make K singular, and minus infinity is kept as a score.
 """
 

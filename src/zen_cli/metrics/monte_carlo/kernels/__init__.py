@@ -1,17 +1,17 @@
-"""The kernels of `fused`, in Triton; a program computes a part of one lane, which it looks up in the tables of `lanes`.
+"""The kernels of `fused`, in Triton; a program computes a part of one draw, which it looks up in the tables of `plan`.
 
     tables   how it looks up
-    layers   convolutions with what is in front of them and behind them
+    layers   convolutions with what is done before them and after them
     scores   what a score is made of
 
-Shapes: D lanes, L steps, 2 halves, B images, C channels last, R rows (positions) of a block, K input channels at once.
+Shapes: D draws, L steps, 2 copies, B images, C channels last, R rows (positions) of a block, K input channels at once.
 Arguments that kernels share:
 
-    numbers   images and weights of all lanes
-    maps      feature maps of all lanes, twice: a step reads one and writes the other
-    stats     scale and shift of the layer that each lane took last, [D, 2, 2, widest]
+    numbers   images and weights of all draws
+    maps      feature maps of all draws, twice: a step reads one and writes the other
+    stats     scale and shift of the layer that each draw took last, [D, 2, 2, widest]
     moments   means, then sums of squared deviations, of blocks of rows
-    shapes, steps, places, order   tables of `Lanes`
+    shapes, steps, offsets, order   tables of `Plan`
 """
 
 from .layers import JOIN_COLUMNS, convolve, depthwise, join

@@ -1,17 +1,17 @@
-"""How a kernel finds what its lane needs in the tables of `lanes`; R rows (output positions) are a block."""
+"""How a kernel finds what its draw needs in the tables of `plan`; R rows (output positions) are a block."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from .. import plan as lanes
-from ..plan import Place, Shape, Step
+from .. import plan
+from ..plan import Offsets, Shape, Step
 
-ROWS, ALIGNMENT = map(tl.constexpr, (lanes.BLOCK_ROWS, lanes.ALIGNMENT))
+ROWS, ALIGNMENT = map(tl.constexpr, (plan.BLOCK_ROWS, plan.ALIGNMENT))
 INTEGERS = ["start", "step", "depth", "batch", "widest"]  # compiled once, and not again for 1 or multiples of 16
 
-FIELDS, STEP_FIELDS, PLACE_FIELDS = (tl.constexpr(len(row._fields)) for row in (Shape, Step, Place))
+FIELDS, STEP_FIELDS, OFFSET_FIELDS = (tl.constexpr(len(row._fields)) for row in (Shape, Step, Offsets))
 # fmt: off
 (
     IN_WIDTH, OUT_WIDTH, FAN_IN, GROUP_WIDTH, IN_Y, IN_X, OUT_Y, OUT_X, KERNEL_Y, KERNEL_X, STRIDE_Y, STRIDE_X,
@@ -19,7 +19,7 @@ FIELDS, STEP_FIELDS, PLACE_FIELDS = (tl.constexpr(len(row._fields)) for row in (
 ) = map(tl.constexpr, range(len(Shape._fields)))
 # fmt: on
 SHAPE, WEIGHTS, VARIANCES = map(tl.constexpr, range(len(Step._fields)))
-IMAGES, EVEN_MAPS, ODD_MAPS, MOMENTS, LAYERS, FIRST_WEIGHTS, END = map(tl.constexpr, range(len(Place._fields)))
+IMAGES, EVEN_MAPS, ODD_MAPS, MOMENTS, LAYERS, FIRST_WEIGHTS, END = map(tl.constexpr, range(len(Offsets._fields)))
 
 
 @triton.jit
@@ -29,33 +29,33 @@ def multiple(number, OF: tl.constexpr):
 
 
 @triton.jit
-def lane_and_half(order, start):
-    """Whose part a program computes, in a grid of (programs, 2 lanes)."""
+def draw_and_copy(order, start):
+    """Whose part a program computes, in a grid of (programs, 2 D)."""
     return tl.load(order + start + tl.program_id(1) // 2).to(tl.int32), tl.program_id(1) % 2
 
 
 @triton.jit
-def layers_of(places, lane):
-    """How many layers a lane has."""
-    return tl.load(places + lane * PLACE_FIELDS + LAYERS).to(tl.int32)
+def layers_of(offsets, draw):
+    """How many layers a draw has."""
+    return tl.load(offsets + draw * OFFSET_FIELDS + LAYERS).to(tl.int32)
 
 
 @triton.jit
-def start_of(places, lane, part):
-    """Where a part of a lane starts, a field of `Place`."""
-    return multiple(tl.load(places + lane * PLACE_FIELDS + part), ALIGNMENT)
+def start_of(offsets, draw, part):
+    """Where a part of a draw starts, a field of `Offsets`."""
+    return multiple(tl.load(offsets + draw * OFFSET_FIELDS + part), ALIGNMENT)
 
 
 @triton.jit
-def step_field(steps, lane, step, depth, FIELD: tl.constexpr):
+def step_field(steps, draw, step, depth, FIELD: tl.constexpr):
     """A field of `Step`."""
-    return tl.load(steps + (lane.to(tl.int64) * depth + step) * STEP_FIELDS + FIELD)
+    return tl.load(steps + (draw.to(tl.int64) * depth + step) * STEP_FIELDS + FIELD)
 
 
 @triton.jit
-def shape_at(shapes, steps, lane, step, depth):
-    """The row of the layer that a lane takes in a step."""
-    return shapes + step_field(steps, lane, step, depth, SHAPE) * FIELDS
+def shape_at(shapes, steps, draw, step, depth):
+    """The row of the layer that a draw takes in a step."""
+    return shapes + step_field(steps, draw, step, depth, SHAPE) * FIELDS
 
 
 @triton.jit
@@ -71,13 +71,13 @@ def least_of(shape):
 
 
 @triton.jit
-def corners(shape, half, row, rows, batch):
+def corners(shape, copy, row, rows, batch):
     """The upper left corner of what each output row reads, [R] each: its position in all images, and its y and x.
 
-    A row behind the last has a corner so far up that nothing it reads is there.
+    A row after the last has a corner so far up that it reads nothing.
     """
     out_y, out_x, in_y, in_x = field(shape, OUT_Y), field(shape, OUT_X), field(shape, IN_Y), field(shape, IN_X)
-    image = half * batch + row // (out_y * out_x)
+    image = copy * batch + row // (out_y * out_x)
     y = row // out_x % out_y * field(shape, STRIDE_Y) - field(shape, PADDING_Y)
     x = row % out_x * field(shape, STRIDE_X) - field(shape, PADDING_X)
     return ((image * in_y + y) * in_x + x).to(tl.int64), tl.where(row < rows, y, -(1 << 30)), x
@@ -92,6 +92,6 @@ def window(shape):
 
 
 @triton.jit
-def lies_in(at, size):
+def is_inside(at, size):
     """Whether 0 <= at < size; without a sign, what is below 0 is more than any size."""
     return at.to(tl.uint32) < size.to(tl.uint32)

@@ -1,4 +1,4 @@
-"""Lanes with given numbers, and chains that take every kernel of `zen_cli.metrics.monte_carlo.kernels`."""
+"""Plans with given numbers, and chains that take every kernel of `zen_cli.metrics.monte_carlo.kernels`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from engine_reference import normals, reference
 from torch import Tensor
 
-from zen_cli.metrics.monte_carlo.plan import Lanes, lay_out
+from zen_cli.metrics.monte_carlo.plan import Plan, make_plan
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.net.layers import Chain, ConvLayer
 
@@ -36,20 +36,20 @@ def odd_chain() -> Chain:
     )
 
 
-def some_lanes(chains: Sequence[Chain], seeds: Sequence[int], wishes: ScoreSettings) -> tuple[Lanes, Tensor]:
-    """Lanes for chains, and numbers in which nothing but what is theirs is a number."""
-    lanes = lay_out(chains, wishes.batch_size)
-    numbers = torch.full((lanes.numbers,), float("nan"))
-    for chain, seed, place in zip(chains, seeds, lanes.places[:, 0].tolist(), strict=True):
-        images, weights = normals(chain, wishes.batch_size, seed)
+def plan_of(chains: Sequence[Chain], seeds: Sequence[int], options: ScoreSettings) -> tuple[Plan, Tensor]:
+    """A plan for chains, and numbers that are NaN wherever they belong to no draw."""
+    plan = make_plan(chains, options.batch_size)
+    numbers = torch.full((plan.numbers,), float("nan"))
+    for chain, seed, first in zip(chains, seeds, plan.offsets[:, 0].tolist(), strict=True):
+        images, weights = normals(chain, options.batch_size, seed)
         plain, noise = images.view(2, -1)
-        row = torch.cat([plain, plain + wishes.alpha * noise, weights])
-        numbers[place : place + len(row)] = row
-    return lanes, numbers
+        row = torch.cat([plain, plain + options.alpha * noise, weights])
+        numbers[first : first + len(row)] = row
+    return plan, numbers
 
 
-def expected(chains: Sequence[Chain], seeds: Sequence[int], wishes: ScoreSettings) -> list[float]:
+def expected(chains: Sequence[Chain], seeds: Sequence[int], options: ScoreSettings) -> list[float]:
     return [
-        reference(chain, *normals(chain, wishes.batch_size, seed), wishes)
+        reference(chain, *normals(chain, options.batch_size, seed), options)
         for chain, seed in zip(chains, seeds, strict=True)
     ]
