@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+# JSON, where a line is whole: a structure string may go on in the next line, so it waits for it.
 LINES = (
-    b"SuperConvK3BNRELU(3,8,1,1)\n",
-    b"SuperConvK3BNRELU(3,8,1,1)SuperResK1K3K1(8,8,1,8,1)\n",
+    b'{"blocks": [{"op": "conv", "width": 8}]}\n',
+    b'{"blocks": [{"op": "conv", "width": 8}, {"op": "bottleneck", "width": 8, "mid_width": 8, "depth": 2}]}\n',
 )
 
 
@@ -26,7 +27,7 @@ def zen() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_each_result_comes_before_the_next_line_is_written(zen: subprocess.Popen[bytes]) -> None:
-    """Without reading ahead in a thread this would wait for ever."""
+    """Without a thread that reads, this would wait for ever."""
     assert zen.stdin is not None
     assert zen.stdout is not None
     layers = []
