@@ -71,12 +71,10 @@ class Ledger:
                 if sum(columns[column]) > limit:  # most proposals end here
                     return None
         total = add_columns(columns)
-        needs_all = limits is not None and limits.others
-        found = stages_of(genes, rows[:-1], *self._input) if stages or needs_all else ()
+        others = limits is not None and limits.others
+        found = stages_of(genes, rows[:-1], *self._input) if stages or others else ()
         terms = NetworkTerms(total, width, side, found, genes, self._input)
-        if needs_all and not limits.admits_others(terms):  # type: ignore[union-attr]  # checked
-            return None
-        return terms
+        return None if limits is not None and others and not limits.admits_others(terms) else terms
 
 
 class ClosedFormScorer:

@@ -107,7 +107,7 @@ class BlockSpace(BaseModel):
         Expansions may round to one width, inverted residuals are depthwise bottlenecks, and where the units of a pair
         differ in width every unit has a projection, so that two blocks of such pairs are as good as one.
         """
-        if not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops):
+        if self._genomes_are_identities:
             return genome
         rows: list[tuple[Any, ...]] = []
         for gene in genome:
@@ -117,6 +117,10 @@ class BlockSpace(BaseModel):
                 depth, stride = depth + rows[-1][1], rows.pop()[2]
             rows.append((row, depth, stride))
         return tuple(rows)
+
+    @cached_property
+    def _genomes_are_identities(self) -> bool:
+        return not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops)
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""

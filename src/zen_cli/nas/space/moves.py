@@ -64,6 +64,7 @@ class BlockMoves:
             op: space.kernels if space.rules is None else space.rules.kernels(OPS[op], space.kernels)
             for op in space.ops
         }
+        self._mid_spans = {op: OPS[op].mid_span(space) for op in space.ops}
         self._changes: dict[str, tuple[Change, ...]] = {op: self._changes_of(op) for op in space.ops}
 
     def neighbour(self, genome: Genome, rng: Random) -> Genome:
@@ -90,7 +91,7 @@ class BlockMoves:
         last = len(genome) if self._head is not None else len(genome) - 1
         index = first + int(rng.random() * (last - first))
         gene = genome[index]
-        if not gene.kind.is_searchable:
+        if not OPS[gene.op].is_searchable:
             span = self._stem if index == 0 else self._head
             changed: tuple[Gene, ...] = (gene._replace(width=_step(span, gene.width, rng)),)
         else:
@@ -101,7 +102,11 @@ class BlockMoves:
         changed_genome = (*genome[:index], *changed, *genome[index + 1 :])
         if self._rules is not None:
             changed_genome = self._ruled(genome, changed_genome, index)
-        return self._unless_too_deep(changed_genome, genome)
+        return (
+            changed_genome
+            if len(changed_genome) <= self._safe_blocks
+            else self._unless_too_deep(changed_genome, genome)
+        )
 
     def _unless_too_deep(self, changed: Genome, genome: Genome) -> Genome:
         """The changed genome, or the one before where a spec cannot hold so many units."""
@@ -220,12 +225,14 @@ class BlockMoves:
 
     def _trade_widths(self, genome: Genome, rng: Random) -> Genome:
         grows, shrinks = self._two_blocks(genome, rng)
+        rows = list(genome)
         for index, sign in ((grows, 1), (shrinks, -1)):
             steps = sign * (1 + int(rng.random() * MAX_TRADE_STEPS))
-            gene = self._shift_width(genome[index], steps, inside=rng.random() < 0.5)
-            changed = (*genome[:index], gene, *genome[index + 1 :])
-            genome = changed if self._rules is None else self._ruled(genome, changed, index)
-        return genome
+            rows[index] = self._shift_width(rows[index], steps, inside=rng.random() < 0.5)
+            if self._rules is not None:
+                genome = self._ruled(genome, tuple(rows), index)
+                rows = list(genome)
+        return tuple(rows)
 
     def _two_blocks(self, genome: Genome, rng: Random) -> tuple[int, int]:
         inner = len(genome) - 2
@@ -233,8 +240,9 @@ class BlockMoves:
 
     def _shift_width(self, gene: Gene, steps: int, *, inside: bool) -> Gene:
         """The gene with its width, or the one inside its units, moved by some steps where the space allows it."""
-        if inside and gene.kind.has_mid and not (gene.kind.has_pairs and gene.mid == gene.width):
-            span = self._mid_span(gene)
+        kind = OPS[gene.op]
+        if inside and kind.has_mid and not (kind.has_pairs and gene.mid == gene.width):
+            span = self._mid_spans[gene.op]
             mid = gene.mid + steps * span.step
             return self.regroup(gene.resized(gene.width, mid)) if mid in span else gene
         width = gene.width + steps * self._space.width.step
@@ -242,12 +250,12 @@ class BlockMoves:
 
     def _with_width(self, gene: Gene, width: int) -> Gene:
         """The gene with another width; units of a pair that were alike stay alike."""
-        if gene.kind.has_pairs and gene.mid == gene.width:
+        if gene.mid == gene.width and OPS[gene.op].has_pairs:
             return gene.resized(width, width)
         return gene.resized(width, gene.mid)
 
     def _mid_span(self, gene: Gene) -> Span:
-        return gene.kind.mid_span(self._space)
+        return self._mid_spans[gene.op]
 
     def regroup(self, gene: Gene) -> Gene:
         """The gene with its mid width rounded to two or more whole groups, or without groups where none fit."""
