@@ -14,6 +14,7 @@ machine. For the moment [] the numbers of events are written to `out`.events; wi
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -126,6 +127,7 @@ def become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # to collect what is loaded takes most of the time of a short command
     started = serve()
     if started is not None:
         become(started)
