@@ -82,17 +82,9 @@ class Commands:
         moment: Moment | tuple[()] | None = None,
         fault: str = "",
         name: str = "out",
-        user: int = 0,
     ) -> Command:
         """Starts a command with a fault at a moment, if one is given."""
-        request = {
-            "folder": str(folder),
-            "words": words,
-            "out": name,
-            "moment": moment,
-            "fault": fault,
-            "user": user,
-        }
+        request = {"folder": str(folder), "words": words, "out": name, "moment": moment, "fault": fault}
         return Command(self._ask({"start": request}), folder, name)
 
     def end(self, command: Command) -> Ended:

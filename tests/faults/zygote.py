@@ -2,7 +2,7 @@
 
 A request is a line of JSON, and so is its reply:
 
-    {"start": {"folder": ..., "words": [...], "out": NAME, "moment": [FUNCTION, COUNT], "fault": NAME, "user": UID}}
+    {"start": {"folder": ..., "words": [...], "out": NAME, "moment": [FUNCTION, COUNT], "fault": NAME}}
     {"wait": PID}
 
 The reply is the child's number, and what waitpid gives. A child writes its output to the file `out` of its folder, and
@@ -14,6 +14,7 @@ machine. For the moment [] the numbers of events are written to `out`.events; wi
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import json
 import os
@@ -29,6 +30,7 @@ from typing import Any
 
 import torch  # noqa: F401  # so that no child waits for it
 
+import zen_cli.cli.search_run
 import zen_cli.formats.reading
 import zen_cli.metrics.monte_carlo
 import zen_cli.metrics.scoring
@@ -106,12 +108,17 @@ def serve() -> dict[str, Any] | None:
     return None
 
 
+def drop_capabilities() -> None:
+    """Takes from root, on Linux, what it may do against the modes of files."""
+    if sys.platform == "linux":
+        version_3 = 0x20080522
+        header, none = (ctypes.c_uint32 * 2)(version_3, 0), (ctypes.c_uint32 * 6)()
+        ctypes.CDLL(None).capset(header, none)
+
+
 def become(request: dict[str, Any]) -> None:
     """Makes this process the one that runs the command."""
-    if request["user"]:
-        os.setgroups([])
-        os.setgid(request["user"])
-        os.setuid(request["user"])
+    drop_capabilities()
     os.chdir(request["folder"])
     out, moment = request["out"], request["moment"]
     for number, name in enumerate(("/dev/null", out, f"{out}.err")):
