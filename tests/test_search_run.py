@@ -110,16 +110,16 @@ def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: byte
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--seed", "1"], ["--seed", "0", "1"]),
+        (["--seed", "1"], ["seed", "0", "1"]),
         (["--max-params", "1M"], ["--max-params", "200000", "1000000"]),
         (["--max-layers", "30"], ["--max-layers"]),
-        (["--space", "zennet-mobile"], ["--space", "zennet-resnet", "zennet-mobile"]),
-        (["--resolution", "32"], ["--resolution", "16", "32"]),
-        (["--population", "100"], ["--population", "512", "100"]),
-        (["--lineages", "8"], ["--lineages"]),
-        (["--norm", "l1"], ["--norm"]),
-        (["--proxy", "balanced"], ["--proxy"]),
-        (["--algorithm", "exact"], ["--algorithm"]),
+        (["--space", "zennet-mobile"], ["space", "zennet-resnet", "zennet-mobile"]),
+        (["--resolution", "32"], ["resolution", "16", "32"]),
+        (["--population", "100"], ["population", "512", "100"]),
+        (["--lineages", "8"], ["lineages"]),
+        (["--norm", "l1"], ["norm"]),
+        (["--proxy", "balanced"], ["proxy"]),
+        (["--algorithm", "exact"], ["algorithm"]),
     ],
     ids=lambda value: " ".join(value),
 )
@@ -140,7 +140,7 @@ def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
     try:
         wait_for(tmp_path / "run" / "checkpoint.json", first)
         run(tmp_path, "--resume", "run", "--quiet").fails("run", "another process is using")
-        run(tmp_path, *PROBLEM, "--out", "run").fails("--out", "already holds a run", "--resume")
+        run(tmp_path, *PROBLEM, "--out", "run").fails("--out", "already holds a run", "resume it")
         assert first.poll() is None
     finally:
         first.kill()
@@ -282,7 +282,7 @@ def test_places_that_are_no_run_directories(zen: Zen, half: Path, write: Any) ->
         zen("search", *PROBLEM, "--out", name).fails("--out", name, "already exists")
     zen("search", *PROBLEM, "--out", "run").fails("--out", "already holds a run")
     zen("search", *PROBLEM, "--out", "file/run").fails("--out", "file/run")
-    zen("search", *PROBLEM, "--out", "new", "--resume", "run").fails("--out", "--resume")
+    zen("search", *PROBLEM, "--out", "new", "--resume", "run").fails("--out", "resume")
     assert (zen.folder / "full" / "something").read_text() == "x"
     assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "empty").code == 0
     assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "deep/er").code == 0
