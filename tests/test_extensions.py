@@ -94,7 +94,7 @@ def test_an_algorithm_is_searched_by_and_resumed(folder: Path) -> None:
 
 
 def test_an_algorithm_refuses_with_its_reason(folder: Path) -> None:
-    done = run("extension_algorithm.py", folder, *WALK, "--proxy", "balanced")
+    done = run("extension_algorithm.py", folder, *WALK, "--proxy", "balanced", "--quiet")
     done.fails("--proxy: the random walk looks for the Zen-score only")
 
 
