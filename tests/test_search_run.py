@@ -264,7 +264,7 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(half:
     before = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
     assert len(before["checkpoint.json"]) > 64 * 1024
     done = run(half.parent, "--resume", "run", "--budget", EVALUATIONS, "--quiet", preexec_fn=limit_files)
-    done.warns("checkpoint.new.json", "cannot be written", "too large", "what was found until then follows")
+    done.warns("checkpoint.new.json", "cannot be written", "too large", "what was found until then follows", code=1)
     assert len(done.rows) == 3
     assert {name: (half / name).read_bytes() for name in before} == before
     assert not list(half.glob(".*"))

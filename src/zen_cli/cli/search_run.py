@@ -60,7 +60,7 @@ def run_search(
         screen.report(outcome, hint=not bound)
         code = 0
         if outcome.error is not None:
-            code = opt.report(f"{outcome.error}; what was found until then follows", outcome.error.exit_code)
+            code = opt.report(f"{outcome.error}; what was found until then follows", RunError.exit_code)
         answer, code = _answer(settings, outcome, screen, endings, bound=bound, quiet=quiet, code=code)
         endings.hold()
         return _write(answer, run, style, code)
