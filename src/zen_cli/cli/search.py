@@ -113,6 +113,8 @@ def search(
     proxy: Annotated[
         str | None,
         typer.Option(
+            "--objective",
+            "--proxy",
             metavar="NAME",
             help=f"{SearchOptions.model_fields['proxy'].description}",
             rich_help_panel=HOW_PANEL,
@@ -127,6 +129,9 @@ def search(
             rich_help_panel=HOW_PANEL,
             autocompletion=_complete_algorithm,
         ),
+    ] = None,
+    evenness: Annotated[
+        str | None, _how("evenness", more=" (default: 0.05 where a space has rules)", metavar="X|off")
     ] = None,
     gap: Annotated[str | None, _how("gap", more=" (default: 0.5%; 0 for the proven best)", metavar="X%")] = None,
     bound: Annotated[
@@ -178,7 +183,7 @@ def search(
     from ..nas.request import check_request
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
-    request |= opt.parsed(SearchOptions, {name: request[name] for name in request if name not in ("gap", "budget")})
+    request |= opt.parsed(SearchOptions, {name: request[name] for name in request if name not in ("gap", "budget", "evenness")})
     request |= opt.parsed(ScoreSettings, request)
     format_ = opt.check_format(style)
     if out is not None and resume is not None:
@@ -191,7 +196,7 @@ def search(
             settings = check_request(request, run.settings)
             run.settings = settings
         else:
-            settings = check_request(request)
+            settings = check_request(request, note=lambda line: None if quiet else _say_of_option(line))
             run = None
         if check:
             _check_space(settings)
@@ -235,6 +240,12 @@ def _check_space(settings: SearchSettings) -> None:
     for line in ["no design rules"] if rules is None else rules.lines():
         say(line)
     say(f"the space {settings.space.name} is sound")
+
+
+def _say_of_option(line: str) -> None:
+    from ..ui.terminal import say
+
+    say(line.replace("max_macs", "--max-macs"))
 
 
 def _say_that_there_are_no_rules(preset: str, settings: SearchSettings) -> None:

@@ -40,7 +40,7 @@ def run_search(
     def warn(message: str) -> None:
         opt.report(f"warning: {message}", 0)
 
-    if not settings.limits.bounds_depth and not settings.space.bounds_depth and not quiet:
+    if settings.evenness is None and not settings.limits.bounds_depth and not settings.space.bounds_depth and not quiet:
         warn(
             "no limit on depth: the Zen-score grows with depth without end; "
             "add --max-sublayers, --max-layers or --max-depth-width-ratio"

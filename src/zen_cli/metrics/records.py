@@ -100,6 +100,25 @@ class Breakdown(_Row):
     layers: tuple[LayerRow, ...]
 
 
+class EvennessRow(_Row):
+    """Where a network is in the band of evenness of its search; see `evenness.Evenness` for the numbers.
+
+    `best` is E*, the largest evenness under the same limits; `best_is` says whether searches `found` it or it is `proven`.
+    """
+
+    value: Finite
+    best: Finite
+    best_is: Literal["found", "proven"]
+    width: Finite
+    units: int
+    residual_units: int
+    best_units: Finite
+    most_units: Finite
+    shares: dict[str, Finite]
+    effective_side: Finite
+    map_ratio: Finite
+
+
 class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
@@ -119,6 +138,7 @@ class SearchRow(_Row):
     score: Finite
     bound: Finite | None = None
     gap: Finite | None = None
+    evenness: EvennessRow | None = None
 
 
 class ScoreRecord(_Row):

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
-from ..metrics.records import ScoreRecord, SearchRow
+from ..metrics.evenness import network_evenness
+from ..metrics.records import EvennessRow, ScoreRecord, SearchRow
 from ..metrics.scoring import OnProgress, score_all
 from ..metrics.settings import ScoreSettings
 from .algorithms import find_algorithm
@@ -135,9 +136,31 @@ def _close(verified: Sequence[ScoreRecord]) -> int:
     )
 
 
+def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
+    """Where a network is in the band of evenness; None where the search had none."""
+    band, spec = outcome.band, candidate.spec
+    if band is None:
+        return None
+    found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
+    return EvennessRow(
+        value=found.value,
+        best=band.best,
+        best_is="found",
+        width=band.width,
+        units=found.units,
+        residual_units=found.residual_units,
+        best_units=found.best_units,
+        most_units=band.most_units,
+        shares={str(side): share for side, share in found.shares},
+        effective_side=found.effective_side,
+        map_ratio=found.map_ratio,
+    )
+
+
 def _with_search(settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord) -> ScoreRecord:
     bound = outcome.bound
     row = SearchRow(
+        evenness=_evenness(outcome, candidate),
         space=settings.space_document.get("name", ""),
         algorithm=settings.algorithm,
         estimator=settings.score.estimator,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
 from ..errors import RunError
 from ..metrics import Metric, find
+from ..metrics.evenness import network_evenness
 from ..metrics.settings import ScoreSettings
 from ..net.counting import Cost
 from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Member, Proposer, Rating
+from .band import SHARE, STARTS, make_band, wander
+from .budget import Budget
+from .limits import Limits
 from .loop import Loop
-from .options import DEFAULT_POPULATION
+from .options import CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_POPULATION
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
@@ -41,6 +46,33 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
     walk = Random(settings.score.seed)
     start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, walk))
     ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
+    spent = 0
+    if settings.evenness is not None:
+        start, spent = _find_band(make, settings, ledger, start, began, callbacks)
+    budget = settings.budget
+    if budget.evaluations is not None:
+        budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
+    proposer, loop, stopped = _climb(
+        make, settings.model_copy(update={"budget": budget}), ledger, sign, scorer, start, began, run, callbacks
+    )
+    candidates = _candidates(proposer.population, ledger, sign, max(settings.top, settings.verify))
+    evaluations = max(1, spent + proposer.proposals)
+    return Outcome(candidates, stopped, evaluations, loop.elapsed_s, error=loop.error, band=ledger.band)
+
+
+def _climb(
+    make: Make,
+    settings: SearchSettings,
+    ledger: Ledger,
+    sign: int,
+    scorer: Scorer,
+    start: Any,
+    began: float,
+    run: RunDirectory | None,
+    callbacks: Callbacks,
+) -> tuple[Proposer, Loop, str]:
+    """One search from one member on: the algorithm at its end, the loop, and why it ended."""
+    space = ledger.space
     (rating,), _ = scorer.rate([start], lambda: False)
     if rating is None:
         raise RunError("the first network of the search has no score; use another estimator or proxy")
@@ -58,8 +90,52 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
         began=began,
     )
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
-    candidates = _candidates(proposer.population, ledger, sign, max(settings.top, settings.verify))
-    return Outcome(candidates, stopped, max(1, proposer.proposals), loop.elapsed_s, error=loop.error)
+    return proposer, loop, stopped
+
+
+def _find_band(
+    make: Make, settings: SearchSettings, ledger: Ledger, start: Any, began: float, callbacks: Callbacks
+) -> tuple[Any, int]:
+    """Gives the ledger its band; the evenest member found, and the evaluations that it took.
+
+    The evaluations do not depend on the clock unless a third of the time is up, so a resumed run has the same band.
+    """
+    assert settings.evenness is not None
+    space, limits, budget = ledger.space, settings.limits, settings.budget
+    most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) // SHARE
+    share = Budget(
+        max(most, CLOSED_FORM_LINEAGES),
+        *(None if limit is None else limit / STARTS for limit in (budget.seconds, budget.device_seconds)),
+    )
+    stage = settings.model_copy(
+        update={"proxy": "even", "evenness": None, "budget": share, "lineages": CLOSED_FORM_LINEAGES}
+    )
+    sign, scorer = make_scorer(stage, ledger)
+    members: list[Member] = []
+    spent = 0
+    for index in range(STARTS):
+        score = settings.score.model_copy(update={"seed": (settings.score.seed + index) % 2**63})
+        begin = start if index == 0 else wander(start, space.neighbour, partial(_admits, ledger, limits), score.seed)
+        one = stage.model_copy(update={"score": score})
+        proposer, loop, stopped = _climb(
+            make, one, ledger, sign, scorer, begin, began, None, callbacks._replace(on_generation=lambda *_: None)
+        )
+        if loop.error is not None:
+            raise loop.error
+        spent += proposer.proposals
+        members.append(proposer.population[0])
+        callbacks.on_progress(f"evenness {max(member.score for member in members):.3f} after {spent:,} evaluations")
+        if stopped in ("interrupted", "time"):
+            break
+    best = max(members, key=lambda member: member.score)
+    seed = ledger.seed
+    found = network_evenness(space.genes(best.genome, seed), seed.in_channels, seed.resolution)
+    ledger.band = make_band(found, settings.evenness, limits)
+    return best.genome, spent
+
+
+def _admits(ledger: Ledger, limits: Limits, genome: Any) -> bool:
+    return ledger.terms(genome, limits) is not None
 
 
 def named(spec: ArchSpec, space: str) -> ArchSpec:

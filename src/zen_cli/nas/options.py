@@ -13,9 +13,9 @@ CLOSED_FORM_LINEAGES = 4
 BATCH_LINEAGES = 32
 DEFAULT_VERIFY = 8
 DEFAULT_TOP = 5
-DEFAULT_SPACE = "zennet-resnet"
+DEFAULT_SPACE = "mobile"
 # Fields that only some algorithms use; see `Algorithm.uses`.
-ONLY_SOME = frozenset({"population", "lineages", "patience", "gap"})
+ONLY_SOME = frozenset({"population", "lineages", "patience", "gap", "evenness"})
 
 # What only says when to stop and what to hand over; a resumed run may be given others.
 FREE = ("budget", "patience", "verify", "top", "gap")
@@ -26,7 +26,10 @@ class SearchOptions(BaseModel):
 
     resolution: int = Field(ge=1, le=16_384, description="Side of the input image.")
     num_classes: int = Field(ge=1, le=10_000_000, description="Classes.")
-    proxy: str | None = Field(default=None, description="Another score to search by, such as balanced.")
+    proxy: str | None = Field(default=None, description="What to maximise: zen, even, balanced or another metric.")
+    evenness: float | None = Field(
+        default=None, ge=0, le=10, description="Keep the evenness of MACs within so many nats of the best, or off."
+    )
     population: int = Field(default=DEFAULT_POPULATION, ge=1, le=1_000_000, description="Networks remembered.")
     lineages: int = Field(ge=1, le=65_536, description="Networks that change side by side, one batch.")
     patience: int | None = Field(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..errors import ZenError
 from ..net.spec import ArchSpec
+from .band import Band
 from .loop import Snapshot
 from .scorers import Ledger
 
@@ -27,6 +28,7 @@ class Outcome(NamedTuple):
         evaluations: of networks, or of what the algorithm counts.
         elapsed_s: seconds of search, those before a checkpoint included.
         bound: what no network of the space exceeds, if that is known.
+        band: of evenness, which the candidates are in, if there was one.
         error: what ended it, where that was an error after the first network.
     """
 
@@ -36,6 +38,7 @@ class Outcome(NamedTuple):
     elapsed_s: float
     bound: float | None = None
     error: ZenError | None = None
+    band: Band | None = None
 
 
 class Callbacks(NamedTuple):

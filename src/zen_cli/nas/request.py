@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,9 +11,10 @@ from ..errors import UsageError, nearest
 from ..metrics import find
 from ..metrics.fields import usage_error
 from ..metrics.settings import ScoreSettings, check_settings
-from ..units import parse_share
+from ..units import parse_real, parse_share
 from .algorithms import find_algorithm
 from .budget import Budget, parse_budget
+from .defaults import default_evenness, default_limits
 from .limits import Limits, limit_names, parse_limit
 from .options import (
     BATCH_LINEAGES,
@@ -29,10 +30,14 @@ from .space import load_space, parse_space
 
 _TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "top")
 RULES = ("default", "none")
-_OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit")
+_OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness")
+MOST_EVALUATIONS = 1_920_000  # of a search whose budget is only a time
+DEFAULT_PATIENCE = 1
 
 
-def check_request(request: Mapping[str, Any], stored: SearchSettings | None = None) -> SearchSettings:
+def check_request(
+    request: Mapping[str, Any], stored: SearchSettings | None = None, note: Callable[[str], None] = lambda _: None
+) -> SearchSettings:
     """The settings that a user asks for.
 
     Args:
@@ -40,6 +45,7 @@ def check_request(request: Mapping[str, Any], stored: SearchSettings | None = No
             `budget` as texts, `gap` as a share, and limits, `max_params` or `limit` as texts `params=1M`. None is not
             written.
         stored: the settings of a run to go on with.
+        note: told of a limit that was added because none was given.
 
     Raises:
         UsageError: a value that cannot be, an unknown name, a setting without effect, or a change to a stored run that
@@ -53,6 +59,8 @@ def check_request(request: Mapping[str, Any], stored: SearchSettings | None = No
             raise UsageError(f"{name}: is no setting of a search; {nearest(name, known)}")
     base = _problem(given, stored)
     base |= {name: given[name] for name in _TAKEN if name in given}
+    if base.get("proxy") == "zen":
+        base["proxy"] = None
     if "algorithm" in given:
         find_algorithm(given["algorithm"])
         base["algorithm"] = given["algorithm"]
@@ -60,8 +68,16 @@ def check_request(request: Mapping[str, Any], stored: SearchSettings | None = No
         base["gap"] = parse_share(str(given["gap"]), "gap")
     base["limits"] = base["limits"].replace(**_limits(given))
     base["score"] = _score(given, None if stored is None else stored.score)
+    if stored is None:
+        _add_defaults(base, note)
+    if "evenness" in given:
+        base["evenness"] = _width(str(given["evenness"]))
     if "budget" in given:
         base["budget"] = parse_budget(given["budget"])
+        if stored is None and base.get("evenness") is not None and base["budget"].evaluations is None:
+            # a time is a ceiling: the search ends before, where it has converged
+            base["budget"] = base["budget"]._replace(evaluations=MOST_EVALUATIONS)
+            base.setdefault("patience", DEFAULT_PATIENCE)
     elif stored is None:
         base["budget"] = Budget(evaluations=DEFAULT_EVALUATIONS if _counts_evaluations(base) else None)
     _fill_in(base)
@@ -95,6 +111,21 @@ def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[st
     if "rules" in given:
         base["space_document"] = _with_rules(base["space_document"], given["rules"])
     return base
+
+
+def _add_defaults(base: dict[str, Any], note: Callable[[str], None]) -> None:
+    """A limit on MACs and a band of evenness, which are the defaults where nothing is said."""
+    space = parse_space(base["space_document"])
+    base["limits"], line = default_limits(space, base["resolution"], base["limits"])
+    if line:
+        note(line)
+    if base.get("proxy") is None and "evenness" in find_algorithm(base["algorithm"]).uses:
+        base["evenness"] = default_evenness(space, base["limits"])
+
+
+def _width(text: str) -> float | None:
+    """The width of the band in nats, None for `off`."""
+    return None if text == "off" else parse_real(text, "evenness", least=0.0, most=10.0)
 
 
 def _with_rules(document: dict[str, Any], word: str) -> dict[str, Any]:

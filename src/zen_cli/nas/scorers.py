@@ -18,6 +18,7 @@ from ..metrics.terms import (
 )
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Rating
+from .band import Band
 from .limits import Limits
 from .space import Space, to_spec
 
@@ -47,11 +48,13 @@ class Ledger:
         space: whose members these are.
         seed: the seed network, which says resolution, channels in and classes.
         convention: of the gains, `paper` or `zennas`.
+        band: of evenness, which is one more limit; None for no band.
     """
 
-    def __init__(self, space: Space, seed: ArchSpec, convention: str) -> None:
+    def __init__(self, space: Space, seed: ArchSpec, convention: str, band: Band | None = None) -> None:
         self.space = space
         self.seed = seed
+        self.band = band
         self._convention = convention
         self._input = seed.in_channels, seed.resolution
         self._blocks: BlockCache = {}
@@ -74,7 +77,9 @@ class Ledger:
         others = limits is not None and limits.others
         found = stages_of(genes, rows[:-1], *self._input) if stages or others else ()
         terms = NetworkTerms(total, width, side, found, genes, self._input)
-        return None if limits is not None and others and not limits.admits_others(terms) else terms
+        if limits is not None and others and not limits.admits_others(terms):
+            return None
+        return None if limits is not None and self.band is not None and not self.band.admits(genes, self._input) else terms
 
 
 class ClosedFormScorer:

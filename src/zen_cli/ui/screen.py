@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..metrics.evenness import network_evenness
 from ..nas.algorithms import find_algorithm
 from ..nas.answer import check_bound
 from ..nas.loop import Snapshot
@@ -110,6 +111,8 @@ class Screen:
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         say(notation(best.spec))
+        for line in [*_of_budget(self._settings, outcome), *_of_band(outcome)]:
+            say(line)
         preset = _preset_of(self._settings)
         if preset is not None and self._settings.proxy is None:
             say(_comparison(preset, self._settings))
@@ -141,6 +144,34 @@ class Screen:
                 f"{answer.close} of {answer.verified} verified networks are within two standard errors of the first; "
                 "more draws tell them apart"
             )
+
+
+def _of_budget(settings: SearchSettings, outcome: Outcome) -> list[str]:
+    """How little of a long budget was needed."""
+    limits = (settings.budget.seconds, settings.budget.device_seconds)
+    most = min((limit for limit in limits if limit is not None), default=None)
+    if most is None or settings.evenness is None or outcome.stopped in ("time", "interrupted", "failed"):
+        return []
+    return [f"that was {outcome.elapsed_s / most:.2%} of the budget; more of it would gain little"]
+
+
+def _of_band(outcome: Outcome) -> list[str]:
+    """Where the best network is in the band of evenness, and what is unusual about it."""
+    if outcome.band is None:
+        return []
+    spec, band = outcome.candidates[0].spec, outcome.band
+    found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
+    lines = [
+        f"evenness {found.value:.3f}, {max(0.0, band.best - found.value):.3f} below the best found, {band.best:.3f}; "
+        f"{found.residual_units} residual units, widest share of MACs {max(share for _, share in found.shares):.0%}"
+    ]
+    side, share = max(found.shares, key=lambda row: row[1])
+    if share > 0.5:
+        lines.append(f"warning: {share:.0%} of the MACs are at {side} x {side}; published networks spread them further")
+    kernels = [gene.kernel for gene in spec.genes if gene.kind.is_searchable]
+    if 2 * sum(kernel >= 7 for kernel in kernels) > len(kernels):
+        lines.append("warning: most kernels are 7 or larger; the score likes them and no public table can judge that")
+    return lines
 
 
 def _has_bound(settings: SearchSettings) -> bool:

@@ -216,7 +216,7 @@ class _EvolutionAlgorithm:
 
     summary = "lineages that cool down; any space, any metric"
     unit = "evaluations"
-    uses = frozenset({"population", "lineages", "patience"})
+    uses = frozenset({"population", "lineages", "patience", "evenness"})
 
     def supports(self, settings: SearchSettings) -> str:
         return ""

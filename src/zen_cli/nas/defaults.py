@@ -1,0 +1,43 @@
+"""What a search does where nothing is said: no search without a limit on its cost, and a band of evenness around it.
+
+The limits are those of networks that people train: MobileNetV2 has 300M MACs at 224 pixels, ResNet-50 4.1G; MACs grow
+with the area of the image. Where only parameters are limited, MACs = P (r / 16)^2 gives r sqrt(P / MACs) = 16, which is
+12 to 25 for published networks.
+"""
+
+from __future__ import annotations
+
+from ..net.ops import OPS
+from ..units import format_count
+from .band import DEFAULT_WIDTH
+from .limits import Limits
+from .space import BlockSpace, Space
+
+MOBILE_MACS = 300e6
+OTHER_MACS = 4.1e9
+SIDE = 224
+EFFECTIVE_SIDE = 16
+
+
+def default_limits(space: Space, resolution: int, limits: Limits) -> tuple[Limits, str]:
+    """The limits with a default one on MACs where they need it, and one line about it, empty where they do not."""
+    if limits.macs is not None or (limits.params is not None and space.rules is None):
+        return limits, ""
+    if limits.params is not None:
+        macs = round(limits.params * (resolution / EFFECTIVE_SIDE) ** 2)
+        why = "as published networks have for these parameters"
+    else:
+        macs = round((MOBILE_MACS if is_mobile(space) else OTHER_MACS) * (resolution / SIDE) ** 2)
+        why = f"the default for {space.name} at {resolution} pixels"
+    macs = max(1, macs)
+    return limits.replace(macs=macs), f"MACs limited to {format_count(macs)}, {why}; max_macs sets another limit"
+
+
+def is_mobile(space: Space) -> bool:
+    """Whether all blocks of a space are depthwise."""
+    return isinstance(space, BlockSpace) and all(OPS[op].is_depthwise for op in space.ops)
+
+
+def default_evenness(space: Space, limits: Limits) -> float | None:
+    """The width of the band of evenness in nats; None for spaces without design rules and problems without MACs."""
+    return DEFAULT_WIDTH if space.rules is not None and limits.macs is not None else None
