@@ -10,7 +10,18 @@ from typing import Any
 
 from cli import ENVIRONMENT, Result
 
-PROBLEM = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
+PROBLEM = [
+    "--space",
+    "zennet-resnet",
+    "--resolution",
+    "16",
+    "--num-classes",
+    "10",
+    "--max-params",
+    "200k",
+    "--max-sublayers",
+    "10",
+]
 PROBLEM += ["--verify", "0", "--top", "3", "--quiet"]
 EVALUATIONS = "16384evals"
 

@@ -17,7 +17,18 @@ from zen_cli.net.spec import parse_spec
 from zen_cli.ui.bars import sparkline
 from zen_cli.units import format_count, format_seconds
 
-SMALL = ["--resolution", "16", "--num-classes", "10", "--max-params", "200k", "--max-sublayers", "10"]
+SMALL = [
+    "--space",
+    "zennet-resnet",
+    "--resolution",
+    "16",
+    "--num-classes",
+    "10",
+    "--max-params",
+    "200k",
+    "--max-sublayers",
+    "10",
+]
 QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]
 
 BAD: list[tuple[list[str], list[str]]] = [
@@ -297,7 +308,18 @@ def test_a_time_budget_ends_the_search_and_says_so(zen: Zen) -> None:
 
 
 def test_patience_ends_the_search(zen: Zen) -> None:
-    tiny = ["--resolution", "16", "--num-classes", "10", "--max-params", "15k", "--max-sublayers", "6"]
+    tiny = [
+        "--space",
+        "zennet-resnet",
+        "--resolution",
+        "16",
+        "--num-classes",
+        "10",
+        "--max-params",
+        "15k",
+        "--max-sublayers",
+        "6",
+    ]
     done = zen("search", *tiny, "--patience", "1", "--budget", "2Mevals", "--verify", "0", "--top", "1", "--quiet")
     assert done.rows[0]["search"]["stopped"] == "patience"
 

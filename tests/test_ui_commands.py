@@ -24,7 +24,19 @@ SPECS = [
     for width in (16, 4, 64, 8, 32)
 ]
 LINES = "\n".join(map(json.dumps, SPECS))
-SEARCH = ["--resolution", "16", "--num-classes", "10", "--max-params", "60k", "--max-sublayers", "6", "--quiet"]
+SEARCH = [
+    "--space",
+    "zennet-resnet",
+    "--resolution",
+    "16",
+    "--num-classes",
+    "10",
+    "--max-params",
+    "60k",
+    "--max-sublayers",
+    "6",
+    "--quiet",
+]
 
 
 def at(width: int, zen: Zen, *words: str, stdin: str = "") -> Result:

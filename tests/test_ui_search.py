@@ -23,7 +23,14 @@ from zen_cli.ui.layout import cells
 from zen_cli.ui.screen import Screen
 from zen_cli.ui.search_view import different, growth_lines, search_view, shape_of
 
-SMALL: dict[str, Any] = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0}
+SMALL: dict[str, Any] = {
+    "space": "zennet-resnet",
+    "resolution": 16,
+    "num_classes": 10,
+    "max_params": "100k",
+    "max_sublayers": "10",
+    "verify": 0,
+}
 Moment = tuple[Snapshot, Ledger]
 
 

@@ -103,7 +103,7 @@ class Breakdown(_Row):
 class EvennessRow(_Row):
     """Where a network is in the band of evenness of its search; see `evenness.Evenness` for the numbers.
 
-    `best` is E*, the largest evenness under the same limits; `best_is` says whether searches `found` it or it is `proven`.
+    `best` is E*, the largest evenness under the same limits: `best_is` `found` by searches, or `proven`.
     """
 
     value: Finite
