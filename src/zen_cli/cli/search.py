@@ -183,7 +183,8 @@ def search(
     from ..nas.request import check_request
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
-    request |= opt.parsed(SearchOptions, {name: request[name] for name in request if name not in ("gap", "budget", "evenness")})
+    plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness")}
+    request |= opt.parsed(SearchOptions, plain)
     request |= opt.parsed(ScoreSettings, request)
     format_ = opt.check_format(style)
     if out is not None and resume is not None:
