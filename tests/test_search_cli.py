@@ -100,13 +100,13 @@ def test_a_space_of_a_user(zen: Zen, write: Any) -> None:
     kernels = {block["kernel"] for row in done.rows for block in row["arch"]["blocks"]}
     assert kernels <= {1, 3, 9}
     assert {row["search"]["space"] for row in done.rows} == {"mine"}
-    check = zen("search", "--space", "mine.json", "--check", *SMALL)
+    check = zen("search", "--check", *SMALL, "--space", "mine.json")
     assert check.code == 0
     assert "the space mine is sound" in check.err
     assert check.out.count("C3-") >= 5
     write("bad.json", {**space, "kernels": [3, 4]})
     for words in (QUICK, ["--check"]):
-        zen("search", "--space", "bad.json", *words).fails("bad.json: kernels", "even")
+        zen("search", *words, "--space", "bad.json").fails("bad.json: kernels", "even")
 
 
 def test_a_space_with_one_seed_is_searched_for_the_input_of_that_seed(zen: Zen, write: Any) -> None:
@@ -239,7 +239,8 @@ def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]
 
 
 def test_without_a_limit_on_depth_it_says_why_one_is_needed(zen: Zen) -> None:
-    words = ["--resolution", "16", "--max-params", "200k", "--budget", "500evals", "--verify", "0"]
+    words = ["--space", "zennet-resnet", "--resolution", "16", "--max-params", "200k"]
+    words += ["--budget", "500evals", "--verify", "0"]
     done = zen("search", *words)
     assert done.code == 0
     warning = done.err.splitlines()[0]
@@ -284,7 +285,8 @@ def test_published_networks_keep_the_budgets_of_their_presets() -> None:
 
 
 def test_exact_proves_a_gap_and_bound_adds_one_to_an_evolution(zen: Zen) -> None:
-    small = ["--resolution", "16", "--num-classes", "10", "--max-params", "60k", "--max-sublayers", "6"]
+    small = ["--space", "zennet-resnet", "--resolution", "16", "--num-classes", "10"]
+    small += ["--max-params", "60k", "--max-sublayers", "6"]
     words = [*small, "--verify", "0", "--top", "1"]
     exact = zen("search", *words, "--algorithm", "exact", "--gap", "5%")
     assert exact.code == 0, exact.err

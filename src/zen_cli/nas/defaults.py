@@ -1,8 +1,8 @@
 """What a search does where nothing is said: no search without a limit on its cost, and a band of evenness around it.
 
 The limits are those of networks that people train: MobileNetV2 has 300M MACs at 224 pixels, ResNet-50 4.1G; MACs grow
-with the area of the image. Where only parameters are limited, MACs = P (r / 16)^2 gives r sqrt(P / MACs) = 16, which is
-12 to 25 for published networks.
+with the area of the image. Where only parameters are limited, MACs = P (224 / 16)^2: at 224 pixels r sqrt(P / MACs) = 16,
+and published networks have 12 to 25; at 32 pixels published networks for CIFAR have about as many MACs a parameter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def default_limits(space: Space, resolution: int, limits: Limits) -> tuple[Limit
     if limits.macs is not None or (limits.params is not None and space.rules is None):
         return limits, ""
     if limits.params is not None:
-        macs = round(limits.params * (resolution / EFFECTIVE_SIDE) ** 2)
+        macs = round(limits.params * (SIDE / EFFECTIVE_SIDE) ** 2)
         why = "as published networks have for these parameters"
     else:
         macs = round((MOBILE_MACS if is_mobile(space) else OTHER_MACS) * (resolution / SIDE) ** 2)

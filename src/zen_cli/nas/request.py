@@ -68,8 +68,7 @@ def check_request(
         base["gap"] = parse_share(str(given["gap"]), "gap")
     base["limits"] = base["limits"].replace(**_limits(given))
     base["score"] = _score(given, None if stored is None else stored.score)
-    if stored is None:
-        _add_defaults(base, note)
+    line = _add_defaults(base) if stored is None else ""
     if "evenness" in given:
         base["evenness"] = _width(str(given["evenness"]))
     if "budget" in given:
@@ -90,6 +89,8 @@ def check_request(
     else:
         _refuse_unused(given, settings)
     settings.seed_network()
+    if line:
+        note(line)
     return settings
 
 
@@ -113,14 +114,13 @@ def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[st
     return base
 
 
-def _add_defaults(base: dict[str, Any], note: Callable[[str], None]) -> None:
-    """A limit on MACs and a band of evenness, which are the defaults where nothing is said."""
+def _add_defaults(base: dict[str, Any]) -> str:
+    """Adds a limit on MACs and a band of evenness, the defaults where nothing is said; a line about the limit."""
     space = parse_space(base["space_document"])
     base["limits"], line = default_limits(space, base["resolution"], base["limits"])
-    if line:
-        note(line)
     if base.get("proxy") is None and "evenness" in find_algorithm(base["algorithm"]).uses:
         base["evenness"] = default_evenness(space, base["limits"])
+    return line
 
 
 def _width(text: str) -> float | None:
