@@ -1,8 +1,8 @@
 """What a search does where nothing is said: no search without a limit on its cost, and a band of evenness around it.
 
 The limits are those of networks that people train: MobileNetV2 has 300M MACs at 224 pixels, ResNet-50 4.1G; MACs grow
-with the area of the image. Where only parameters are limited, MACs = P (224 / 16)^2: at 224 pixels r sqrt(P / MACs) = 16,
-and published networks have 12 to 25; at 32 pixels published networks for CIFAR have about as many MACs a parameter.
+with the area of the image. Where only parameters are limited, MACs = P (224 / 16)^2: at 224 pixels r sqrt(P / MACs) is
+16, and published networks have 12 to 25; those published for CIFAR at 32 pixels have about as many MACs a parameter.
 """
 
 from __future__ import annotations
