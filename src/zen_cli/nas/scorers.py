@@ -79,7 +79,9 @@ class Ledger:
         terms = NetworkTerms(total, width, side, found, genes, self._input)
         if limits is not None and others and not limits.admits_others(terms):
             return None
-        return None if limits is not None and self.band is not None and not self.band.admits(genes, self._input) else terms
+        return (
+            None if limits is not None and self.band is not None and not self.band.admits(genes, self._input) else terms
+        )
 
 
 class ClosedFormScorer:
