@@ -52,6 +52,7 @@ def test_a_result_is_a_table_of_flat_rows() -> None:
     assert repr(found).startswith("<SearchResult: 3 networks, best ")
     assert len(repr(found[0])) < 120
     assert repr(found[0]).startswith(f"<ScoreRecord {found[0].name}: ")
+    assert str(found[0]) == repr(found[0])
 
 
 def test_a_record_in_a_notebook_is_a_table_whose_names_are_text(tmp_path: Path) -> None:

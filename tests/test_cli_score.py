@@ -149,20 +149,24 @@ BAD_WORDS: list[tuple[tuple[str, ...], str]] = [
     (("none.json",), "none.json: cannot be read, no such file or directory"),
     ((".",), ".: is a directory; name files, such as ./*.json"),
     (("",), "an empty file name; name a file, or - for stdin"),
-    (("--draws", "0", "-"), "--draws: 0 is out of range; use 1 to 1000000"),
-    (("--draws", "x", "-"), "--draws"),
+    (("--draws", "0", "-"), "--draws: '0' is too small; use at least 1"),
+    (("--draws", "x", "-"), "--draws: 'x' is not a number; use a whole number from 1 to 1000000"),
+    (("--draws", "2.5", "-"), "--draws: '2.5' is not a whole number; use a whole number from 1 to 1000000"),
+    (("--draws", "1e9", "-"), "--draws: '1e9' is too large; use at most 1000000"),
+    (("--resolution", "224x224", "-"), "--resolution: '224x224' is not a number; use a whole number from 1 to 16384"),
+    (("--top", "0", "-"), "--top: '0' is too small; use at least 1"),
     (("--draws", "2", "--precision", "0.1", "-"), "--draws: given together with precision"),
-    (("--alpha", "nan", "-"), "--alpha: nan is out of range"),
-    (("--batch-size", "0", "-"), "--batch-size: 0 is out of range"),
-    (("--seed", "-1", "-"), "--seed: -1 is out of range"),
+    (("--alpha", "nan", "-"), "--alpha: 'nan' is not a number; write it like 0.01 or 1e-4"),
+    (("--batch-size", "0", "-"), "--batch-size: '0' is too small; use at least 1"),
+    (("--seed", "-1", "-"), "--seed: '-1' is too small; use at least 0"),
     (("--estimator", "magic", "-"), "--estimator: unknown 'magic'"),
     (("--convention", "papper", "-"), 'did you mean "paper"?'),
     (("--norm", "l2", "-"), "--norm: unknown 'l2'"),
     (("--format", "tabel", "-"), 'did you mean "table"?'),
     (("--device", "tpu", "-"), "--device: unknown 'tpu'"),
     (("--device", "cuda:999", "-"), "--device: cuda:999 does not exist"),
-    (("--resolution", "0", "-"), "resolution: 0 is too small"),
-    (("--num-classes", "-3", "-"), "num_classes: -3 is too small"),
+    (("--resolution", "0", "-"), "--resolution: '0' is too small"),
+    (("--num-classes", "-3", "-"), "--num-classes: '-3' is too small"),
     (("--colour", "-"), "--colour"),
 ]
 
@@ -210,12 +214,18 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("words", [["--format", "jsonl"], ["--format", "table"], ["--format", "json"], ["--schema"]])
-def test_a_full_disk_is_an_error_in_one_line(words: list[str]) -> None:
+def test_a_full_disk_is_an_error_in_one_line(words: list[str], unbuffered: str) -> None:
     command = [sys.executable, "-m", "zen_cli", "score", "--estimator", "mean-field", *words, "-"]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            command, input=LINE.encode(), stdout=full, stderr=subprocess.PIPE, env=ENVIRONMENT, check=False
+            command,
+            input=LINE.encode(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**ENVIRONMENT, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
         )
     assert done.returncode == 1
     assert done.stderr == b"zen: stdout: cannot be written, no space left on device\n"
@@ -313,5 +323,6 @@ def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_instal
     code, message = run()
     assert code == 1
     assert (
-        message == "zen: torch is not installed; pip install torch, or use --estimator mean-field, which needs none\n"
+        message == "zen: torch is not installed; pip install torch, or score by --estimator mean-field and by metrics "
+        "with a closed form\n"
     )

@@ -20,7 +20,10 @@ REALS = st.floats(-1e14, 1e14, allow_nan=False)
 def read(text: str) -> float:
     """A number as tables write it."""
     text = text.strip()
-    return float(text) if "e" in text else split_number(text, "x")[0] * SCALES[split_number(text, "x")[1]]
+    if "e" in text:
+        return float(text)
+    value, suffix = split_number(text, "x", "write a number")
+    return value * SCALES[suffix]
 
 
 @given(COUNTS)

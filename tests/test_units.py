@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zen_cli.errors import UsageError
 from zen_cli.nas.budget import Budget, parse_budget
-from zen_cli.nas.limits import Limits
+from zen_cli.nas.limits import Limits, LimitsField
 from zen_cli.units import LARGEST, parse_count, parse_real, parse_share, split_number
 
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "b": 10**9, "T": 10**12}
@@ -81,26 +82,30 @@ def test_budgets_are_read_as_people_write_them(texts: list[str], budget: Budget)
 def test_a_budget_and_limits_read_back_from_their_stored_form(evaluations: int, seconds: float) -> None:
     budget = parse_budget([f"{evaluations}evals", f"{seconds!r}s"])
     assert budget == Budget(evaluations, seconds)
-    for row in (budget, Limits(params=evaluations, depth_width_ratio=seconds)):
-        kind = TypeAdapter(type(row))
+    limits = Limits(params=evaluations, depth_width_ratio=seconds)
+    for row, stored in ((budget, Budget), (limits, LimitsField)):
+        kind: TypeAdapter[Any] = TypeAdapter(stored)
         assert kind.validate_json(kind.dump_json(row)) == row
 
 
 @pytest.mark.parametrize(
     ("row", "kind"),
     [
-        ({"params": 0}, Limits),
-        ({"macs": -1}, Limits),
-        ({"layers": 2**63}, Limits),
-        ({"depth_width_ratio": 0}, Limits),
-        ({"depth_width_ratio": math.inf}, Limits),
+        ({"params": 0}, LimitsField),
+        ({"params": "1"}, LimitsField),
+        ({"params": True}, LimitsField),
+        ({"speed": 1}, LimitsField),
+        ({"macs": -1}, LimitsField),
+        ({"layers": 2**63}, LimitsField),
+        ({"depth_width_ratio": 0}, LimitsField),
+        ({"depth_width_ratio": math.inf}, LimitsField),
         ({"evaluations": 0}, Budget),
         ({"seconds": math.inf}, Budget),
         ({"seconds": 0}, Budget),
     ],
     ids=str,
 )
-def test_a_stored_limit_or_budget_that_cannot_be_is_refused(row: dict[str, float], kind: type) -> None:
+def test_a_stored_limit_or_budget_that_cannot_be_is_refused(row: dict[str, object], kind: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(row)
 
@@ -186,5 +191,5 @@ def test_shares_and_reals_keep_their_bounds() -> None:
 def test_a_text_longer_than_a_number_needs_is_refused_and_cut_in_the_message() -> None:
     for text in (" " * 400_000 + "x", "1" * 400_000, "1e" + "0" * 400_000, "1_" * 200_000):
         with pytest.raises(UsageError) as caught:
-            split_number(text, "x")
+            split_number(text, "x", "write a number")
         assert len(str(caught.value)) < 200

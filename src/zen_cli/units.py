@@ -18,8 +18,16 @@ _NUMBER = re.compile(
 )
 
 
-def split_number(text: str, where: str) -> tuple[Fraction, str]:
+_ANY = "write it like 1M, 1.05e6 or 400000"
+
+
+def split_number(text: str, where: str, fix: str) -> tuple[Fraction, str]:
     """Splits `0.5gpu-day` into 1/2 and `gpu-day`; exact, so that no digit of a number is lost.
+
+    Args:
+        text: what a user wrote.
+        where: the field, which begins a message.
+        fix: what to write instead, which ends it.
 
     Raises:
         UsageError: the text does not start with a number in ASCII digits, or is longer than a number needs.
@@ -28,7 +36,7 @@ def split_number(text: str, where: str) -> tuple[Fraction, str]:
 
     match = _NUMBER.fullmatch(text) if len(text) <= 100 else None
     if match is None:
-        raise UsageError(f"{where}: {_quoted(text)} is not a number; write it like 1M, 1.05e6 or 400000")
+        raise UsageError(f"{where}: {_quoted(text)} is not a number; {fix}")
     return Fraction(match[1].replace("_", "")), match[2]
 
 
@@ -38,7 +46,8 @@ def parse_count(text: str, where: str = "number", *, least: int = 1, most: int =
     Raises:
         UsageError: not a number, an unknown suffix, a fraction of one, or out of bounds.
     """
-    value, suffix = split_number(text, where)
+    fix = _ANY if most == LARGEST else f"use a whole number from {least} to {most}"
+    value, suffix = split_number(text, where, fix)
     if suffix.lower() not in _SCALES:
         raise UsageError(f"{where}: unknown suffix {suffix!r} in {text!r}; use k, M, G (or B) or T")
     count = value * _SCALES[suffix.lower()]
@@ -47,7 +56,7 @@ def parse_count(text: str, where: str = "number", *, least: int = 1, most: int =
     if count > most:
         raise UsageError(f"{where}: {text!r} is too large; use at most {most}")
     if count.denominator != 1:
-        raise UsageError(f"{where}: {text!r} is not a whole number; write a number like 1M")
+        raise UsageError(f"{where}: {text!r} is not a whole number; {fix}")
     return count.numerator
 
 
@@ -57,7 +66,7 @@ def parse_share(text: str, where: str) -> float:
     Raises:
         UsageError: not a number, another unit, or outside of 0 to 1.
     """
-    value, unit = split_number(text, where)
+    value, unit = split_number(text, where, "write 1% or 0.01")
     if unit not in ("", "%"):
         raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; write 1% or 0.01")
     if unit == "" and value == 1:
@@ -74,7 +83,7 @@ def parse_real(text: str, where: str, *, least: float, most: float) -> float:
     Raises:
         UsageError: not a number, a suffix, or out of bounds.
     """
-    value, suffix = split_number(text, where)
+    value, suffix = split_number(text, where, "write it like 0.01 or 1e-4")
     if suffix:
         raise UsageError(f"{where}: {text!r} is not a number; write it like 0.01 or 1e-4")
     if not least <= value <= most:

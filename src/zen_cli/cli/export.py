@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from ..exporters.table import TARGETS
+from ..units import parse_count
 from . import options as opt
 from .endings import Endings
 
@@ -52,10 +53,12 @@ def export(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 2, help="Seed of the weights.")] = 0,
+    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the weights.")] = "0",
     opset: Annotated[
-        int | None,
-        typer.Option(help="Opset of ONNX files (default: the lowest that the network needs).", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="N", help="Opset of ONNX files (default: the lowest that the network needs).", show_default=False
+        ),
     ] = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
@@ -68,7 +71,7 @@ def export(
 
     Examples: zen export net.json --to torch,onnx -o out/; zen search --preset cifar-1m --top 1 | zen export - --to svg
     """
-    from ..exporters.plan import ExportOptions
+    from ..exporters.plan import MAX_SEED, ExportOptions
     from ..exporters.run import export as export_all
     from ..formats.reading import Overrides
     from ..ui.exports import print_exports
@@ -76,7 +79,13 @@ def export(
     from .reading import read_sources
 
     items = read_sources(_sources(sources), Overrides(**opt.input_of(resolution, num_classes)), quiet=quiet)
-    options = ExportOptions(out, weights, seed, force, opset)
+    options = ExportOptions(
+        out,
+        weights,
+        parse_count(seed, "seed", least=0, most=MAX_SEED),
+        force,
+        None if opset is None else parse_count(opset, "opset"),
+    )
     with Endings(once=True) as endings, Progress("exporting", quiet=quiet) as progress:
         try:
             endings.interrupt_at_once()

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SpecError, UsageError, ZenError, nearest, reason
-from .reporting import report
+from .reporting import STDOUT, report
 
 # The commands, each in the module of its name, with the first line of its help.
 COMMANDS = {
@@ -80,6 +80,7 @@ def root(
 def main() -> None:
     """Runs `zen` and exits: 0, 2 for what the user wrote, 1 for what failed, 130 for Ctrl-C."""
     _open_closed_streams()
+    _buffer_stdout()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
@@ -103,8 +104,9 @@ def main() -> None:
             raise
         code = report(f"torch is not installed; pip install torch, or {_without_torch(sys.argv[1:])}", 1)
     except OSError as error:
-        unnamed = "stdout: cannot be written" if _stdout_is_closed() else "a file cannot be read or written"
-        where = unnamed if error.filename is None else f"{error.filename}: failed"
+        where = "a file cannot be read or written" if error.filename is None else f"{error.filename}: failed"
+        if error.filename == STDOUT or (error.filename is None and _stdout_is_closed()):
+            where = f"{STDOUT}: cannot be written"
         code = report(f"{where}, {reason(error)}", 1)
     except Exception as error:
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
@@ -120,7 +122,7 @@ def _with_options(error: ZenError) -> str:
     """The message of an error with options in place of the fields of the core: `--batch-size: ...` for
     `batch_size: ...` where it is about what was asked for, and `--force` for `force=True` in its advice.
     """
-    known = {name for word in COMMANDS for name in signature(command(word)).parameters}
+    known = {name for word in COMMANDS for name in signature(command(word)).parameters} - {"style"} | {"format"}
 
     def option(match: re.Match[str]) -> str:
         return f"--{match[1].replace('_', '-')}" if match[1] in known else match[0]
@@ -171,6 +173,14 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+
+
+def _buffer_stdout() -> None:
+    """Gives stdout a buffer where Python was started without one (PYTHONUNBUFFERED): it may write only a part."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
+        encoding = sys.stdout.encoding
+        raw: Any = sys.stdout.detach()
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, line_buffering=True)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -15,6 +15,7 @@ from ..metrics.fields import bounds as field_bounds
 from ..metrics.fields import choices as field_choices
 from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
 from ..units import LARGEST, parse_count, parse_real
+from .reporting import STDOUT
 from .reporting import report as report
 
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
@@ -153,9 +154,14 @@ def emit(data: bytes) -> None:
     """Writes bytes to stdout now.
 
     Raises:
-        OutputError: stdout is closed; a full disk or a broken pipe is an OSError, which ends the command elsewhere.
+        OutputError: stdout is closed.
+        OSError: a full disk or a broken pipe, with `STDOUT` as its file name.
     """
     if sys.stdout is None:
         raise OutputError("stdout: is closed; send it somewhere, or to /dev/null")
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        error.filename = STDOUT
+        raise

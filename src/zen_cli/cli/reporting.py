@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+STDOUT = "stdout"  # the file name of an error of stdout
+
 
 def report(message: str, code: int) -> int:
     """Prints an error as a message on stderr and passes the exit code through."""

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import UsageError
 from ..metrics.columns import COLUMNS
+from ..units import parse_count
 from . import options as opt
 
 
@@ -61,9 +62,9 @@ def score(
         ),
     ] = None,
     top: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="K", min=1, help="Only the first K (by zen, unless --sort says).", rich_help_panel=opt.OUTPUT_PANEL
+            metavar="K", help="Only the first K (by zen, unless --sort says).", rich_help_panel=opt.OUTPUT_PANEL
         ),
     ] = None,
     columns: Annotated[
@@ -99,7 +100,7 @@ def score(
     others = () if proxies is None else find_all(proxies)
     refuse_unused(given, [find("zen"), *others], settings)
     format_ = opt.check_format(style)
-    view = view_of(format_, others, columns, sort, top)
+    view = view_of(format_, others, columns, sort, None if top is None else parse_count(top, "top"))
     job = Job(settings, others, Overrides(**opt.input_of(resolution, num_classes)), breakdown, fail_fast)
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
     if code:

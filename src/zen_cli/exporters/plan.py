@@ -20,6 +20,7 @@ from .target import Target
 from .to_state_dict import STATE_DICT
 
 _MAX_STEM = 60
+MAX_SEED = 2**63 - 2
 # Packages that torch and the packages of the targets import: a file of such a name would be imported instead of them.
 RESERVED = frozenset(
     [
@@ -126,6 +127,8 @@ def plan(items: Sequence[Item], targets: Sequence[Target], options: ExportOption
         UsageError: options that contradict each other, or two files of one name.
         OutputError: a file that may not be written.
     """
+    if not 0 <= options.seed <= MAX_SEED:
+        raise UsageError(f"seed: {options.seed} is out of range; use 0 to {MAX_SEED}")
     weights = _weights(targets, options, len(items))
     if options.opset is not None and not any(target.name == "onnx" for target in targets):
         raise UsageError("opset: is of ONNX files; add the target onnx, or leave it out")

@@ -211,6 +211,9 @@ class ScoreRecord(_Row):
         cost = f"{self.cost.params:,} params, {self.cost.macs:,} MACs"
         return f"<ScoreRecord {name}: {self.zen.value:.2f}{error} nats, {cost}>"
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def _repr_html_(self) -> str:
         """A table for notebooks; names in it are text."""
         rows = ((escape(str(key)), escape(str(value))) for key, value in self.row().items() if value is not None)

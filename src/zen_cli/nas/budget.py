@@ -36,7 +36,7 @@ def parse_budget(texts: Iterable[str], where: str = "budget") -> Budget:
     """
     found: dict[str, Fraction] = {}
     for text in texts:
-        value, unit = split_number(text, where)
+        value, unit = split_number(text, where, _EXAMPLES)
         name, plain = unit.lower().removesuffix("s") if len(unit) > 1 else unit.lower(), unit.lower()
         if name in _EVALUATIONS:
             key, amount = "evaluations", value * _EVALUATIONS[name]

@@ -34,8 +34,8 @@ class Limits(Mapping[str, float]):
         for name, bound in given.items():
             if name not in known:
                 raise UsageError(f"limits: {name} cannot be limited; {nearest(name, known)}")
-            if bound is not None and not 0 < bound <= LARGEST:
-                raise UsageError(f"max_{name}: {bound} is out of range; use a positive number of at most 64 bits")
+            if bound is not None and not (_is_number(bound) and 0 < bound <= LARGEST):
+                raise UsageError(f"max_{name}: {bound!r} is out of range; use a positive number of at most 64 bits")
         self._bounds = {name: given[name] for name in known if given.get(name) is not None}
 
     def __getitem__(self, name: str) -> float:
@@ -125,8 +125,17 @@ def parse_limit(name: str, text: str | float, field: str) -> float:
     return parse_real(str(text), field, least=1e-12, most=float(LARGEST))
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _read(value: Any) -> Any:
-    return Limits(value) if isinstance(value, Mapping) and not isinstance(value, Limits) else value
+    if not isinstance(value, Mapping) or isinstance(value, Limits):
+        return value
+    try:
+        return Limits(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 LimitsField: TypeAlias = Annotated[
