@@ -103,7 +103,7 @@ def test_a_budget_and_limits_read_back_from_their_stored_form(evaluations: int, 
         ({"seconds": math.inf}, Budget),
         ({"seconds": 0}, Budget),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_a_stored_limit_or_budget_that_cannot_be_is_refused(row: dict[str, object], kind: Any) -> None:
     with pytest.raises(ValidationError):
