@@ -1,0 +1,329 @@
+"""What a score is worth on tables of trained networks: the figures of docs/evidence.md.
+
+    python benchmarks/evidence.py --facts FOLDER [--halves 200] [--save]
+
+The folder, or the variable ZEN_FACTS, has `anb_dev_2569.csv`, `nats_sss_cifar10_4096.csv` and `mobilenet_grid_38.csv`;
+nothing is downloaded. The metrics are computed here from the chains of the networks. Protocol:
+
+    MACs deciles     ten bins of equally many networks by MACs
+    cells            five bins by MACs, each in three bins by parameters
+    MACs <= B        B at the ten deciles of MACs; all networks up to B
+    regret           best accuracy of the bin minus accuracy of the metric's pick (its argmax)
+    ratio            sum of regrets over bins / sum of the regrets of a random network of the same cost: the mean
+                     accuracy of the bin, or of the decile below B
+    percentile       share of the bin that the pick is at least as good as, mean over deciles
+    nDCG, Spearman   of the metric's order within deciles, mean over deciles
+    interval         2.5 to 97.5% of 200 random halves of the table, binned anew
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from proxies import network as nats_network
+from report import FACTS, spearman, table
+
+from zen_cli.metrics import find
+from zen_cli.metrics.evenness import chain_evenness
+from zen_cli.metrics.mean_field import LINEAR, RELU, log_gain
+from zen_cli.metrics.settings import ScoreSettings
+from zen_cli.metrics.terms import NetworkTerms, StageTerms, Terms
+from zen_cli.net.counting import layer_cost, linear_cost
+from zen_cli.net.layers import Chain, shrink, square_conv
+
+RESULT = Path(__file__).parent / "results" / "evidence.md"
+METRICS = ("zen", "even", "balanced", "entropy", "params", "macs", "activations", "layers")
+BAND = 0.05
+CLOSED = ScoreSettings(estimator="mean-field")
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+Pick = Callable[[Places], int]
+"""The place of the pick among the places of a bin."""
+
+
+class Trained(NamedTuple):
+    """A network of a table: its chain, which layers are a unit, how many units are residual, cost, accuracy."""
+
+    chain: Chain
+    units: tuple[range, ...]
+    residual_units: int
+    classifier: int
+    accuracy: float
+    params: float | None = None
+
+    def values(self) -> dict[str, float]:
+        """The metrics of `METRICS`."""
+        terms = chain_terms(self.chain, self.classifier)
+        found = {name: find(name).value_of(terms, CLOSED) for name in METRICS if name != "even"}
+        found["even"] = chain_evenness(self.chain, self.units, self.residual_units).value
+        if self.params is not None:
+            found["params"] = self.params
+        return found
+
+
+def chain_terms(chain: Chain, classifier: int) -> NetworkTerms:
+    """The sums of a chain with a classifier of so many classes, without projections and squeeze-and-excitation."""
+    rows, stages, log_fan_in = [], [], 0.0
+    for index, layer in enumerate(chain):
+        cost = layer_cost(layer)
+        fan_in = math.log(layer.fan_in * math.prod(layer.kernel))
+        if index and layer.out_size != chain[index - 1].out_size:
+            stages.append(StageTerms(log_fan_in, chain[index - 1].out_width, chain[index - 1].out_size[0]))
+        log_fan_in += fan_in
+        maps = math.log(layer.out_width * math.prod(layer.out_size))
+        gain = log_gain(layer, RELU if index else LINEAR)
+        rows.append(Terms(gain, maps, fan_in, cost.params, cost.macs, cost.activations, 1, 1))
+    last = chain[-1]
+    stages.append(StageTerms(log_fan_in, last.out_width, last.out_size[0]))
+    head = linear_cost(last.out_width, classifier)
+    rows.append(Terms(params=head.params, macs=head.macs))
+    total = Terms(*(sum(column) for column in zip(*rows, strict=True)))
+    return NetworkTerms(total, last.out_width, last.out_size[0], tuple(stages), (), (3, chain[0].in_size[0]))
+
+
+class Chains:
+    """Puts a chain together unit by unit."""
+
+    def __init__(self, width: int, side: int, kernel: int = 3, stride: int = 2) -> None:
+        self.layers = [square_conv(3, width, kernel, side, stride)]
+        self.units: list[range] = []
+        self.width, self.side = width, shrink(side, stride)
+
+    def inverted(self, expansion: int, kernel: int, width: int, stride: int) -> None:
+        """1x1 up (not at expansion 1), depthwise, 1x1 down."""
+        begin, inside = len(self.layers), expansion * self.width
+        if expansion > 1:
+            self.layers.append(square_conv(self.width, inside, 1, self.side))
+        self.layers.append(square_conv(inside, inside, kernel, self.side, stride, inside))
+        self.side = shrink(self.side, stride)
+        self.layers.append(square_conv(inside, width, 1, self.side))
+        self.width = width
+        self.units.append(range(begin, len(self.layers)))
+
+    def head(self, width: int) -> None:
+        """A 1x1 convolution, which is no unit."""
+        self.layers.append(square_conv(self.width, width, 1, self.side))
+        self.width = width
+
+
+def read_anb(folder: Path) -> list[Trained]:
+    """Accel-NASBench: `arch` is seven stages, each the digits expansion, kernel, units, squeeze-and-excitation."""
+    rows = []
+    for row in read_csv(folder / "anb_dev_2569.csv"):
+        net = Chains(32, 224)
+        stages = row["arch"].split(";")
+        for text, width, stride in zip(stages, (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 2, 1, 2, 1), strict=True):
+            expansion, kernel, count, _ = map(int, text)
+            for index in range(count):
+                net.inverted(expansion, kernel, width, stride if index == 0 else 1)
+        net.head(1280)
+        params = 1e6 * float(row["params_m"])
+        accuracy = float(row["val_top1"])
+        rows.append(Trained(tuple(net.layers), tuple(net.units), len(net.units), 1000, accuracy, params))
+    return rows
+
+
+def read_nats(folder: Path) -> list[Trained]:
+    """NATS-Bench size space: chains of 3x3 convolutions after a stem; each convolution is a unit, none is residual."""
+    rows = []
+    for row in read_csv(folder / "nats_sss_cifar10_4096.csv"):
+        chain = nats_network(row["arch"]).chain
+        units = tuple(range(index, index + 1) for index in range(1, len(chain)))
+        rows.append(Trained(chain, units, 0, 10, float(row["test_acc_90ep"])))
+    return rows
+
+
+def read_mobilenets(folder: Path) -> list[Trained]:
+    """MobileNetV1 and V2 at several widths and resolutions."""
+    rows = []
+    for row in read_csv(folder / "mobilenet_grid_38.csv"):
+        factor, side = float(row["width_multiplier"]), int(row["resolution"])
+        make = _mobilenet_v1 if row["net"] == "mobilenet_v1" else _mobilenet_v2
+        net = make(factor, side)
+        residual = 0 if row["net"] == "mobilenet_v1" else len(net.units)
+        rows.append(Trained(tuple(net.layers), tuple(net.units), residual, 1000, float(row["top1"])))
+    return rows
+
+
+def _mobilenet_v1(factor: float, side: int) -> Chains:
+    net = Chains(int(32 * factor), side)
+    widths = (64, 128, 128, 256, 256, *[512] * 6, 1024, 1024)
+    for width, stride in zip(widths, (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1), strict=True):
+        net.inverted(1, 3, int(width * factor), stride)
+    return net
+
+
+def _mobilenet_v2(factor: float, side: int) -> Chains:
+    def scaled(width: int) -> int:
+        near = max(8, int(width * factor + 4) // 8 * 8)
+        return near + 8 if near < 0.9 * width * factor else near
+
+    net = Chains(scaled(32), side)
+    table_v2 = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
+    for expansion, width, count, stride in table_v2:
+        for index in range(count):
+            net.inverted(expansion, 3, scaled(width), stride if index == 0 else 1)
+    net.head(max(1280, scaled(1280)))
+    return net
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Table:
+    """A table with the values of its metrics; the protocol of the module's docstring."""
+
+    def __init__(self, name: str, networks: Sequence[Trained]) -> None:
+        self.name = name
+        self.accuracy: Floats = np.array([row.accuracy for row in networks])
+        values = [row.values() for row in networks]
+        self.values: dict[str, Floats] = {key: np.array([row[key] for row in values]) for key in METRICS}
+        self.values = {key: column for key, column in self.values.items() if np.ptp(column) > 0}
+
+    def picks(self) -> dict[str, Pick]:
+        """Each metric's argmax, and the rule of the default search: the highest Zen-score in the band below E*."""
+        picks: dict[str, Pick] = {name: _argmax(values) for name, values in self.values.items()}
+        even, zen = self.values["even"], self.values["zen"]
+
+        def in_band(places: Places) -> int:
+            inside = places[even[places] >= even[places].max() - BAND]
+            return int(inside[np.argmax(zen[inside])])
+
+        return {"**zen in the band**": in_band, **picks}
+
+    def deciles(self, places: Places, count: int = 10) -> list[Places]:
+        """Bins by MACs."""
+        return bins(places, self.values["macs"], count)
+
+    def cells(self, places: Places) -> list[Places]:
+        """Bins by MACs and, within them, parameters."""
+        return [cell for one in self.deciles(places, 5) for cell in bins(one, self.values["params"], 3)]
+
+    def ratio(self, groups: Iterable[Places], pick: Pick) -> float:
+        """Regret over the regret of a random network."""
+        regret = chance = 0.0
+        for places in groups:
+            best = self.accuracy[places].max()
+            regret += best - self.accuracy[pick(places)]
+            chance += best - self.accuracy[places].mean()
+        return regret / chance
+
+    def limit_ratio(self, places: Places, pick: Pick) -> float:
+        """The same for all networks up to a limit of MACs, against a random one of the decile below the limit."""
+        regret, chance, below = 0.0, 0.0, np.array([], dtype=np.intp)
+        for decile in self.deciles(places):
+            below = np.concatenate([below, decile])
+            best = self.accuracy[below].max()
+            regret += best - self.accuracy[pick(below)]
+            chance += best - self.accuracy[decile].mean()
+        return regret / chance
+
+    def ratios(self, places: Places, pick: Pick) -> tuple[float, float, float]:
+        """The three ratios on a part of the table."""
+        return (
+            self.ratio(self.deciles(places), pick),
+            self.ratio(self.cells(places), pick),
+            self.limit_ratio(places, pick),
+        )
+
+
+def _argmax(values: Floats) -> Pick:
+    return lambda places: int(places[np.argmax(values[places])])
+
+
+def bins(places: Places, values: Floats, count: int) -> list[Places]:
+    """Equally many places a bin, by rank of the values."""
+    ranks = np.argsort(np.argsort(values[places], kind="stable"), kind="stable")
+    of = ranks * count // len(places)
+    return [places[of == index] for index in range(count)]
+
+
+def ndcg(values: Floats, accuracy: Floats) -> float:
+    """Discounted gain of an order over that of the best one; the gain is the accuracy from worst (0) to best (1)."""
+    gains = (accuracy - accuracy.min()) / (np.ptp(accuracy) or 1.0)
+    discounts = 1 / np.log2(np.arange(2, len(gains) + 2))
+    return float(
+        (gains[np.argsort(-values, kind="stable")] * discounts).sum() / (np.sort(gains)[::-1] * discounts).sum()
+    )
+
+
+def report_table(data: Table, halves: int) -> str:
+    """One row a metric."""
+    everything = np.arange(len(data.accuracy))
+    rows = []
+    for name, pick in data.picks().items():
+        whole = data.ratios(everything, pick)
+        random = np.random.default_rng(0)
+        parts = []
+        for _ in range(halves):
+            half = np.sort(random.choice(everything, len(everything) // 2, replace=False))
+            parts.append(data.ratios(half, pick))
+        low, high = np.percentile(parts, [2.5, 97.5], axis=0)
+        cells = [f"{value:.2f} ({a:.2f} to {b:.2f})" for value, a, b in zip(whole, low, high, strict=True)]
+        deciles = data.deciles(everything)
+        percentile = np.mean([np.mean(data.accuracy[places] <= data.accuracy[pick(places)]) for places in deciles])
+        ranks = ["", ""]
+        if name in data.values:
+            values = data.values[name]
+            ranks[0] = f"{np.mean([ndcg(values[one], data.accuracy[one]) for one in deciles]):.3f}"
+            inside = [spearman(values[one].tolist(), data.accuracy[one].tolist()) for one in deciles]
+            ranks[1] = f"{np.mean(inside):.2f} ({min(inside):.2f} to {max(inside):.2f})"
+        rows.append([name, *cells, f"{percentile:.0%}", *ranks])
+    rows.append(["a random network", "1", "1", "1", "50%", "", "0"])
+    head = ["maximised", "MACs deciles", "cells", "MACs <= B", "percentile", "nDCG", "Spearman in deciles"]
+    return f"### {data.name}, {len(everything):,} networks\n\n{table(head, rows)}"
+
+
+def report_grid(data: Table) -> str:
+    """A grid is too small for bins: rank correlations over all of it, beside those of the costs."""
+    rows = [[name, f"{spearman(values.tolist(), data.accuracy.tolist()):.3f}"] for name, values in data.values.items()]
+    return f"### {data.name}, {len(data.accuracy)} networks\n\n{table(['metric', 'Spearman, all MACs'], rows)}"
+
+
+def main() -> None:
+    """Prints the tables; keeps them under --save."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--facts", type=Path, default=FACTS, help="the folder with the tables (default: ZEN_FACTS)")
+    parser.add_argument("--halves", type=int, default=200, help="random halves for the intervals")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULT.name}")
+    options = parser.parse_args()
+    if not (options.facts / "anb_dev_2569.csv").exists():
+        parser.error(f"{options.facts}: has no anb_dev_2569.csv; give the folder of the tables, or set ZEN_FACTS")
+    parts = [
+        report_table(Table("Accel-NASBench (ImageNet, its proxy recipe)", read_anb(options.facts)), options.halves),
+        report_table(Table("NATS-Bench size space (CIFAR-10, 90 epochs)", read_nats(options.facts)), options.halves),
+        report_grid(Table("MobileNetV1 and V2, widths and resolutions (ImageNet)", read_mobilenets(options.facts))),
+    ]
+    text = "\n\n".join(parts)
+    print(text)
+    if options.save:
+        intro = (
+            "# What a score is worth on trained networks\n\n"
+            "`python benchmarks/evidence.py --facts FOLDER --save`; the protocol is in its docstring. Ratios are regret over "
+            "the regret of a random network of the same cost: below 1 is better than chance. In parentheses: 95% of "
+            f"{options.halves} random halves of the table, and for Spearman the least and the greatest decile.\n\n"
+        )
+        RESULT.write_text(intro + text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
