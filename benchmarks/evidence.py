@@ -318,9 +318,10 @@ def main() -> None:
     if options.save:
         intro = (
             "# What a score is worth on trained networks\n\n"
-            "`python benchmarks/evidence.py --facts FOLDER --save`; the protocol is in its docstring. Ratios are regret over "
-            "the regret of a random network of the same cost: below 1 is better than chance. In parentheses: 95% of "
-            f"{options.halves} random halves of the table, and for Spearman the least and the greatest decile.\n\n"
+            "`python benchmarks/evidence.py --facts FOLDER --save`; the protocol is in its docstring. Ratios are\n"
+            "regret over the regret of a random network of the same cost: below 1 is better than chance. In\n"
+            f"parentheses: 95% of {options.halves} random halves of the table, and for Spearman the least and\n"
+            "the greatest decile.\n\n"
         )
         RESULT.write_text(intro + text + "\n", encoding="utf-8")
 

@@ -178,9 +178,8 @@ def _open_closed_streams() -> None:
 def _buffer_stdout() -> None:
     """Gives stdout a buffer where Python was started without one (PYTHONUNBUFFERED): it may write only a part."""
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
-        encoding = sys.stdout.encoding
-        raw: Any = sys.stdout.detach()
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, line_buffering=True)
+        code, number = sys.stdout.encoding, sys.stdout.fileno()
+        sys.stdout = open(number, "w", 1, encoding=code, closefd=False)  # noqa: SIM115 - until the end
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

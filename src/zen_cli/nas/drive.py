@@ -52,9 +52,8 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
     budget = settings.budget
     if budget.evaluations is not None:
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
-    proposer, loop, stopped = _climb(
-        make, settings.model_copy(update={"budget": budget}), ledger, sign, scorer, start, began, run, callbacks
-    )
+    rest = settings.model_copy(update={"budget": budget})
+    proposer, loop, stopped = _climb(make, rest, ledger, sign, scorer, start, began, run, callbacks, spent)
     candidates = _candidates(proposer.population, ledger, sign, max(settings.top, settings.verify))
     evaluations = max(1, spent + proposer.proposals)
     return Outcome(candidates, stopped, evaluations, loop.elapsed_s, error=loop.error, band=ledger.band)
@@ -70,8 +69,9 @@ def _climb(
     began: float,
     run: RunDirectory | None,
     callbacks: Callbacks,
+    spent: int = 0,
 ) -> tuple[Proposer, Loop, str]:
-    """One search from one member on: the algorithm at its end, the loop, and why it ended."""
+    """One search from a member on, after `spent` evaluations: the algorithm at its end, the loop, why it ended."""
     space = ledger.space
     (rating,), _ = scorer.rate([start], lambda: False)
     if rating is None:
@@ -87,6 +87,7 @@ def _climb(
         sign=sign,
         run=run,
         warn=callbacks.warn,
+        spent=spent,
         began=began,
     )
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)

@@ -86,6 +86,7 @@ class Loop:
         run: where checkpoints go, if anywhere.
         warn: told of a damaged checkpoint.
         clock: seconds, for tests.
+        spent: evaluations before the first proposal, which a snapshot counts as well.
         began: when the search began on that clock; now by default.
 
     Raises:
@@ -105,6 +106,7 @@ class Loop:
         run: RunDirectory | None = None,
         warn: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        spent: int = 0,
         began: float | None = None,
     ) -> None:
         self.error: ZenError | None = None
@@ -113,7 +115,7 @@ class Loop:
         self._generation, self._run, self._clock = generation, run, clock
         self._trail: list[float] = []  # the best score after every `_trail_step` generations
         self._trail_step = 1
-        self._sign = sign
+        self._sign, self._spent = sign, spent
         self._before_s = 0.0
         self._history_bytes = 0
         self._generations = 0
@@ -232,7 +234,7 @@ class Loop:
             self._trail = self._trail[1::2]
             self._trail_step *= 2
         return Snapshot(
-            proposer.proposals,
+            self._spent + proposer.proposals,
             self.elapsed_s,
             proposer.round,
             proposer.temperature,
