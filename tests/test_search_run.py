@@ -302,7 +302,8 @@ def test_a_place_that_may_not_be_written(zen: Zen) -> None:
 
 
 def test_an_impossible_request_leaves_no_directory_that_is_in_the_way(zen: Zen) -> None:
-    impossible = [*PROBLEM[:5], "1k", *PROBLEM[6:]]
+    limit = PROBLEM.index("--max-params") + 1
+    impossible = [*PROBLEM[:limit], "1k", *PROBLEM[limit + 1 :]]
     zen("search", *impossible, "--out", "run").fails("--max-params")
     assert zen("search", *PROBLEM, "--budget", "100evals", "--out", "run").code == 0
 

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ..errors import RunError
+from ..errors import RunError, SourceError, ZenError
 from ..metrics import Metric, find
 from ..metrics.evenness import network_evenness
 from ..metrics.settings import ScoreSettings
@@ -48,7 +48,7 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
     ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
     spent = 0
     if settings.evenness is not None:
-        start, spent = _find_band(make, settings, ledger, start, began, callbacks)
+        start, spent, run = _enter_band(make, settings, ledger, start, began, run, callbacks)
     budget = settings.budget
     if budget.evaluations is not None:
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
@@ -94,14 +94,42 @@ def _climb(
     return proposer, loop, stopped
 
 
-def _find_band(
-    make: Make, settings: SearchSettings, ledger: Ledger, start: Any, began: float, callbacks: Callbacks
-) -> tuple[Any, int]:
-    """Gives the ledger its band; the evenest member found, and the evaluations that it took.
+def _enter_band(
+    make: Make,
+    settings: SearchSettings,
+    ledger: Ledger,
+    start: Any,
+    began: float,
+    run: RunDirectory | None,
+    callbacks: Callbacks,
+) -> tuple[Any, int, RunDirectory | None]:
+    """Gives the ledger its band; the evenest member found, the evaluations that it took, and where checkpoints go.
 
-    The evaluations do not depend on the clock unless a third of the time is up, so a resumed run has the same band.
+    A resumed run keeps its band. One that is interrupted before it has a band writes no checkpoint: it begins anew.
     """
-    assert settings.evenness is not None
+    space, seed, width = ledger.space, ledger.seed, settings.evenness
+    assert width is not None
+    kept = run.read_band() if run is not None else None
+    if run is not None and kept is not None:
+        try:
+            best, spent = space.decode(kept["best"]), int(kept["spent"])
+        except (ZenError, ValueError, TypeError, LookupError) as error:
+            raise SourceError(f"{run.path}/band.json: is damaged ({error}); start a new run") from None
+    else:
+        best, spent, is_whole = _find_evenest(make, settings, ledger, start, began, callbacks)
+        if run is not None and is_whole:
+            run.write_band({"best": best, "spent": spent})
+        elif not is_whole:
+            run = None
+    found = network_evenness(space.genes(best, seed), seed.in_channels, seed.resolution)
+    ledger.band = make_band(found, width, settings.limits)
+    return best, spent, run
+
+
+def _find_evenest(
+    make: Make, settings: SearchSettings, ledger: Ledger, start: Any, began: float, callbacks: Callbacks
+) -> tuple[Any, int, bool]:
+    """The evenest member found, the evaluations that it took, and whether nobody interrupted that."""
     space, limits, budget = ledger.space, settings.limits, settings.budget
     most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) // SHARE
     share = Budget(
@@ -113,7 +141,7 @@ def _find_band(
     )
     sign, scorer = make_scorer(stage, ledger)
     members: list[Member] = []
-    spent = 0
+    spent, stopped = 0, ""
     for index in range(STARTS):
         score = settings.score.model_copy(update={"seed": (settings.score.seed + index) % 2**63})
         begin = start if index == 0 else wander(start, space.neighbour, partial(_admits, ledger, limits), score.seed)
@@ -129,10 +157,7 @@ def _find_band(
         if stopped in ("interrupted", "time"):
             break
     best = max(members, key=lambda member: member.score)
-    seed = ledger.seed
-    found = network_evenness(space.genes(best.genome, seed), seed.in_channels, seed.resolution)
-    ledger.band = make_band(found, settings.evenness, limits)
-    return best.genome, spent
+    return best.genome, spent, stopped != "interrupted"
 
 
 def _admits(ledger: Ledger, limits: Limits, genome: Any) -> bool:

@@ -1,6 +1,7 @@
 """The run directory: settings, checkpoints, history and results, so that a search survives whatever ends it.
 
 settings.json              what defines the search
+band.json                  the evenest network, and the evaluations that finding it took
 checkpoint.json            the newest state, replaced in one step and flushed to the disk
 checkpoint.previous.json   the one before, in case the newest is damaged
 history.jsonl              rows of generations, fewer as the search goes on; cut back when the run is resumed
@@ -108,15 +109,9 @@ class RunDirectory:
         if self._history is not None:
             self._flush(self._history)
         state = {**state, "history_bytes": self._history.tell() if self._history is not None else 0}
-        body = {
-            "schema": CHECKPOINT_SCHEMA,
-            "settings": self.settings.digest,
-            "sha256": _digest(state),
-            "state": state,
-        }
         newest, previous = self.path / "checkpoint.json", self.path / "checkpoint.previous.json"
         fresh = self.path / "checkpoint.new.json"
-        write_file(fresh, orjson.dumps(body, default=_plain), follow=False)
+        self._write_state(fresh, state)
         try:
             if newest.exists():
                 os.replace(newest, previous)
@@ -152,6 +147,32 @@ class RunDirectory:
                 return
         if faults:
             raise SourceError(f"{faults[0]}, and there is no other; start a new run")
+
+    def write_band(self, state: dict[str, Any]) -> None:
+        """Keeps what the search for the evenest network found: the clock may have ended it, so it cannot be repeated.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._write_state(self.path / "band.json", state)
+
+    def read_band(self) -> dict[str, Any] | None:
+        """What `write_band` kept; None where nothing was.
+
+        Raises:
+            SourceError: it cannot be used.
+        """
+        file = self.path / "band.json"
+        return self._read_state(file) if os.path.lexists(file) else None
+
+    def _write_state(self, file: Path, state: dict[str, Any]) -> None:
+        body = {
+            "schema": CHECKPOINT_SCHEMA,
+            "settings": self.settings.digest,
+            "sha256": _digest(state),
+            "state": state,
+        }
+        write_file(file, orjson.dumps(body, default=_plain), follow=False)
 
     def _read_state(self, file: Path) -> dict[str, Any]:
         try:
