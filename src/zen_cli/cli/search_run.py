@@ -97,6 +97,7 @@ def _answer(
         screen.verifying(outcome)
         with Progress(step, quiet=quiet, unit="draws") as progress:
             answer = finish(settings, outcome, on_progress=progress.update)
+        endings.hold()  # here, where a signal that comes first is still caught
     except KeyboardInterrupt:
         endings.hold()
         code = opt.report(f"stopped while {step}; these are the scores of the search", endings.code or 130)
