@@ -154,7 +154,7 @@ def head_terms(width: int, num_classes: int) -> Terms:
 
 def columns_of(rows: Iterable[Terms]) -> tuple[tuple[Any, ...], ...]:
     """One tuple a field of `Terms`, so that a search can look at one sum before it takes the others."""
-    return tuple(zip(*rows, strict=True))
+    return tuple(zip(*rows))  # noqa: B905 - rows are equally long, and looking for it takes a third of the time
 
 
 def add_columns(columns: Iterable[tuple[Any, ...]]) -> Terms:
@@ -273,7 +273,7 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
         rows.append(_beside(projection_cost(unit, side)))
-    return add_columns(columns_of(rows))
+    return _add_rows(rows)
 
 
 @lru_cache(maxsize=16_384)
@@ -288,6 +288,22 @@ def _layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
         cost.activations,
         cost.layers,
     )
+
+
+def _add_rows(rows: Iterable[Terms]) -> Terms:
+    """`add_columns` of few rows, for which this is quicker."""
+    log_gain = log_maps = log_fan_in = 0.0
+    params = macs = activations = layers = sublayers = 0
+    for row in rows:
+        log_gain += row[0]
+        log_maps += row[1]
+        log_fan_in += row[2]
+        params += row[3]
+        macs += row[4]
+        activations += row[5]
+        layers += row[6]
+        sublayers += row[7]
+    return Terms(log_gain, log_maps, log_fan_in, params, macs, activations, layers, sublayers)
 
 
 def _beside(cost: Cost) -> Terms:
