@@ -197,14 +197,25 @@ def test_listing_finding_and_closed_forms_need_no_torch() -> None:
 
 
 PLUGIN = """
+import math
+from zen_cli.errors import RunError
 from zen_cli.metrics import Measurement, Metric
 DEPTH = Metric("depth", "lower", "layers", "none", closed_form=lambda terms, settings: terms.total.layers)
 def fail(spec, settings): raise KeyError("no\\nsuch key")
 FAILING = Metric("failing", "higher", "fails", "none", measure=fail)
 WRONG = 7
 UNEVEN = Metric("uneven", "higher", "divides by zero", "none", closed_form=lambda terms, settings: 1 / 0)
+NESTED = Metric("x", "higher", "", "", measure=lambda network, settings: Measurement(1.0, None, {"a": [1]}))
+ENDLESS = Metric("x", "higher", "", "", measure=lambda network, settings: Measurement(math.inf))
+def refuse(terms, settings): raise RunError("no such value")
+REFUSING = Metric("x", "higher", "", "", closed_form=refuse)
+def measure_many(networks, settings, on_draw=None): yield from (7 for network in networks)
+MANY = Metric("x", "higher", "", "", measure_all=measure_many)
 ODD = Metric("odd", "higher", "gives text", "none", measure=lambda spec, settings: "high")
 """
+
+
+MISBEHAVING = ("uneven", "odd", "nested", "endless", "refusing", "many")
 
 
 @pytest.fixture
@@ -214,7 +225,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n", encoding="utf-8")
     lines = ["[zen_cli.proxies]", "depth = plugged:DEPTH", "failing = plugged:FAILING", "wrong = plugged:WRONG"]
-    lines += ["broken = plugged_missing:X", "uneven = plugged:UNEVEN", "odd = plugged:ODD", "phi = plugged:DEPTH"]
+    lines += ["broken = plugged_missing:X", "phi = plugged:DEPTH"]
+    lines += [f"{name} = plugged:{name.upper()}" for name in MISBEHAVING]
     (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(tmp_path))
@@ -233,9 +245,13 @@ def test_an_installed_proxy_scores_like_a_built_in_one(plugin: Path) -> None:
     [
         ("broken", "metric broken of plugged (plugged_missing:X): cannot be loaded, ModuleNotFoundError"),
         ("wrong", "metric wrong of plugged (plugged:WRONG): is int, not a zen_cli.metrics.Metric"),
-        ("failing", "metric failing of plugged (plugged:FAILING) failed, KeyError: 'no"),
+        ("failing", "metric failing of plugged (plugged:FAILING): failed, KeyError: 'no"),
         ("uneven", "metric uneven of plugged (plugged:UNEVEN): failed, ZeroDivisionError"),
-        ("odd", "metric odd of plugged (plugged:ODD): gave str, not a Measurement"),
+        ("odd", "metric odd of plugged (plugged:ODD): failed, TypeError: gave str, not a Measurement"),
+        ("nested", "metric nested of plugged (plugged:NESTED): failed, TypeError: gave settings that are not flat"),
+        ("endless", "endless is inf"),
+        ("refusing", "no such value"),
+        ("many", "metric many of plugged (plugged:MANY): failed, TypeError: gave int, not a Measurement"),
     ],
 )
 def test_a_broken_plugin_gives_one_line_that_names_it(
@@ -248,7 +264,7 @@ def test_a_broken_plugin_gives_one_line_that_names_it(
 def test_a_listing_has_what_loads_and_names_what_does_not(plugin: Path, zen: Zen) -> None:
     result = zen("score", "--list-proxies")
     rows = {row["name"]: row for row in result.rows}
-    assert set(rows) == {*names(), "depth", "failing", "odd", "uneven"}
+    assert set(rows) == {*names(), "depth", "failing", *MISBEHAVING}
     assert rows["depth"] == {
         "name": "depth", "direction": "lower", "closed_form": True, "summary": "layers", "source": "none",
     }  # fmt: skip

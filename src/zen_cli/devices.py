@@ -34,7 +34,7 @@ def resolve_device(name: str) -> torch.device:
     """
     import torch
 
-    if re.match(DEVICE_PATTERN, name) is None:
+    if re.fullmatch(DEVICE_PATTERN, name) is None:
         raise UsageError(f"device: unknown {name!r}; use {DEVICE_EXAMPLES}")
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

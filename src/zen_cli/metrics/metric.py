@@ -8,6 +8,7 @@ both a closed form and a measured form, and the estimator says which one is mean
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -163,14 +164,19 @@ class Metric:
         Raises:
             UsageError: the device does not exist.
         """
-        if self.measure_all is not None and self.estimator(settings.estimator) == "monte-carlo":
-            yield from self.measure_all(networks, settings, on_draw=on_draw)
-            return
-        for network in networks:
-            try:
-                yield self._checked(network, self._one(network, settings))
-            except RunError as error:
-                yield error
+        names: deque[str] = deque()  # of the networks that were read and have no result yet
+
+        def named() -> Iterator[Network]:
+            for network in networks:
+                names.append(label(network))
+                yield network
+
+        for result in self._results(named(), settings, on_draw):
+            name = names.popleft()
+            if isinstance(result, RunError) or all(map(math.isfinite, (result.value, result.std_error or 0.0))):
+                yield result
+            else:
+                yield ScoreError(f"{name}: {self.name} is {result.value}, its standard error {result.std_error}")
 
     def row(self, measurement: Measurement) -> MetricRow:
         """What a record holds of a measurement."""
@@ -179,7 +185,21 @@ class Metric:
             {"value": value, "std_error": std_error, "direction": self.direction, **settings}
         )
 
+    def _results(
+        self, networks: Iterable[Network], settings: ScoreSettings, on_draw: OnDraw | None
+    ) -> Iterator[Measurement | RunError]:
+        if self.measure_all is not None and self.estimator(settings.estimator) == "monte-carlo":
+            yield from self.measure_all(networks, settings, on_draw=on_draw)
+            return
+        for network in networks:
+            try:
+                yield self._one(network, settings)
+            except RunError as error:
+                yield error
+
     def _one(self, network: Network, settings: ScoreSettings) -> Measurement:
+        if self.is_additive and network.spec is None:
+            return Measurement(getattr(network.cost, self.name))
         if self.estimator(settings.estimator) == "mean-field":
             terms = spec_terms(require_spec(network, self.name), settings.convention)
             used = {name: getattr(settings, name) for name in self.settings}
@@ -187,12 +207,6 @@ class Metric:
             return Measurement(self.value_of(terms, settings), None, {**used, **extra})
         assert self.measure is not None  # or it would have no such estimator
         return self.measure(network, settings)
-
-    def _checked(self, network: Network, result: Measurement) -> Measurement:
-        for number in (result.value, result.std_error or 0.0):
-            if not math.isfinite(number):
-                raise ScoreError(f"{label(network)}: {self.name} is {number}")
-        return result
 
 
 def average(values: Sequence[float], settings: Mapping[str, Any]) -> Measurement:

@@ -11,14 +11,16 @@ It is loaded when a name is wanted that is not built in, or when all are listed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, UsageError, nearest
 from ..net.network import Network, label
-from .metric import DRAWN, Direction, Measurement, Metric, OnDraw
+from .metric import DRAWN, Direction, Measurement, Metric, OnDraw, Setting
 from .settings import ScoreSettings
 from .terms import NetworkTerms, Terms
 
@@ -178,48 +180,69 @@ def _load(point: EntryPoint) -> Metric:
     try:
         metric = point.load()
     except Exception as error:  # whatever a package does when it is imported
-        raise RunError(f"{where}: cannot be loaded, {_one_line(error)}") from None
+        raise RunError(f"{where}: cannot be loaded, {type(error).__name__}: {error}") from None
     if not isinstance(metric, Metric):
         raise RunError(f"{where}: is {type(metric).__name__}, not a zen_cli.metrics.Metric")
-    closed_form, measure, measure_all = metric.closed_form, metric.measure, metric.measure_all
+    closed_form, details, measure, measure_all = metric.closed_form, metric.details, metric.measure, metric.measure_all
 
     def guarded_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
         assert closed_form is not None
-        try:
+        with _guard(where):
             return float(closed_form(terms, settings))
-        except Exception as error:  # whatever a package does with a network
-            raise RunError(f"{where}: failed, {_one_line(error)}") from None
+
+    def guarded_details(terms: NetworkTerms) -> Mapping[str, Setting]:
+        assert details is not None
+        with _guard(where):
+            return _checked(Measurement(0.0, None, details(terms)), metric).settings
 
     def guarded_measure(network: Network, settings: ScoreSettings) -> Measurement:
         assert measure is not None
-        try:
-            result = measure(network, settings)
-        except RunError:
-            raise
-        except Exception as error:  # whatever a package does with a network
-            raise RunError(f"{label(network)}: {where} failed, {_one_line(error)}") from None
-        if not isinstance(result, Measurement):
-            raise RunError(f"{where}: gave {type(result).__name__}, not a Measurement")
-        return result
+        with _guard(f"{label(network)}: {where}"):
+            return _checked(measure(network, settings), metric)
 
     def guarded_all(
         networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
     ) -> Iterator[Measurement | RunError]:
         assert measure_all is not None
-        try:
-            yield from measure_all(networks, settings, on_draw=on_draw)
-        except RunError:
-            raise
-        except Exception as error:  # whatever a package does with networks
-            raise RunError(f"{where}: failed, {_one_line(error)}") from None
+        with _guard(where):
+            for result in measure_all(networks, settings, on_draw=on_draw):
+                yield result if isinstance(result, RunError) else _checked(result, metric)
 
     return replace(
         metric,
         name=point.name,
         closed_form=None if closed_form is None else guarded_form,
+        details=None if details is None else guarded_details,
         measure=None if measure is None else guarded_measure,
         measure_all=None if measure_all is None else guarded_all,
     )
+
+
+@contextmanager
+def _guard(where: str) -> Iterator[None]:
+    """Turns whatever a package does with a network into one line that names the package; RunError has its own."""
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:
+        raise RunError(f"{where}: failed, {type(error).__name__}: {error}") from None
+
+
+def _checked(result: object, metric: Metric) -> Measurement:
+    """A result that a record can hold.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(result, Measurement):
+        raise TypeError(f"gave {type(result).__name__}, not a Measurement")
+    try:
+        if all(map(math.isfinite, (result.value, result.std_error or 0.0))):  # or there is an error for it elsewhere
+            metric.row(result)
+    except ValueError:
+        raise TypeError("gave settings that are not flat: use strings, finite numbers, booleans and None") from None
+    return result
 
 
 def _entry_points() -> list[EntryPoint]:
@@ -231,7 +254,3 @@ def _entry_points() -> list[EntryPoint]:
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "an installed package"
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

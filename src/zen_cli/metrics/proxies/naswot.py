@@ -65,7 +65,7 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
         return value
 
     need = forward_bytes(spec.chain, batch, 4) + 4 * spec.cost.params
-    return Sampler(network, draw, need, dict(TRAINING))
+    return Sampler(network, draw, need, TRAINING)
 
 
 @torch.no_grad()

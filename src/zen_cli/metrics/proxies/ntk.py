@@ -57,7 +57,7 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
             raise ScoreError(f"{label(spec)}: ntk is undefined, the kernel is singular; use a smaller batch size")
         return value
 
-    return Sampler(network, draw, training_bytes(spec, batch, gradients=batch + 1), dict(TRAINING))
+    return Sampler(network, draw, training_bytes(spec, batch, gradients=batch + 1), TRAINING)
 
 
 def kernel(net: nn.Module, images: Tensor) -> Tensor:

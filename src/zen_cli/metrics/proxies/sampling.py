@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ from ..settings import ScoreSettings
 
 SMALLER = "use a smaller batch size, or leave the metric out"
 LARGER = "use a larger batch size or another seed"
+TRAINING: Mapping[str, Setting] = {"weights": "he-normal", "mode": "train"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Sampler:
     network: Network
     draw: Callable[[torch.Generator], float]
     need: int
-    definition: dict[str, Setting] = field(default_factory=dict)
+    definition: Mapping[str, Setting]
 
     @property
     def key(self) -> str:
@@ -131,10 +132,7 @@ def training_sampler(
         images = random_images(spec, settings.batch_size, generator)
         return score(net, images, random_labels(spec, settings.batch_size, generator))
 
-    return Sampler(network, draw, training_bytes(spec, settings.batch_size), dict(TRAINING))
-
-
-TRAINING: dict[str, Setting] = {"weights": "he-normal", "mode": "train"}
+    return Sampler(network, draw, training_bytes(spec, settings.batch_size), TRAINING)
 
 
 def check_statistics(metric: str, spec: ArchSpec, batch_size: int) -> None:
@@ -188,7 +186,7 @@ def random_network(spec: ArchSpec, generator: torch.Generator) -> ZenNet:
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
         elif next(module.parameters(recurse=False), None) is not None:
-            raise TypeError(f"{type(module).__name__} has parameters that are drawn in no way that is known")
+            raise TypeError(f"{type(module).__name__} has parameters, and no rule says how to draw them")
     return net.train()
 
 
