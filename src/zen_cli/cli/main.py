@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
@@ -115,6 +116,7 @@ def main() -> None:
         code = report(text if "Did you mean" in text else text + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    gc.freeze()  # what is left ends with the process; to look for cycles in it takes longer than the imports
     sys.exit(code or 0)
 
 

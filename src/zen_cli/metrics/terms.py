@@ -19,7 +19,7 @@ from ..net.ops import Gene, Unit, repeated_units
 from ..net.spec import ArchSpec
 from .mean_field import LINEAR, RELU, gain, log_delta, log_gain, log_sigma, score_chain
 
-MAX_CACHED_BLOCKS = 65_536
+MAX_CACHED_BLOCKS = 16_384
 
 BlockCache: TypeAlias = dict[tuple[Gene, int, int, bool], tuple["Terms", int]]
 
@@ -227,7 +227,7 @@ class PerChannel(NamedTuple):
     side: int
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=65_536)
 def split_block(gene: Gene, side: int, convention: str, first: bool) -> tuple[PerChannel, Terms] | None:
     """Splits a block's terms into a part linear in the input channels and a constant part; None where that cannot be.
 

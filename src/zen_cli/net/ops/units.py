@@ -23,7 +23,7 @@ def block_units(gene: Gene, in_width: int) -> tuple[Unit, ...]:
     return (units[:2] + rest * gene.depth)[: gene.depth]
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=512)
 def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     """The different units of a block in order, and how often each occurs; four at most, however deep the block is.
 
