@@ -78,7 +78,7 @@ def _memory(
     )
 
 
-class Job(Generic[T]):
+class Estimation(Generic[T]):
     """A network on its way to an estimate; `number` tells it from another job of the same network."""
 
     def __init__(self, task: T, number: int, settings: ScoreSettings, advice: str) -> None:
@@ -146,13 +146,13 @@ def run(
         on_draw: called with the number of draws that were finished.
         advice: what to use instead where a draw is not finite.
     """
-    waiting, jobs, by_number = iter(tasks), deque[Job[T]](), dict[int, Job[T]]()
+    waiting, jobs, by_number = iter(tasks), deque[Estimation[T]](), dict[int, Estimation[T]]()
     numbers = 0
 
-    def next_job() -> Job[T] | None:
+    def next_job() -> Estimation[T] | None:
         nonlocal numbers
         for task in waiting:
-            job = by_number[numbers] = Job(task, numbers, settings, advice)
+            job = by_number[numbers] = Estimation(task, numbers, settings, advice)
             numbers += 1
             jobs.append(job)
             return job
@@ -177,7 +177,7 @@ def run(
             on_draw(len(results))
 
 
-def _submit(job: Job[T], workers: Workers[T]) -> bool:
+def _submit(job: Estimation[T], workers: Workers[T]) -> bool:
     """Submits what a job has to make now; whether there was room for all of it."""
     while (draw := job.next_draw()) is not None:
         if not workers.room(job.task):
