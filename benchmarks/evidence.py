@@ -31,10 +31,11 @@ from proxies import network as nats_network
 from report import FACTS, spearman, table
 
 from zen_cli.metrics import find
+from zen_cli.metrics.block_terms import Terms
 from zen_cli.metrics.evenness import chain_evenness
 from zen_cli.metrics.mean_field import LINEAR, RELU, log_gain
 from zen_cli.metrics.settings import ScoreSettings
-from zen_cli.metrics.terms import NetworkTerms, StageTerms, Terms
+from zen_cli.metrics.terms import NetworkTerms, StageTerms
 from zen_cli.net.counting import layer_cost, linear_cost
 from zen_cli.net.layers import Chain, shrink, square_conv
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
+from zen_cli.metrics.block_terms import Terms, block_terms
 from zen_cli.metrics.mean_field import log_delta
-from zen_cli.metrics.terms import NetworkTerms, Terms, block_terms, spec_terms
+from zen_cli.metrics.terms import NetworkTerms, spec_terms
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace, Gene, Genome, genome_of, to_spec
 from zen_cli.net.ops import OPS

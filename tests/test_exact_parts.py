@@ -11,7 +11,7 @@ from exact_tools import admits, measure, members, tiny_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zen_cli.metrics.terms import block_terms
+from zen_cli.metrics.block_terms import block_terms
 from zen_cli.nas.algorithms.exact.graph import Cells, cover, make_gene, points, singles
 from zen_cli.nas.algorithms.exact.prices import Descent, Plane
 from zen_cli.nas.algorithms.exact.problem import Grid, Stage, make_variants, read_problem

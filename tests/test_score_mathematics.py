@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zen_cli.metrics.block_terms import block_terms
 from zen_cli.metrics.mean_field import RELU_VARIANCE, score_chain
-from zen_cli.metrics.terms import block_terms
 from zen_cli.net.counting import layer_cost
 from zen_cli.net.layers import Chain, ConvLayer
 from zen_cli.net.ops import Gene

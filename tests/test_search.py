@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.errors import RunError, SpecError, UsageError
-from zen_cli.metrics.proxies.depth_width_ratio import depth_width_ratio
+from zen_cli.metrics import find
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
 from zen_cli.nas.limits import Limits
@@ -170,7 +170,9 @@ def test_depth_is_limited_by_layers_and_by_the_ratio(more: dict[str, Any]) -> No
 def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: int) -> None:
     settings = wanted(space, max_sublayers="30", seed=seed)
     for spec in random_members(settings, 2):
-        assert depth_width_ratio(spec_terms(spec).total) == pytest.approx(reference_ratio(spec))
+        assert find("depth_width_ratio").value_of(spec_terms(spec), settings.score) == pytest.approx(
+            reference_ratio(spec)
+        )
         ledger = Ledger(settings.space, settings.seed_network(), "paper")
         assert keeps(spec, settings.limits)
         assert ledger.seed.resolution == spec.resolution
@@ -318,7 +320,6 @@ def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does
 
 
 def test_a_proxy_is_searched_in_its_own_direction() -> None:
-    from zen_cli.metrics import find
     from zen_cli.metrics.settings import check_settings
 
     score = check_settings(estimator="mean-field", batch_size=2)

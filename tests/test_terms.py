@@ -17,18 +17,10 @@ from strategies import specs
 
 from zen_cli import ArchSpec
 from zen_cli.metrics import sums
+from zen_cli.metrics.block_terms import Terms, split_block
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.sums import plain_sum
-from zen_cli.metrics.terms import (
-    BlockCache,
-    Terms,
-    add_columns,
-    block_rows,
-    columns_of,
-    network_terms,
-    spec_terms,
-    split_block,
-)
+from zen_cli.metrics.terms import BlockCache, add_columns, block_rows, columns_of, network_terms, spec_terms
 from zen_cli.net.chain import chain_of
 from zen_cli.net.counting import cost_of
 from zen_cli.net.layers import Chain, square_conv

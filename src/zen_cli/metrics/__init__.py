@@ -10,14 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .metric import Measurement, Metric, average
+    from .metric import Measurement, Metric
     from .registry import find, find_all, installed, limitable, names, refuse_unused
 
-__all__ = ["Measurement", "Metric", "average", "find", "find_all", "installed", "limitable", "names", "refuse_unused"]
+__all__ = ["Measurement", "Metric", "find", "find_all", "installed", "limitable", "names", "refuse_unused"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "metric" if name in ("Measurement", "Metric", "average") else "registry"
+    home = "metric" if name in ("Measurement", "Metric") else "registry"
     return getattr(import_module(f".{home}", __name__), name)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from ..errors import RunError, ScoreError, UsageError
 from ..net.network import Network, label, require_spec
 from .records import MetricRow
 from .settings import Estimator, ScoreSettings
-from .sums import mean_and_error
 from .terms import NetworkTerms, spec_terms
 
 Direction: TypeAlias = Literal["higher", "lower"]
@@ -207,8 +206,3 @@ class Metric:
             return Measurement(self.value_of(terms, settings), None, {**used, **extra})
         assert self.measure is not None  # or it would have no such estimator
         return self.measure(network, settings)
-
-
-def average(values: Sequence[float], settings: Mapping[str, Any]) -> Measurement:
-    """The mean of independent draws with its standard error."""
-    return Measurement(*mean_and_error(values), settings)

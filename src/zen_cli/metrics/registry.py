@@ -1,33 +1,20 @@
 """All metrics by name: the built-in ones as a table, and those of installed packages.
 
-A package adds one through the entry-point group `zen_cli.metrics` (or `zen_cli.proxies`); the entry point names a
-`Metric`:
-
-    [project.entry-points."zen_cli.metrics"]
-    my_score = "my_package.scores:MY_SCORE"
-
-It is loaded when a name is wanted that is not built in, or when all are listed.
+A metric of a package is loaded when a name is wanted that is not built in, or when all are listed; see `plugins.py`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import RunError, UsageError, nearest
-from ..net.network import Network, label
-from .metric import DRAWN, Direction, Measurement, Metric, OnDraw, Setting
+from .block_terms import Terms
+from .metric import DRAWN, Direction, Measurement, Metric
+from .plugins import entry_points, load, package_of
 from .settings import ScoreSettings
-from .terms import NetworkTerms, Terms
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-GROUPS = ("zen_cli.metrics", "zen_cli.proxies")
 ZEN = ("convention", "norm", "alpha")
 ENGINE = (*ZEN, *DRAWN, "precision", "precision_mode")
 
@@ -94,10 +81,10 @@ def find(name: str, field: str = "proxies") -> Metric:
     """
     if name in BUILT_IN:
         return _built_in(name)
-    points = {point.name: point for point in _entry_points()}
+    points = {point.name: point for point in entry_points()}
     if name not in points:
         raise UsageError(f"{field}: unknown {name!r}; {nearest(name, [*BUILT_IN, *points])}")
-    return _load(points[name])
+    return load(points[name])
 
 
 def find_all(text: str, field: str = "proxies") -> tuple[Metric, ...]:
@@ -117,11 +104,11 @@ def installed() -> Iterator[Metric | RunError]:
     """All metrics, built-in ones first; an error takes the place of one that cannot be loaded."""
     for name in BUILT_IN:
         yield _built_in(name)
-    for point in _entry_points():
+    for point in entry_points():
         try:
             if point.name in BUILT_IN:
-                raise RunError(f"metric {point.name} of {_package(point)}: the name is built in; rename it there")
-            yield _load(point)
+                raise RunError(f"metric {point.name} of {package_of(point)}: the name is built in; rename it there")
+            yield load(point)
         except RunError as error:
             yield error
 
@@ -168,89 +155,3 @@ def _built_in(name: str) -> Metric:
 def _code_of(name: str) -> Any:
     """The module of a built-in metric."""
     return import_module(f".proxies.{name}", __package__)
-
-
-def _load(point: EntryPoint) -> Metric:
-    """The metric of an installed package, under the entry point's name.
-
-    Raises:
-        RunError: importing it fails, or it is something else.
-    """
-    where = f"metric {point.name} of {_package(point)} ({point.value})"
-    try:
-        metric = point.load()
-    except Exception as error:  # whatever a package does when it is imported
-        raise RunError(f"{where}: cannot be loaded, {type(error).__name__}: {error}") from None
-    if not isinstance(metric, Metric):
-        raise RunError(f"{where}: is {type(metric).__name__}, not a zen_cli.metrics.Metric")
-    closed_form, details, measure, measure_all = metric.closed_form, metric.details, metric.measure, metric.measure_all
-
-    def guarded_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
-        assert closed_form is not None
-        with _guard(where):
-            return float(closed_form(terms, settings))
-
-    def guarded_details(terms: NetworkTerms) -> Mapping[str, Setting]:
-        assert details is not None
-        with _guard(where):
-            return _checked(Measurement(0.0, None, details(terms)), metric).settings
-
-    def guarded_measure(network: Network, settings: ScoreSettings) -> Measurement:
-        assert measure is not None
-        with _guard(f"{label(network)}: {where}"):
-            return _checked(measure(network, settings), metric)
-
-    def guarded_all(
-        networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
-    ) -> Iterator[Measurement | RunError]:
-        assert measure_all is not None
-        with _guard(where):
-            for result in measure_all(networks, settings, on_draw=on_draw):
-                yield result if isinstance(result, RunError) else _checked(result, metric)
-
-    return replace(
-        metric,
-        name=point.name,
-        closed_form=None if closed_form is None else guarded_form,
-        details=None if details is None else guarded_details,
-        measure=None if measure is None else guarded_measure,
-        measure_all=None if measure_all is None else guarded_all,
-    )
-
-
-@contextmanager
-def _guard(where: str) -> Iterator[None]:
-    """Turns whatever a package does with a network into one line that names the package; RunError has its own."""
-    try:
-        yield
-    except RunError:
-        raise
-    except Exception as error:
-        raise RunError(f"{where}: failed, {type(error).__name__}: {error}") from None
-
-
-def _checked(result: object, metric: Metric) -> Measurement:
-    """A result that a record can hold.
-
-    Raises:
-        TypeError: it is something else.
-    """
-    if not isinstance(result, Measurement):
-        raise TypeError(f"gave {type(result).__name__}, not a Measurement")
-    try:
-        if all(map(math.isfinite, (result.value, result.std_error or 0.0))):  # or there is an error for it elsewhere
-            metric.row(result)
-    except ValueError:
-        raise TypeError("gave settings that are not flat: use strings, finite numbers, booleans and None") from None
-    return result
-
-
-def _entry_points() -> list[EntryPoint]:
-    from importlib.metadata import entry_points
-
-    points = {point.name: point for group in reversed(GROUPS) for point in entry_points(group=group)}
-    return [points[name] for name in sorted(points)]
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "an installed package"

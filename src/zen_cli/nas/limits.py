@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, InstanceOf, PlainSerializer
 
 from ..errors import UsageError, nearest
 from ..metrics import Metric, find, limitable
+from ..metrics.block_terms import Terms
 from ..metrics.settings import ScoreSettings
-from ..metrics.terms import NetworkTerms, Terms
+from ..metrics.terms import NetworkTerms
 from ..units import LARGEST, parse_count, parse_real
 
 # Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.

@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from ..errors import RunError, SpecError
-from ..metrics.terms import (
-    BlockCache,
-    NetworkTerms,
-    Terms,
-    add_columns,
-    block_rows,
-    columns_of,
-    head_terms,
-    stages_of,
-)
+from ..metrics.block_terms import Terms
+from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Rating
 from .band import Band

@@ -14,14 +14,10 @@ from __future__ import annotations
 import math
 
 from ..settings import ScoreSettings
-from ..terms import NetworkTerms, Terms
+from ..terms import NetworkTerms
 
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     """Layers over the geometric mean of their widths."""
-    return depth_width_ratio(terms.total)
-
-
-def depth_width_ratio(total: Terms) -> float:
-    """The ratio from the sums over a network."""
+    total = terms.total
     return total.layers / math.exp(total.log_fan_in / total.layers)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ....metrics.block_terms import Terms, block_terms
 from ....metrics.mean_field import log_delta
-from ....metrics.terms import Terms, block_terms
 from ....net.counting import linear_cost
 from ....net.ops import Gene, Span
 from ...space import Genome

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ....metrics.block_terms import block_terms
 from ....metrics.mean_field import LINEAR, RELU, Moments, gain, log_sigma
-from ....metrics.terms import block_terms
 from ....net.counting import layer_cost, linear_cost, projection_cost
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
