@@ -9,6 +9,7 @@ import torch
 
 from zen_cli import devices
 from zen_cli.devices import _group_bytes, _group_cpus, free_bytes, is_out_of_memory, resolve_device, usable_cores
+from zen_cli.errors import UsageError
 
 
 def group(folder: Path, **files: object) -> None:
@@ -75,3 +76,9 @@ def test_a_quota_below_the_cores_of_torch_limits_them(
     monkeypatch.setattr(devices, "_group_cpus", lambda: quotas)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     assert usable_cores() == cores
+
+
+@pytest.mark.parametrize("name", ["", "cpu\n", "cuda:", "cuda:\u0661", "tpu"])
+def test_a_device_is_one_of_the_words(name: str) -> None:
+    with pytest.raises(UsageError, match=r"device: unknown .*; use auto, cpu, cuda or cuda:0"):
+        resolve_device(name)
