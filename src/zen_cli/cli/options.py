@@ -24,6 +24,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 SCORE_PANEL = "What defines the score"
 OUTPUT_PANEL = "Output"
+CLUSTER_PANEL = "Several machines"
 
 
 def choices(*words: str) -> Callable[[str], list[str]]:

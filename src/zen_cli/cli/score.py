@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +52,18 @@ def score(
         bool, typer.Option("--breakdown", help="Add each layer's share and where Delta saturates.")
     ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first error.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K/N", help="Only this share of the networks, such as 3/8.", rich_help_panel=opt.CLUSTER_PANEL
+        ),
+    ] = None,
+    skip_done: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="Pass over networks with a record in FILE.", rich_help_panel=opt.CLUSTER_PANEL
+        ),
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a spec and exit.")] = False,
     sort: Annotated[
         str | None,
@@ -91,6 +104,7 @@ def score(
 
         raise typer.Exit(print_proxies(style))
     from ..formats.reading import Overrides
+    from ..formats.shards import parse_shard
     from ..metrics import find, find_all, refuse_unused
     from ..metrics.settings import ScoreSettings, check_settings
     from .score_run import Job, run_score, view_of
@@ -101,7 +115,9 @@ def score(
     refuse_unused(given, [find("zen"), *others], settings)
     format_ = opt.check_format(style)
     view = view_of(format_, others, columns, sort, None if top is None else parse_count(top, "top"))
-    job = Job(settings, others, Overrides(**opt.input_of(resolution, num_classes)), breakdown, fail_fast)
+    share = None if shard is None else parse_shard(shard)
+    overrides = Overrides(**opt.input_of(resolution, num_classes))
+    job = Job(settings, others, overrides, breakdown, fail_fast, share, skip_done or ())
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
     if code:
         raise typer.Exit(code)

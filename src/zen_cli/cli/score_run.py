@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
+from ..formats.done import Done, trim_output
 from ..formats.reading import Item, Overrides
+from ..formats.shards import Shard
 from ..metrics import Metric, names
 from ..metrics.columns import columns_of, find_column
 from ..metrics.ordering import parse_order
@@ -26,13 +30,15 @@ LOOK_AHEAD = 1024  # networks of files that are read before the first is scored,
 
 
 class Job(NamedTuple):
-    """What to compute of each network, how to read it, and whether the first error ends the command."""
+    """What to compute of which networks, how to read them, and whether the first error ends the command."""
 
     settings: ScoreSettings
     proxies: Sequence[Metric]
     overrides: Overrides
     breakdown: bool
     fail_fast: bool
+    shard: Shard | None = None
+    done: Sequence[Path] = ()
 
 
 def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, quiet: bool) -> int:
@@ -52,6 +58,7 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
         ZenError: the first error, where that ends it.
     """
     failures = Failures(job.fail_fast)
+    done = _done(job, quiet=quiet)
     typed = "-" in places and is_terminal(sys.stdin)
     if typed and not quiet:
         say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
@@ -59,6 +66,8 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
     unit = "draws" if job.settings.estimator == "monte-carlo" else "networks"
     with records(style, view) as writer, Progress("scoring", quiet=quiet or typed or scrolls, unit=unit) as progress:
         specs = failures.pass_specs(read_sources(places, job.overrides, quiet=quiet))
+        specs = (spec for spec in specs if job.shard is None or job.shard.holds(spec.id))
+        specs = (spec for spec in specs if not done.holds(spec.id))
         known = list(islice(specs, 1 if job.fail_fast or "-" in places else LOOK_AHEAD))
         results: Iterable[ScoreRecord | ZenError] = ()
         if known:  # torch is waited for only where there is something to score
@@ -75,7 +84,22 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
                 failures.add(result)
             else:
                 writer.write(result)
+    if done.passed and not quiet:
+        say(f"networks that were done before and are passed over: {done.passed:,}")
     return failures.code
+
+
+def _done(job: Job, *, quiet: bool) -> Done:
+    """What needs no score any more; an output that appends to its file begins a line of its own."""
+    done = Done(job.done, job.settings, job.proxies, breakdown=job.breakdown)
+    if done.strange and not quiet:
+        say(f"no records are {done.strange:,} of the lines of what is done, as a kill leaves them; they are ignored")
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):  # stdout is no file, as in a test
+            descriptor = sys.stdout.fileno()
+            for file in job.done:
+                trim_output(file, descriptor)
+    return done
 
 
 class Failures:

@@ -77,6 +77,13 @@ class ScoreSettings(BaseModel):
         return self
 
 
+def resolved_mode(settings: ScoreSettings) -> PrecisionMode:
+    """The mode that `auto` stands for: float32, but float64 where alpha is so small that float32 would be noise."""
+    if settings.precision_mode != "auto":
+        return settings.precision_mode
+    return "float64" if settings.alpha < DOUBLE_BELOW_ALPHA else "float32"
+
+
 def check_settings(**values: Any) -> ScoreSettings:
     """Settings from what a user wrote; what is None is left at its default.
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ...errors import UsageError
-from ..settings import DOUBLE_BELOW_ALPHA, PrecisionMode, ScoreSettings
+from ..settings import PrecisionMode, ScoreSettings, resolved_mode
 
 DTYPES: dict[PrecisionMode, torch.dtype] = {
     "float64": torch.float64,
@@ -26,14 +26,12 @@ DTYPES: dict[PrecisionMode, torch.dtype] = {
 
 
 def resolve_mode(settings: ScoreSettings, device: torch.device) -> PrecisionMode:
-    """The mode that `auto` stands for: float32, but float64 where alpha is so small that float32 would be noise.
+    """The mode that the settings ask for, see `resolved_mode`.
 
     Raises:
         UsageError: a mode that only a GPU has, on a CPU.
     """
-    mode = settings.precision_mode
-    if mode == "auto":
-        return "float64" if settings.alpha < DOUBLE_BELOW_ALPHA else "float32"
+    mode = resolved_mode(settings)
     if device.type == "cpu" and mode not in ("float32", "float64"):
         raise UsageError(f"precision_mode: {mode} gains nothing on a CPU; use float32, or the device cuda")
     return mode
