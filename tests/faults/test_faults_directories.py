@@ -106,7 +106,7 @@ def test_a_disk_that_becomes_full(commands: Commands, undisturbed: Undisturbed, 
 
 def test_two_that_start_at_once_do_not_mix(commands: Commands, undisturbed: Undisturbed, tmp_path: Path) -> None:
     """The first is held in each step of making its directory, and the second runs meanwhile."""
-    steps = [f"nas/rundir.py:{name}" for name in ("create", "__init__", "_lock")]
+    steps = ["nas/rundir.py:create", "nas/rundir.py:__init__", "nas/run_files.py:lock_directory"]
     moments = [Moment(step, count) for step in steps for count in range(1, undisturbed.events[step] + 1)]
     for index, moment in enumerate(moments):
         print(moment)

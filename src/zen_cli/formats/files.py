@@ -144,34 +144,31 @@ def _write_through(output: _Output, content: Content) -> None:
 @contextmanager
 def _part(output: _Output, content: Content) -> Iterator[Path]:
     """A complete, flushed file with the content beside the target; removed at the end if it is still there."""
-    part: Path | None = None
+    part = output.target.parent / f".zen-{secrets.token_hex(6)}.part"  # known before it is there: a signal may come
     try:
         try:
             _remove_leftovers(output.target.parent)
-            number, part = _new_part(output.target.parent)
-            with open(number, "wb") as file:
+            with open(_create(part), "wb") as file:
                 _fill(file, content)
                 file.flush()
-                os.fsync(number)
+                os.fsync(file.fileno())
                 with suppress(FileNotFoundError):
                     part.chmod(stat.S_IMODE(output.target.stat().st_mode))
                 yield part
         except OSError as error:
             raise OutputError(_failure(output.path, error)) from None
     finally:
-        if part is not None:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
-def _new_part(folder: Path) -> tuple[int, Path]:
-    """A new locked file: its descriptor and its path."""
+def _create(part: Path) -> int:
+    """The descriptor of a new locked file."""
     while True:
-        part = folder / f".zen-{secrets.token_hex(6)}.part"
         number = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666)
         lock(number)
         if os.fstat(number).st_nlink:
-            return number, part
+            return number
         os.close(number)  # another process took it for a leftover before it was locked
 
 
