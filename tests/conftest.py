@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 # One thread: the networks here are tiny, and many processes may share the cores.
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
+# Searches are kept in a folder of the tests, one a process, and never where the user's are.
+_STATE = tempfile.TemporaryDirectory(prefix="zen-tests-state-")
+os.environ["XDG_STATE_HOME"] = _STATE.name
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)
 

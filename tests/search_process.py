@@ -32,10 +32,13 @@ EAGER = "import zen_cli.nas.loop as loop\nloop.CHECKPOINT_SECONDS = 0.0\n" + MAI
 TALKATIVE = "import zen_cli.ui.screen as screen\nscreen.LINE_SECONDS = 0.0\n" + MAIN
 
 
-def start(folder: Path, *words: str, script: str = EAGER, **more: Any) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, *words: str, script: str = EAGER, variables: dict[str, str] | None = None, **more: Any
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", script, "search", *words]
+    environment = ENVIRONMENT | (variables or {})
     return subprocess.Popen(
-        command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
     )
 
 

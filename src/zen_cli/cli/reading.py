@@ -12,10 +12,17 @@ from ..ui.terminal import say
 def read_sources(sources: Sequence[str], overrides: Overrides, *, quiet: bool) -> Iterator[Item]:
     """The architectures of files, stdin and texts; each thing that is assumed is said once, with the first place."""
     told: set[Note] = set()
-    for item in read(sources, overrides):
+    for item in read(sources, overrides, _find):
         for note in item.notes:
             if note not in told and not quiet:
                 options = " and ".join("--" + field.replace("_", "-") for field in note.fields)
                 say(f"{item.where}: {note.text}" + (f"; say otherwise with {options}" if options else ""))
             told.add(note)
         yield item
+
+
+def _find(word: str) -> bytes | None:
+    """The document of a network that an earlier search found."""
+    from ..nas.kept import find_network
+
+    return find_network(word)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +17,12 @@ from .search_run import run_search
 from .writing import write_listing
 
 if TYPE_CHECKING:
+    from ..nas.rundir import RunDirectory
     from ..nas.settings import SearchSettings
 
 LIMIT_PANEL = "Limits and budget"
 HOW_PANEL = "How to search"
-_NOT_OF_THE_SEARCH = frozenset({"bound", "out", "resume", "check", "list_presets", "style", "quiet"})
+_NOT_OF_THE_SEARCH = frozenset({"bound", "out", "resume", "no_keep", "check", "list_presets", "style", "quiet"})
 
 
 def _complete_preset(incomplete: str) -> list[str]:
@@ -149,12 +150,20 @@ def search(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Keep checkpoints, history and results here.", rich_help_panel=opt.OUTPUT_PANEL
+            metavar="DIR",
+            help="Keep checkpoints, history and results here (default: where zen runs finds them).",
+            rich_help_panel=opt.OUTPUT_PANEL,
         ),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.", rich_help_panel=opt.OUTPUT_PANEL)
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Go on with a run: last, a name or a directory.", rich_help_panel=opt.OUTPUT_PANEL
+        ),
     ] = None,
+    no_keep: Annotated[
+        bool, typer.Option("--no-keep", help="Keep nothing of this search.", rich_help_panel=opt.OUTPUT_PANEL)
+    ] = False,
     check: Annotated[bool, typer.Option("--check", help="Check the space, show random members, and exit.")] = False,
     list_presets: Annotated[bool, typer.Option("--list-presets", help="Print the presets and exit.")] = False,
     estimator: opt.SearchEstimator = None,
@@ -189,11 +198,14 @@ def search(
     format_ = opt.check_format(style)
     if out is not None and resume is not None:
         raise UsageError("out: given together with resume; keep one of the two")
+    if no_keep and (out is not None or resume is not None):
+        raise UsageError("no_keep: has no effect on a run in a directory; leave it out")
     with ExitStack() as stack:
         if resume is not None:
+            from ..nas.kept import find_run
             from ..nas.rundir import RunDirectory
 
-            run = stack.enter_context(RunDirectory.open(resume))
+            run = stack.enter_context(RunDirectory.open(find_run(resume)))
             settings = check_request(request, run.settings)
             run.settings = settings
         else:
@@ -204,13 +216,23 @@ def search(
             return
         if preset is not None and settings.space.rules is None and not quiet:
             _say_that_there_are_no_rules(preset, settings)
-        if out is not None:
-            from ..nas.rundir import RunDirectory
-
-            run = stack.enter_context(RunDirectory.create(out, settings))
+        if resume is None and not no_keep:
+            run = stack.enter_context(_new_run(out, settings))
         code = run_search(settings, run, bound=bound, style=format_, quiet=quiet)
     if code:
         raise typer.Exit(code)
+
+
+def _new_run(out: Path | None, settings: SearchSettings) -> AbstractContextManager[RunDirectory | None]:
+    """Where a new search is kept: in a directory that was named, or in one of its own if that is possible."""
+    from ..nas.keeping import keep, keep_link
+    from ..nas.rundir import RunDirectory
+
+    if out is None:
+        return keep(settings, _warn) or nullcontext()
+    run = RunDirectory.create(out, settings)
+    keep_link(out)
+    return run
 
 
 def _print_presets(style: str | None) -> None:
@@ -241,6 +263,10 @@ def _check_space(settings: SearchSettings) -> None:
     for line in ["no design rules"] if rules is None else rules.lines():
         say(line)
     say(f"the space {settings.space.name} is sound")
+
+
+def _warn(message: str) -> None:
+    opt.report(f"warning: {message}", 0)
 
 
 def _say_of_option(line: str) -> None:

@@ -63,7 +63,9 @@ def run_search(
             code = opt.report(f"{outcome.error}; what was found until then follows", RunError.exit_code)
         answer, code = _answer(settings, outcome, screen, endings, bound=bound, quiet=quiet, code=code)
         endings.hold()
-        return _write(answer, run, style, code)
+        code = _write(answer, run, style, code)
+        screen.next_commands(answer, outcome, run)
+        return code
 
 
 def _answer(
@@ -118,12 +120,14 @@ def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: in
         code = code or fault
     if not answer.records:
         return code or opt.report("no network was found; give a longer budget or wider limits", 1)
-    with write_records(style) as writer:
-        for row in answer.records:
-            writer.write(row)
-    if run is not None:
-        try:
-            run.write_results(b"".join(row.to_bytes() + b"\n" for row in answer.records))
-        except ZenError as error:
-            code = code or opt.report(f"{error}; the answer is on stdout", 1)
+    try:
+        with write_records(style) as writer:
+            for row in answer.records:
+                writer.write(row)
+    finally:  # also where nobody reads stdout
+        if run is not None:
+            try:
+                run.write_results(b"".join(row.to_bytes() + b"\n" for row in answer.records))
+            except ZenError as error:
+                code = code or opt.report(f"{error}; the answer is on stdout", 1)
     return code

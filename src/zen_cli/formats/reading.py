@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,10 +56,17 @@ class Overrides(NamedTuple):
         return {key: value for key, value in self._asdict().items() if value is not None}
 
 
-def read(sources: Iterable[str], overrides: Overrides | None = None) -> Iterator[Item]:
+def read(
+    sources: Iterable[str], overrides: Overrides | None = None, find: Callable[[str], bytes | None] = lambda _: None
+) -> Iterator[Item]:
     """The architectures of files, of `-` (stdin) and of texts such as structure strings, one by one.
 
     A fault in one document becomes an `Item` with an error; reading goes on after it where that makes sense.
+
+    Args:
+        sources: files and texts.
+        overrides: what is said instead of the spec.
+        find: the document that a word which names no file means, or None; raises an InputError.
     """
     fields = (overrides or Overrides()).fields()
     for source in sources:
@@ -67,9 +74,9 @@ def read(sources: Iterable[str], overrides: Overrides | None = None) -> Iterator
             yield _item(source, Context("argument", None, fields))
             continue
         try:
-            with _open(source) as stream:
+            with _open(source, find) as stream:
                 yield from _read_stream(stream, source, fields)
-        except SourceError as error:
+        except InputError as error:
             yield Item(source, None, error)
 
 
@@ -106,13 +113,16 @@ def load_all(path: str | os.PathLike[str]) -> list[ArchSpec]:
 
 
 @contextmanager
-def _open(source: str) -> Iterator[io.BufferedReader]:
+def _open(source: str, find: Callable[[str], bytes | None]) -> Iterator[io.BufferedReader]:
     if source == "-":
         with _open_stdin() as stdin:
             yield stdin
         return
     if not source:
         raise SourceError("an empty file name; name a file, or - for stdin")
+    if not os.path.lexists(source) and (found := find(source)) is not None:
+        yield io.BufferedReader(io.BytesIO(found))
+        return
     try:
         if Path(source).is_dir():
             raise SourceError(f"{source}: is a directory; name files, such as {source.rstrip('/')}/*.json")

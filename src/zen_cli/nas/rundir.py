@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -27,6 +27,9 @@ from ..net.validation import show
 from .checkpoints import first_line, read_state, restore_checkpoint, write_checkpoint, write_state
 from .run_files import LOCK, lock_directory, open_own, read_own
 from .settings import SCHEMA, SearchSettings
+
+SETTINGS, BAND, HISTORY, RESULTS = "settings.json", "band.json", "history.jsonl", "results.jsonl"
+Run = TypeVar("Run", bound="RunDirectory")
 
 
 class RunDirectory:
@@ -39,7 +42,7 @@ class RunDirectory:
         self._history: IO[bytes] | None = None
 
     @classmethod
-    def create(cls, path: Path, settings: SearchSettings) -> RunDirectory:
+    def create(cls: type[Run], path: Path, settings: SearchSettings) -> Run:
         """A new run.
 
         Raises:
@@ -55,7 +58,7 @@ class RunDirectory:
         try:
             _check_new(path)  # again under the lock: another process may have begun meanwhile
             body = settings.model_dump(by_alias=True)
-            write_file(path / "settings.json", orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n", follow=False)
+            write_file(path / SETTINGS, orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n", follow=False)
         except (OutputError, UsageError):
             run.close()
             raise
@@ -69,7 +72,7 @@ class RunDirectory:
             UsageError: no run directory, or one that a process is using.
             SourceError: of another version, or its settings are damaged.
         """
-        file = path / "settings.json"
+        file = path / SETTINGS
         if not file.is_file():
             raise UsageError(f"resume: {path} is no run directory; name one that a search made")
         try:
@@ -90,6 +93,16 @@ class RunDirectory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def label(self) -> str:
+        """What a user calls it."""
+        return str(self.path)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether the answer is there."""
+        return (self.path / RESULTS).exists()
 
     def close(self) -> None:
         """Lets go of the directory."""
@@ -115,7 +128,7 @@ class RunDirectory:
         Raises:
             OutputError: it cannot be written.
         """
-        write_state(self.path / "band.json", state, self.settings.digest)
+        write_state(self.path / BAND, state, self.settings.digest)
 
     def read_band(self) -> dict[str, Any] | None:
         """What `write_band` kept; None where nothing was.
@@ -123,12 +136,12 @@ class RunDirectory:
         Raises:
             SourceError: it cannot be used.
         """
-        file = self.path / "band.json"
+        file = self.path / BAND
         return read_state(file, self.settings.digest) if os.path.lexists(file) else None
 
     def open_history(self, length: int) -> None:
         """Opens the history for rows after its first `length` bytes."""
-        history = open_own(self.path / "history.jsonl", os.O_APPEND)
+        history = open_own(self.path / HISTORY, os.O_APPEND)
         try:
             history.truncate(min(length, history.tell()))
             history.seek(0, os.SEEK_END)
@@ -146,7 +159,7 @@ class RunDirectory:
 
     def write_results(self, data: bytes) -> None:
         """Writes the answer."""
-        write_file(self.path / "results.jsonl", data, follow=False)
+        write_file(self.path / RESULTS, data, follow=False)
 
     def _flush(self, file: IO[bytes]) -> None:
         try:
@@ -158,7 +171,7 @@ class RunDirectory:
 
 def _is_leftover(file: Path) -> bool:
     """Whether a run that ended before it had found anything left this file."""
-    return file.name in (LOCK, "settings.json") or is_leftover(file)
+    return file.name in (LOCK, SETTINGS) or is_leftover(file)
 
 
 def _check_new(path: Path) -> None:
@@ -169,6 +182,6 @@ def _check_new(path: Path) -> None:
         raise UsageError(f"out: {path} cannot be read, {reason(error)}") from None
     if all(_is_leftover(file) for file in found):
         return
-    if (path / "settings.json").exists():
+    if (path / SETTINGS).exists():
         raise UsageError(f"out: {path} already holds a run; resume it, or name another directory")
     raise UsageError(f"out: {path} already exists; name a new or an empty directory")

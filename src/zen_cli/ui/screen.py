@@ -19,12 +19,14 @@ from ..net.notation import notation
 from ..units import format_count, format_seconds
 from .layout import Line, wrap
 from .live import Display
+from .runs import next_lines
 from .search_view import search_view
-from .terminal import is_terminal, say
+from .terminal import is_terminal, print_lines, say
 
 if TYPE_CHECKING:
     from ..nas.answer import Answer
     from ..nas.outcome import Outcome
+    from ..nas.rundir import RunDirectory
 
 FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
@@ -144,6 +146,12 @@ class Screen:
                 f"{answer.close} of {answer.verified} verified networks are within two standard errors of the first; "
                 "more draws tell them apart"
             )
+
+    def next_commands(self, answer: Answer, outcome: Outcome, run: RunDirectory | None) -> None:
+        """On a terminal, what to do next with the best network, as commands to be copied."""
+        if self._display is None or not answer.records or not is_terminal(sys.stdout):
+            return
+        print_lines(next_lines(answer.records[0].name, outcome.stopped, run), stderr=True)
 
 
 def _of_budget(settings: SearchSettings, outcome: Outcome) -> list[str]:
