@@ -99,7 +99,10 @@ def test_a_time_is_a_ceiling() -> None:
     settings = check_request(dict(budget=("0.5gpu-day",)))
     assert settings.budget.evaluations is not None
     assert settings.patience == 1
-    assert check_request(dict(preset="cifar-1m", budget=("1h",))).budget.evaluations is None
+    proven = check_request(dict(preset="cifar-1m", budget=("1h",)))  # by the exact search
+    assert (proven.budget.evaluations, proven.patience) == (settings.budget.evaluations, 1)
+    open_ended = dict(preset="cifar-1m", proxy="balanced", budget=("1h",))
+    assert check_request(open_ended).budget.evaluations is None
 
 
 def test_a_command_says_its_limit_and_the_record_has_the_band(zen: Zen) -> None:

@@ -121,12 +121,9 @@ def test_a_space_with_one_seed_is_searched_for_the_input_of_that_seed(zen: Zen, 
 
 def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> None:
     script = (
-        "import sys, zen_cli.nas.answer as searching\n"
-        "score_all = searching.score_all\n"
-        "def stop(specs, score, **more):\n"
-        "    if score.estimator == 'monte-carlo': raise KeyboardInterrupt\n"
-        "    return score_all(specs, score, **more)\n"
-        "searching.score_all = stop\n"
+        "import zen_cli.nas.verify as verify\n"
+        "def stop(*_, **more): raise KeyboardInterrupt\n"
+        "verify.race = stop\n"
         "from zen_cli.cli import main; main()\n"
     )
     words = [*SMALL, "--budget", "2000evals", "--out", "run"]
@@ -139,7 +136,7 @@ def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> No
 
 
 def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) -> None:
-    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--draws", "3"]
+    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--precision", "0.5"]
     done = zen("search", *words, "--top", "8")
     scores = [(row["zen"]["value"], row["zen"]["std_error"]) for row in done.rows]
     best, error = scores[0]
@@ -149,6 +146,33 @@ def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) ->
     assert f"{close} of {len(scores)} verified networks are within two standard errors of the first" in done.err
     one = zen("search", *words, "--top", "1")  # what is counted does not depend on what is shown
     assert f"{close} of {len(scores)} verified networks are within two standard errors of the first" in one.err
+
+
+def test_it_says_how_sure_it_is_that_the_first_is_the_best_of_the_verified(zen: Zen) -> None:
+    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--draws", "3", "--verify", "4"]
+    done = zen("search", *words, "--tolerance", "50")
+    race = done.rows[0]["search"]["race"]
+    assert (race["ending"], race["tolerance"], race["draws"]) == ("tolerance", 50.0, 12)
+    assert f"the first is within {race['below']:.2g} nats of the best of 4 verified networks, at 95%" in done.err
+    open_ = zen("search", *words, "--tolerance", "0")
+    race = open_.rows[0]["search"]["race"]
+    assert (race["ending"], race["draws"]) == ("draws", 24)
+    assert f"{race['rivals']} others may be better; more draws, or a budget of time, decide it" in open_.err
+    assert max(row["zen"]["draws"] for row in open_.rows if row["zen"]["draws"]) >= 6
+
+
+def test_a_long_budget_ends_when_the_gap_is_proven_and_the_race_decided(zen: Zen) -> None:
+    words = ["--space", "zennet-resnet", "--resolution", "16", "--num-classes", "10", "--max-params", "60k"]
+    words += ["--max-macs", "3M", "--max-sublayers", "6", "--verify", "2", "--batch-size", "2", "--tolerance", "20"]
+    script = "import zen_cli.nas.request as request\nrequest.MOST_EVALUATIONS = 4000\n"
+    script += "import zen_cli.nas.proof as proof\nproof.MOST_EVALUATIONS = 4000\nfrom zen_cli.cli import main; main()\n"
+    command = [sys.executable, "-c", script, "search", *words, "--budget", "0.5gpu-day"]
+    done = subprocess.run(command, env=ENVIRONMENT, cwd=zen.folder, capture_output=True, text=True, check=False)
+    first = json.loads(done.stdout.splitlines()[0])["search"]
+    assert first["stopped"] == "gap"
+    assert 0 <= first["gap"] <= 0.005
+    assert first["race"]["ending"] == "tolerance"
+    assert "of the budget; more of it would gain little" in done.stderr
 
 
 def subprocess_space() -> str:

@@ -27,12 +27,8 @@ def test_a_signal_without_a_directory_hands_over_the_best(tmp_path: Path, number
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_verifying_hands_over_what_the_search_found(tmp_path: Path, number: int) -> None:
     script = (
-        "import os, zen_cli.nas.answer as answer\n"
-        "score_all = answer.score_all\n"
-        "def stop(specs, score, **more):\n"
-        f"    if score.estimator == 'monte-carlo': os.kill(os.getpid(), {int(number)})\n"
-        "    return score_all(specs, score, **more)\n"
-        "answer.score_all = stop\n"
+        "import os, zen_cli.nas.verify as verify\n"
+        f"verify.race = lambda *_, **more: os.kill(os.getpid(), {int(number)})\n"
     ) + MAIN
     done = end(start(tmp_path, *VERIFIED, script=script))
     done.warns("stopped while verifying; these are the scores of the search", code=128 + number)
@@ -62,13 +58,11 @@ def test_whatever_ends_the_verification_the_answer_is_handed_over(
     tmp_path: Path, fault: str, message: str, code: int
 ) -> None:
     script = (
-        "import zen_cli.nas.answer as answer\n"
+        "import zen_cli.nas.verify as verify\n"
         "from zen_cli.errors import MemoryLimitError\n"
-        "score_all = answer.score_all\n"
-        "def fail(specs, score, **more):\n"
-        f"    if score.estimator == 'monte-carlo': raise {fault}\n"
-        "    return score_all(specs, score, **more)\n"
-        "answer.score_all = fail\n"
+        "def fail(*_, **more):\n"
+        f"    raise {fault}\n"
+        "verify.race = fail\n"
     ) + MAIN
     done = end(start(tmp_path, *VERIFIED, script=script))
     done.warns("verifying failed", message, "these are the scores of the search", code=code)

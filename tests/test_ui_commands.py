@@ -82,7 +82,7 @@ def test_a_search_shows_each_estimator_in_its_column_and_what_is_not_verified_ap
         assert f"{row['zen']['value']:.2f}" in verified
         assert f"{row['zen']['std_error']:.2f}" in verified
     assert "closed form: mean-field, paper convention, frobenius norm, alpha 0.01" in found
-    assert "verified: monte-carlo, paper convention, frobenius norm, alpha 0.01, 3 draws of 2 images" in found
+    assert "verified: monte-carlo, paper convention, frobenius norm, alpha 0.01, 6 draws of 2 images" in found
 
 
 def test_one_score_needs_no_second_column(zen: Zen) -> None:

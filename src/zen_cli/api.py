@@ -61,6 +61,7 @@ def search(
     gap: float | None = None,
     bound: bool = False,
     verify: int | None = None,
+    tolerance: float | None = None,
     top: int | None = None,
     estimator: str | None = None,
     convention: str | None = None,
@@ -95,6 +96,7 @@ def search(
         gap: of the exact search, a share such as 0.005.
         bound: whether to add what no network of the space exceeds.
         verify: how many of the best get a Monte-Carlo score.
+        tolerance: verify until the first is within so many nats of the best, at 95%.
         top: networks in the answer.
         estimator: `mean-field` or `monte-carlo`; this and what follows is as in `score`.
         convention: `paper` or `zennas`.
@@ -138,6 +140,7 @@ def search(
         "lineages": lineages,
         "gap": None if gap is None else f"{100 * gap!r}%",
         "verify": verify,
+        "tolerance": tolerance,
         "top": top,
         "estimator": estimator,
         "convention": convention,

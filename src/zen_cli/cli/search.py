@@ -11,7 +11,14 @@ from typer.models import OptionInfo
 
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
-from ..nas.options import DEFAULT_POPULATION, DEFAULT_SPACE, DEFAULT_TOP, DEFAULT_VERIFY, SearchOptions
+from ..nas.options import (
+    DEFAULT_POPULATION,
+    DEFAULT_SPACE,
+    DEFAULT_TOLERANCE,
+    DEFAULT_TOP,
+    DEFAULT_VERIFY,
+    SearchOptions,
+)
 from . import options as opt
 from .search_run import run_search
 from .writing import write_listing
@@ -142,6 +149,7 @@ def search(
         ),
     ] = False,
     verify: Annotated[str | None, _how("verify", DEFAULT_VERIFY, metavar="K")] = None,
+    tolerance: Annotated[str | None, _how("tolerance", DEFAULT_TOLERANCE, metavar="NATS")] = None,
     population: Annotated[str | None, _how("population", DEFAULT_POPULATION)] = None,
     lineages: Annotated[str | None, _how("lineages", more=" (default: 4, or 32 where scores are measured)")] = None,
     top: Annotated[

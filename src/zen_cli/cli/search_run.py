@@ -109,6 +109,7 @@ def _answer(
         opt.report(f"{step} failed, {fault}; these are the scores of the search", code)
     else:
         screen.verified(answer)
+        screen.spent(outcome)
         return answer, 0
     return hand_over(settings, outcome, best), code
 

@@ -119,6 +119,21 @@ class EvennessRow(_Row):
     map_ratio: Finite
 
 
+class RaceRow(_Row):
+    """How sure it is that the first verified network is the best of the verified ones; see `nas.race`.
+
+    `ending` is `certain` (the best, at 95%), `tolerance` (within the tolerance of the best, at 95%), or what ended
+    the race before: `draws` or `time`. `below` is how far the best may be above the first at 95%, in nats, `rivals` how
+    many networks may still be better, `draws` how many were made of all of them.
+    """
+
+    ending: Literal["certain", "tolerance", "draws", "time"]
+    tolerance: Finite
+    below: Finite
+    rivals: int
+    draws: int
+
+
 class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
@@ -139,6 +154,7 @@ class SearchRow(_Row):
     bound: Finite | None = None
     gap: Finite | None = None
     evenness: EvennessRow | None = None
+    race: RaceRow | None = None
 
 
 class ScoreRecord(_Row):

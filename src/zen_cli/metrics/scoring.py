@@ -9,7 +9,7 @@ from ..errors import ZenError
 from ..net.counting import Cost
 from ..net.network import Network
 from .mean_field import score_chain
-from .metric import Metric
+from .metric import Measurement, Metric
 from .prefetch import Groups
 from .records import Breakdown, CostRow, LayerRow, ScoreRecord, Zen
 from .registry import find, refuse_unused
@@ -123,6 +123,12 @@ def score_all(
             yield error
 
 
+def zen_of(measurement: Measurement) -> Zen:
+    """What a record holds of a Monte-Carlo score."""
+    value, std_error, definition = measurement
+    return Zen.model_validate({"value": value, "std_error": std_error, "estimator": "monte-carlo", **definition})
+
+
 def break_down(network: Network, settings: ScoreSettings) -> Breakdown:
     """The closed form layer by layer: log sigma, the running total, and the decorrelation of the two copies."""
     terms = score_chain(network.chain, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
@@ -178,10 +184,6 @@ def _monte_carlo(networks: Iterable[Network], settings: ScoreSettings, on_progre
                 if isinstance(result, ZenError):
                     yield network, result, None
                     continue
-                value, std_error, definition = result
-                zen = Zen.model_validate(
-                    {"value": value, "std_error": std_error, "estimator": "monte-carlo", **definition}
-                )
-                yield network, zen, None
+                yield network, zen_of(result), None
     finally:
         groups.close()

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
 from ..metrics.evenness import network_evenness
-from ..metrics.records import EvennessRow, ScoreRecord, SearchRow
+from ..metrics.records import EvennessRow, RaceRow, ScoreRecord, SearchRow
 from ..metrics.scoring import OnProgress, score_all
 from ..metrics.settings import ScoreSettings
 from .algorithms import find_algorithm
 from .outcome import Callbacks, Candidate, Outcome
+from .proof import no_proof, prove
 from .rundir import RunDirectory
 from .settings import SearchSettings
 
@@ -28,16 +29,18 @@ class Answer(NamedTuple):
         errors: of networks whose verification failed; their records are among the others.
         verified: how many networks were verified, before the best were chosen.
         close: how many of these are within two standard errors of the first.
+        race: how sure it is that the first is the best of the verified ones, where there was a race for it.
     """
 
     records: list[ScoreRecord]
     errors: list[ZenError]
     verified: int = 0
     close: int = 0
+    race: RaceRow | None = None
 
 
 def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks: Callbacks | None = None) -> Outcome:
-    """Searches by the algorithm of the settings; arguments and errors as for `Algorithm.search`.
+    """Searches by the algorithm of the settings, and proves what it can; arguments and errors as `Algorithm.search`.
 
     Raises:
         UsageError: the algorithm cannot take the problem; says why.
@@ -45,7 +48,8 @@ def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks:
     algorithm = find_algorithm(settings.algorithm)
     if reason := algorithm.supports(settings):
         raise UsageError(reason)
-    return algorithm.search(settings, run, callbacks or Callbacks())
+    callbacks = callbacks or Callbacks()
+    return prove(settings, algorithm.search(settings, run, callbacks), callbacks)
 
 
 def check_bound(settings: SearchSettings) -> None:
@@ -54,8 +58,7 @@ def check_bound(settings: SearchSettings) -> None:
     Raises:
         UsageError: there is no bound for the space, a limit or the score; says why.
     """
-    no_evaluations = settings.model_copy(update={"budget": settings.budget._replace(evaluations=None)})
-    if reason := find_algorithm("exact").supports(no_evaluations):
+    if reason := no_proof(settings):
         raise UsageError(f"bound: there is none for this search; {reason}")
 
 
@@ -82,27 +85,51 @@ def finish(settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgres
     """The answer.
 
     The first `verify` candidates get a Monte-Carlo score with draws that the search has not seen, and are ranked by it,
-    so that none comes first by luck; those after them keep their order. The order of a proxy stays. A candidate whose
-    verification fails is handed over as the search found it.
+    so that none comes first by luck; those after them keep their order. They race: draws go to those that may still be
+    the best, see `race`. With a precision each is drawn until that instead. The order of a proxy stays. A candidate
+    whose verification fails is handed over as the search found it.
     """
     checked = outcome.candidates[: settings.verify]
-    fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
-    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
+    rows, row_of_race, first = _verify(settings, outcome, checked, on_progress)
     verified: list[ScoreRecord] = []
     rest: list[Candidate] = []
     errors: list[ZenError] = []
-    for candidate, row in zip(checked, _scored(checked, score, on_progress), strict=True):
+    winner = None
+    for index, (candidate, row) in enumerate(zip(checked, rows, strict=True)):
         if isinstance(row, ScoreRecord):
-            verified.append(_with_search(settings, outcome, candidate, row))
+            verified.append(_with_search(settings, outcome, candidate, row, row_of_race))
+            winner = verified[-1] if index == first else winner
         else:
             rest.append(candidate)
             errors.append(row)
     if settings.proxy is None:
-        verified.sort(key=lambda row: row.zen.value, reverse=True)
+        verified.sort(key=lambda row: (row is winner, row.zen.value), reverse=True)
     rest += outcome.candidates[len(checked) :]
     answer = hand_over(settings, outcome, rest[: max(0, settings.top - len(verified))], settings.score)
     records = [*verified, *answer.records][: settings.top]
-    return Answer(records, errors + answer.errors, len(verified), _close(verified))
+    return Answer(records, errors + answer.errors, len(verified), _close(verified), row_of_race)
+
+
+def _verify(
+    settings: SearchSettings, outcome: Outcome, checked: Sequence[Candidate], on_progress: OnProgress | None
+) -> tuple[Sequence[ScoreRecord | ZenError], RaceRow | None, int | None]:
+    """Records of candidates with Monte-Carlo scores, and how the race of them ended and who won, if there was one."""
+    fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
+    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
+    if not checked or settings.proxy is not None or score.precision is not None:
+        return _scored(checked, score, on_progress), None, None
+    from .verify import limits_of, race
+
+    specs = [candidate.spec for candidate in checked]
+    limits = limits_of(settings.budget, outcome.elapsed_s, len(specs) * score.draws)
+    raced = race(specs, score, tolerance=settings.tolerance, limits=limits, on_progress=on_progress)
+    if raced.standing is None or raced.ending is None:
+        return raced.records, None, None
+    first, rivals, below = raced.standing
+    row = RaceRow(
+        ending=raced.ending, tolerance=settings.tolerance, below=max(0.0, below), rivals=rivals, draws=raced.draws
+    )
+    return raced.records, row, first
 
 
 def hand_over(
@@ -157,10 +184,13 @@ def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
     )
 
 
-def _with_search(settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord) -> ScoreRecord:
+def _with_search(
+    settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord, race: RaceRow | None = None
+) -> ScoreRecord:
     bound = outcome.bound
     row = SearchRow(
         evenness=_evenness(outcome, candidate),
+        race=race,
         space=settings.space_document.get("name", ""),
         algorithm=settings.algorithm,
         estimator=settings.score.estimator,

@@ -12,13 +12,14 @@ DEFAULT_POPULATION = 512
 CLOSED_FORM_LINEAGES = 4
 BATCH_LINEAGES = 32
 DEFAULT_VERIFY = 8
+DEFAULT_TOLERANCE = 0.1
 DEFAULT_TOP = 5
 DEFAULT_SPACE = "mobile"
 # Fields that only some algorithms use; see `Algorithm.uses`.
 ONLY_SOME = frozenset({"population", "lineages", "patience", "gap", "evenness"})
 
 # What only says when to stop and what to hand over; a resumed run may be given others.
-FREE = ("budget", "patience", "verify", "top", "gap")
+FREE = ("budget", "patience", "verify", "tolerance", "top", "gap")
 
 
 class SearchOptions(BaseModel):
@@ -37,6 +38,13 @@ class SearchOptions(BaseModel):
     )
     verify: int = Field(
         default=DEFAULT_VERIFY, ge=0, le=10_000, description="Give the K best a Monte-Carlo score, and rank by it."
+    )
+    tolerance: float = Field(
+        default=DEFAULT_TOLERANCE,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="Verify until the first is within so many nats of the best, at 95%.",
     )
     top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
     gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")

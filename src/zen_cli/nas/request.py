@@ -25,13 +25,13 @@ from .options import (
     ONLY_SOME,
 )
 from .presets import find_preset
+from .proof import MOST_EVALUATIONS, is_ceiling
 from .settings import SearchSettings
 from .space import load_space, parse_space
 
-_TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "top")
+_TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "tolerance", "top")
 RULES = ("default", "none")
 _OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness")
-MOST_EVALUATIONS = 1_920_000  # of a search whose budget is only a time
 DEFAULT_PATIENCE = 1
 
 
@@ -84,6 +84,9 @@ def check_request(
         settings = SearchSettings(**base)
     except ValidationError as error:
         raise usage_error(error, SearchSettings) from None
+    if stored is None and is_ceiling(settings):
+        budget = settings.budget._replace(evaluations=MOST_EVALUATIONS)
+        settings = settings.model_copy(update={"budget": budget, "patience": settings.patience or DEFAULT_PATIENCE})
     if stored is not None:
         stored.check_resumable(settings)
     else:
@@ -195,6 +198,12 @@ def _refuse_unused(given: Mapping[str, Any], settings: SearchSettings) -> None:
     used = {*metric.uses(settings.score.estimator), "seed", "estimator"}  # the search draws from the seed as well
     if settings.proxy is not None:
         used |= {"convention", "norm", "alpha"}  # of the Zen-score in the records
+    if "tolerance" in given and not settings.verify:
+        raise UsageError("tolerance: has no effect without verification; leave it out")
+    if "tolerance" in given and settings.score.precision is not None:
+        raise UsageError("tolerance: given together with precision; keep one of the two")
+    if "tolerance" in given and settings.proxy is not None:
+        raise UsageError(f"tolerance: has no effect on {settings.proxy}, whose ranking is kept; leave it out")
     if settings.verify:
         used |= {*find("zen").uses("monte-carlo")}
     for name in given:

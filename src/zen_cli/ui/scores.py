@@ -83,7 +83,7 @@ def _scores(record: ScoreRecord) -> dict[str, _Score]:
         closed = search.estimator == "mean-field"
         definition = _definition(zen, search.estimator, search.seed)
         scores[CLOSED_FORM if closed else SEARCHED] = _Score(
-            search.score, None, definition, None if closed else zen.draws
+            search.score, None, definition, None if closed or search.race is not None else zen.draws
         )
     scores[VERIFIED] = _Score(zen.value, zen.std_error, _definition(zen, zen.estimator, zen.seed), zen.draws)
     return scores

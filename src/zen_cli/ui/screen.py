@@ -24,6 +24,7 @@ from .search_view import search_view
 from .terminal import is_terminal, print_lines, say
 
 if TYPE_CHECKING:
+    from ..metrics.records import RaceRow
     from ..nas.answer import Answer
     from ..nas.outcome import Outcome
     from ..nas.rundir import RunDirectory
@@ -52,7 +53,7 @@ class Screen:
     def __init__(self, settings: SearchSettings, *, quiet: bool) -> None:
         self._settings = settings
         self._quiet = quiet or sys.stderr is None
-        self._shown = time.monotonic()
+        self._shown = self._ended = time.monotonic()
         self._frame: Callable[[int], list[Line]] = lambda _: []
         is_live = not self._quiet and is_terminal(sys.stderr)
         self._display = Display(lambda width: self._frame(width)) if is_live else None
@@ -113,8 +114,9 @@ class Screen:
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         say(notation(best.spec))
-        for line in [*_of_budget(self._settings, outcome), *_of_band(outcome)]:
+        for line in _of_band(outcome):
             say(line)
+        self._ended = time.monotonic()
         preset = _preset_of(self._settings)
         if preset is not None and self._settings.proxy is None:
             say(_comparison(preset, self._settings))
@@ -140,8 +142,12 @@ class Screen:
             )
 
     def verified(self, answer: Answer) -> None:
-        """Says how many verified networks the standard errors cannot tell from the first."""
-        if not self._quiet and answer.close > 1 and self._settings.proxy is None:
+        """Says how sure it is that the first verified network is the best of them."""
+        if self._quiet or self._settings.proxy is not None:
+            return
+        if answer.race is not None:
+            say(_of_race(answer.race, answer.verified))
+        elif answer.close > 1:
             say(
                 f"{answer.close} of {answer.verified} verified networks are within two standard errors of the first; "
                 "more draws tell them apart"
@@ -153,14 +159,28 @@ class Screen:
             return
         print_lines(next_lines(answer.records[0].name, outcome.stopped, run), stderr=True)
 
+    def spent(self, outcome: Outcome) -> None:
+        """Says how little of a long budget the search and the verification needed."""
+        budget = self._settings.budget
+        most = min((limit for limit in (budget.seconds, budget.device_seconds) if limit is not None), default=None)
+        if self._quiet or most is None or outcome.stopped in ("time", "interrupted", "failed"):
+            return
+        needed = outcome.elapsed_s + time.monotonic() - self._ended
+        if needed < most:
+            say(f"that was {format_seconds(needed)}, {needed / most:.2%} of the budget; more of it would gain little")
 
-def _of_budget(settings: SearchSettings, outcome: Outcome) -> list[str]:
-    """How little of a long budget was needed."""
-    limits = (settings.budget.seconds, settings.budget.device_seconds)
-    most = min((limit for limit in limits if limit is not None), default=None)
-    if most is None or settings.evenness is None or outcome.stopped in ("time", "interrupted", "failed"):
-        return []
-    return [f"that was {outcome.elapsed_s / most:.2%} of the budget; more of it would gain little"]
+
+def _of_race(race: RaceRow, verified: int) -> str:
+    """How a race ended, for people."""
+    after = f"after {race.draws:,} draws"
+    if race.ending == "certain":
+        return f"the first is the best of {verified} verified networks, at 95% {after}"
+    within = f"the first is within {race.below:.2g} nats of the best of {verified} verified networks, at 95% {after}"
+    if race.ending == "tolerance":
+        return within
+    others = f"{race.rivals} other{'s' if race.rivals > 1 else ''} may be better"
+    more = "a longer budget decides it" if race.ending == "time" else "more draws, or a budget of time, decide it"
+    return f"{within}; {others}; {more}"
 
 
 def _of_band(outcome: Outcome) -> list[str]:

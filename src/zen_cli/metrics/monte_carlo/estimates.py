@@ -25,7 +25,7 @@ LARGER = "use a larger alpha or batch size"
 
 
 def estimate(
-    networks: Iterable[KeyedChain], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[KeyedChain], settings: ScoreSettings, *, first: int = 0, on_draw: OnDraw | None = None
 ) -> Iterator[Estimate | RunError]:
     """Monte-Carlo Zen-scores, in the order of the networks.
 
@@ -34,6 +34,7 @@ def estimate(
             GPU), so give a list rather than a stream that makes its reader wait.
         settings: convention, norm, alpha, batch size, draws or precision, seed, device, precision mode. With a
             precision, draws are made until the standard error is that small, see `draws_wanted`.
+        first: number of the first draw: the estimate is of the draws from there on.
         on_draw: called with the number of draws that were finished, or that a failed network leaves out.
 
     Yields:
@@ -45,7 +46,7 @@ def estimate(
     """
     device = resolve_device(settings.device)
     with start_workers(device, settings, resolve_mode(settings, device)) as workers:
-        yield from run(networks, workers, settings, on_draw=on_draw, advice=LARGER)
+        yield from run(networks, workers, settings, first=first, on_draw=on_draw, advice=LARGER)
 
 
 def start_workers(device: torch.device, settings: ScoreSettings, mode: PrecisionMode) -> Workers[KeyedChain]:
@@ -79,10 +80,14 @@ def _memory(
 
 
 class Estimation(Generic[T]):
-    """A network on its way to an estimate; `number` tells it from another job of the same network."""
+    """A network on its way to an estimate; `number` tells it from another job of the same network.
 
-    def __init__(self, task: T, number: int, settings: ScoreSettings, advice: str) -> None:
+    Its draws have the numbers from `first` on.
+    """
+
+    def __init__(self, task: T, number: int, settings: ScoreSettings, advice: str, first: int = 0) -> None:
         self.task, self.number = task, number
+        self._first = first
         self._settings, self._advice = settings, advice
         self._values: list[float] = []
         self._early: dict[int, float] = {}  # results that came before an earlier draw's
@@ -109,7 +114,7 @@ class Estimation(Generic[T]):
         """The draw to make next, or None where there is none to make now."""
         if self._next >= self._wanted or self._failed is not None:
             return None
-        return Draw(self.task, self._next, self.number)
+        return Draw(self.task, self._first + self._next, self.number)
 
     def submitted(self) -> None:
         """The draw that `next_draw` named is being made."""
@@ -135,7 +140,13 @@ class Estimation(Generic[T]):
 
 
 def run(
-    tasks: Iterable[T], workers: Workers[T], settings: ScoreSettings, *, on_draw: OnDraw | None = None, advice: str
+    tasks: Iterable[T],
+    workers: Workers[T],
+    settings: ScoreSettings,
+    *,
+    first: int = 0,
+    on_draw: OnDraw | None = None,
+    advice: str,
 ) -> Iterator[Estimate | RunError]:
     """The estimates of networks, in their order, by given workers.
 
@@ -143,6 +154,7 @@ def run(
         tasks: the networks.
         workers: inside their `with` block.
         settings: how many draws, or which precision.
+        first: number of the first draw.
         on_draw: called with the number of draws that were finished.
         advice: what to use instead where a draw is not finite.
     """
@@ -152,7 +164,7 @@ def run(
     def next_job() -> Estimation[T] | None:
         nonlocal numbers
         for task in waiting:
-            job = by_number[numbers] = Estimation(task, numbers, settings, advice)
+            job = by_number[numbers] = Estimation(task, numbers, settings, advice, first)
             numbers += 1
             jobs.append(job)
             return job

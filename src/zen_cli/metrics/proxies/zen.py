@@ -12,12 +12,13 @@ drifts with the number of repeats; and a network that fails gets -9999 and stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import RunError
 from ...net.network import Network, label
 from ..metric import Measurement, OnDraw
 from ..settings import ScoreSettings
+from ..sums import mean_and_error
 from ..terms import NetworkTerms
 
 
@@ -39,24 +40,35 @@ def measure_all(
     Raises:
         UsageError: the device does not exist, or does not have the precision mode.
     """
+    for draws in draw_all(networks, settings, on_draw=on_draw):
+        yield draws if isinstance(draws, RunError) else measurement(draws, settings)
+
+
+def draw_all(
+    networks: Iterable[Network], settings: ScoreSettings, *, first: int = 0, on_draw: OnDraw | None = None
+) -> Iterator[tuple[float, ...] | RunError]:
+    """The scores of single draws, from number `first` on; arguments and errors as for `measure_all`."""
+    from ..monte_carlo import KeyedChain, estimate
+
+    chains = (KeyedChain(network.id, network.chain, label(network)) for network in networks)
+    for result in estimate(chains, settings, first=first, on_draw=on_draw):
+        yield result if isinstance(result, RunError) else result.draws
+
+
+def measurement(draws: Sequence[float], settings: ScoreSettings) -> Measurement:
+    """What the draws of a network from number 0 on say of its score."""
     from ...devices import resolve_device
-    from ..monte_carlo import KeyedChain, estimate, resolve_mode
+    from ..monte_carlo import resolve_mode
 
     device = resolve_device(settings.device)
-    mode = resolve_mode(settings, device)
-    chains = (KeyedChain(network.id, network.chain, label(network)) for network in networks)
-    for result in estimate(chains, settings, on_draw=on_draw):
-        if isinstance(result, RunError):
-            yield result
-            continue
-        definition = {
-            "convention": settings.convention,
-            "norm": settings.norm,
-            "alpha": settings.alpha,
-            "batch_size": settings.batch_size,
-            "draws": len(result.draws),
-            "seed": settings.seed,
-            "device": str(device),
-            "precision_mode": mode,
-        }
-        yield Measurement(result.value, result.std_error, definition)
+    definition = {
+        "convention": settings.convention,
+        "norm": settings.norm,
+        "alpha": settings.alpha,
+        "batch_size": settings.batch_size,
+        "draws": len(draws),
+        "seed": settings.seed,
+        "device": str(device),
+        "precision_mode": resolve_mode(settings, device),
+    }
+    return Measurement(*mean_and_error(draws), definition)

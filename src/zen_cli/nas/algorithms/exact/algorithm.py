@@ -135,40 +135,46 @@ class _ExactAlgorithm:
         return unsupported(settings.space, settings.limits, settings.seed_network())
 
     def search(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
-        began, stopped = time.monotonic(), ""
-        budget = settings.budget
+        return search_from(settings, callbacks)
 
-        def is_over() -> bool:
-            nonlocal stopped
-            elapsed = time.monotonic() - began
-            if callbacks.should_stop():
-                stopped = "interrupted"
-            elif any(most is not None and elapsed >= most for most in (budget.seconds, budget.device_seconds)):
-                stopped = "time"
-            return bool(stopped)
 
-        def tell(progress: Progress) -> None:
-            best = "none yet" if progress.value is None else f"{progress.value:.2f}"
-            callbacks.on_progress(f"{progress.iterations} programs, best {best}, bound {progress.bound:.2f} nats")
+def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[ArchSpec] = ()) -> Outcome:
+    """Searches from networks that are known already; the settings are those of a problem that is supported."""
+    began, stopped = time.monotonic(), ""
+    budget = settings.budget
 
-        score, space = settings.score, settings.space
-        assert isinstance(space, BlockSpace)  # or it would not be supported
-        result = solve(
-            space,
-            settings.seed_network(),
-            settings.limits,
-            convention=score.convention,
-            norm=score.norm,
-            alpha=score.alpha,
-            top=max(settings.top, settings.verify),
-            gap=DEFAULT_GAP if settings.gap is None else settings.gap,
-            deadline=is_over,
-            on_progress=tell,
-        )
-        rows = zip(result.networks, result.values, strict=True)
-        candidates = tuple(Candidate(named(spec, space.name), value) for spec, value in rows)
-        reason = stopped if stopped and result.stopped == "deadline" else result.stopped
-        return Outcome(candidates, reason, result.iterations, time.monotonic() - began, result.bound)
+    def is_over() -> bool:
+        nonlocal stopped
+        elapsed = time.monotonic() - began
+        if callbacks.should_stop():
+            stopped = "interrupted"
+        elif any(most is not None and elapsed >= most for most in (budget.seconds, budget.device_seconds)):
+            stopped = "time"
+        return bool(stopped)
+
+    def tell(progress: Progress) -> None:
+        best = "none yet" if progress.value is None else f"{progress.value:.2f}"
+        callbacks.on_progress(f"{progress.iterations} programs, best {best}, bound {progress.bound:.2f} nats")
+
+    score, space = settings.score, settings.space
+    assert isinstance(space, BlockSpace)  # or it would not be supported
+    result = solve(
+        space,
+        settings.seed_network(),
+        settings.limits,
+        convention=score.convention,
+        norm=score.norm,
+        alpha=score.alpha,
+        top=max(settings.top, settings.verify),
+        gap=DEFAULT_GAP if settings.gap is None else settings.gap,
+        known=known,
+        deadline=is_over,
+        on_progress=tell,
+    )
+    rows = zip(result.networks, result.values, strict=True)
+    candidates = tuple(Candidate(named(spec, space.name), value) for spec, value in rows)
+    reason = stopped if stopped and result.stopped == "deadline" else result.stopped
+    return Outcome(candidates, reason, result.iterations, time.monotonic() - began, result.bound)
 
 
 def bound_of(settings: SearchSettings, outcome: Outcome) -> float:
