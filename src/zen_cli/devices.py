@@ -58,6 +58,13 @@ def usable_cores() -> int:
     return min([torch.get_num_threads(), *(math.ceil(quota) for quota in _group_cpus())])
 
 
+def free_cores() -> int:
+    """Cores for processes that take one each: those of this process, or its CPU quota if that is less. No torch."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    known = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, min([known, *(math.ceil(quota) for quota in _group_cpus())]))
+
+
 def free_bytes(device: torch.device) -> int:
     """Memory that a computation may take now: nine tenths of what is free."""
     import torch

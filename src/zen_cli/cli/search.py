@@ -20,8 +20,8 @@ from ..nas.options import (
     SearchOptions,
 )
 from . import options as opt
+from .search_listing import check_space, print_presets
 from .search_run import run_search
-from .writing import write_listing
 
 if TYPE_CHECKING:
     from ..nas.rundir import RunDirectory
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 LIMIT_PANEL = "Limits and budget"
 HOW_PANEL = "How to search"
-_NOT_OF_THE_SEARCH = frozenset({"bound", "out", "resume", "no_keep", "check", "list_presets", "style", "quiet"})
+_NOT_OF_THE_SEARCH = frozenset(
+    {"bound", "out", "resume", "no_keep", "seeds", "check", "list_presets", "style", "quiet"}
+)
 
 
 def _complete_preset(incomplete: str) -> list[str]:
@@ -182,6 +184,14 @@ def search(
     draws: opt.Draws = None,
     precision: opt.Precision = None,
     seed: opt.Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A..B",
+            help="Search from each of these seeds, such as 0..15, side by side, and merge what they find.",
+            rich_help_panel=HOW_PANEL,
+        ),
+    ] = None,
     precision_mode: opt.PrecisionMode = None,
     device: opt.Device = None,
     style: opt.OutputFormat = None,
@@ -195,9 +205,10 @@ def search(
     Examples: zen search --preset cifar-1m; zen search --space mobile --max-macs 300M --max-sublayers 14 --out run
     """
     if list_presets:
-        _print_presets(style)
+        print_presets(style)
         return
     from ..nas.request import check_request
+    from ..nas.sweep import check_sweep, is_sweep
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
     plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness")}
@@ -208,6 +219,16 @@ def search(
         raise UsageError("out: given together with resume; keep one of the two")
     if no_keep and (out is not None or resume is not None):
         raise UsageError("no_keep: has no effect on a run in a directory; leave it out")
+    if is_sweep(request, seeds):
+        if resume is not None:
+            raise UsageError("resume: goes on with one search; leave seeds and lists of limits out")
+        searches, count = check_sweep(request, seeds, lambda line: None if quiet else _say_of_option(line))
+        from .sweep_run import run_sweep
+
+        code = run_sweep(searches, count, out=out, keeps=not no_keep, bound=bound, style=format_, quiet=quiet)
+        if code:
+            raise typer.Exit(code)
+        return
     with ExitStack() as stack:
         if resume is not None:
             from ..nas.kept import find_run
@@ -220,7 +241,7 @@ def search(
             settings = check_request(request, note=lambda line: None if quiet else _say_of_option(line))
             run = None
         if check:
-            _check_space(settings)
+            check_space(settings)
             return
         if preset is not None and settings.space.rules is None and not quiet:
             _say_that_there_are_no_rules(preset, settings)
@@ -241,36 +262,6 @@ def _new_run(out: Path | None, settings: SearchSettings) -> AbstractContextManag
     run = RunDirectory.create(out, settings)
     keep_link(out)
     return run
-
-
-def _print_presets(style: str | None) -> None:
-    from ..nas.presets import presets
-    from ..ui.search_tables import print_presets
-
-    rows = list(presets().values())
-    documents = [
-        {
-            "preset": row.name,
-            "space": row.space,
-            "resolution": row.resolution,
-            "num_classes": row.num_classes,
-            "limits": dict(row.limits),
-        }
-        for row in rows
-    ]
-    write_listing(opt.check_format(style), documents, lambda: print_presets(rows))
-
-
-def _check_space(settings: SearchSettings) -> None:
-    from ..nas.members import random_members
-    from ..ui.search_tables import print_members
-    from ..ui.terminal import say
-
-    print_members(settings, random_members(settings, 5))
-    rules = settings.space.rules
-    for line in ["no design rules"] if rules is None else rules.lines():
-        say(line)
-    say(f"the space {settings.space.name} is sound")
 
 
 def _warn(message: str) -> None:

@@ -1,0 +1,183 @@
+"""Several searches with one answer: from their requests to the records on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from ..errors import RunError, UsageError, ZenError
+from . import options as opt
+from .endings import Endings
+from .writing import Writer
+from .writing import records as write_records
+
+if TYPE_CHECKING:
+    from ..nas.answer import Answer
+    from ..nas.outcome import Outcome
+    from ..nas.parallel import Place, Shown
+    from ..nas.settings import SearchSettings
+    from ..nas.sweep import Problem
+
+
+def run_sweep(
+    settings: Sequence[SearchSettings],
+    seeds: int,
+    *,
+    out: Path | None,
+    keeps: bool,
+    bound: bool,
+    style: opt.Format,
+    quiet: bool,
+) -> int:
+    """Runs searches, and writes the best of each problem to stdout: first all of the first problem, then the next.
+
+    Args:
+        settings: of the searches; each problem has `seeds` of them, one after the other.
+        seeds: searches of one problem.
+        out: a folder for a run directory of each search and for the answer, if any.
+        keeps: whether each search is kept among the runs of the user, where there is no folder.
+        bound: whether to add what no network of a space exceeds.
+        style: of the records.
+        quiet: say nothing but warnings of what failed.
+
+    Returns:
+        The exit code, as for one search.
+
+    Raises:
+        ZenError: the first error of a search that found nothing, after the answer of the others is written.
+    """
+    from ..nas.answer import cannot_verify, check_bound
+    from ..nas.outcome import Callbacks, Outcome
+    from ..nas.parallel import run_all
+    from ..nas.sweep import problems
+    from ..ui.progress import Progress
+
+    for one in settings if bound else ():
+        check_bound(one)
+    if settings[0].verify and (reason := cannot_verify()):
+        opt.report(f"warning: {reason}: the answer will have the scores of the search, not verified ones", 0)
+        settings = [one.model_copy(update={"verify": 0}) for one in settings]
+    places = _places(out, keeps, len(settings))
+    with Endings() as endings:
+        try:
+            with Progress("searching", quiet=quiet, unit="evaluations", total=_evaluations(settings)) as progress:
+
+                def show(shown: Shown) -> None:
+                    progress.update(shown.evaluations)
+
+                callbacks = Callbacks(should_stop=endings.should_stop, warn=_warn)
+                found = run_all(settings, places, callbacks, show)
+        except KeyboardInterrupt:
+            return opt.report("stopped; what the searches found until then is kept", endings.code or 130)
+        code, data = 0, b""
+        with write_records(style) as writer:
+            outcomes = [row if isinstance(row, Outcome) else _failed(row) for row in found]
+            for problem in problems(settings, outcomes, seeds):
+                answer, one_code = _answer(problem, endings, bound=bound, quiet=quiet)
+                code = code or one_code
+                data += _write(answer, writer)
+            endings.hold()
+        if data:
+            _keep(settings[0], out, data, keeps=keeps)
+        errors = [row for row in found if isinstance(row, ZenError)]
+        for error in errors[1:]:
+            opt.report(str(error), error.exit_code)
+        if errors:
+            raise errors[0]
+        if not data:
+            return code or opt.report("no network was found; give a longer budget or wider limits", 1)
+        return endings.code or code
+
+
+def _keep(settings: SearchSettings, out: Path | None, data: bytes, *, keeps: bool) -> None:
+    """Keeps the answer: in the folder, or as a run of its own beside those of the searches."""
+    from ..formats.files import write_file
+    from ..nas.keeping import keep
+
+    if out is not None:
+        write_file(out / "results.jsonl", data, follow=False)
+    elif keeps and (run := keep(settings, _warn)) is not None:
+        with run:
+            run.write_results(data)
+
+
+def _failed(error: ZenError) -> Outcome:
+    """The outcome of a search that found nothing."""
+    from ..nas.outcome import Outcome
+
+    return Outcome((), "failed", 0, 0.0, error=error)
+
+
+def _places(out: Path | None, keeps: bool, count: int) -> list[Place]:
+    from ..nas.parallel import Place
+
+    if out is None:
+        return [Place(None, keeps)] * count
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"out: {out} exists and is not an empty folder; name another")
+    return [Place(out / f"{number:0{len(str(count))}}") for number in range(1, count + 1)]
+
+
+def _evaluations(settings: Sequence[SearchSettings]) -> int | None:
+    """All evaluations together, None where the clock decides."""
+    counts = [one.budget.evaluations for one in settings]
+    timed = any(one.budget.seconds or one.budget.device_seconds for one in settings)
+    return None if timed or None in counts else sum(count for count in counts if count is not None)
+
+
+def _answer(problem: Problem, endings: Endings, *, bound: bool, quiet: bool) -> tuple[Answer, int]:
+    """The best networks of one problem, verified unless something ends that, and the exit code."""
+    from ..nas.answer import Answer, add_bound, finish, hand_over
+    from ..nas.sweep import merge, with_origins
+    from ..ui.progress import Progress
+    from ..ui.screen import Screen
+
+    settings, outcome = merge(problem)
+    if not outcome.candidates:
+        return Answer([], []), 0
+    screen = Screen(settings, quiet=quiet)
+    screen.report(outcome, hint=False)
+    if not quiet:
+        _say_of_seeds(problem)
+    code = endings.code
+    answer: Answer | None = None
+    if not code:
+        try:
+            endings.interrupt_at_once()
+            outcome = add_bound(settings, outcome) if bound else outcome
+            screen.bound(outcome)
+            with Progress("verifying", quiet=quiet, unit="draws") as progress:
+                answer = finish(settings, outcome, on_progress=progress.update)
+            screen.verified(answer)
+        except KeyboardInterrupt:
+            code = opt.report("stopped while verifying; these are the scores of the search", endings.code or 130)
+        except (ZenError, MemoryError, ImportError, OSError, RuntimeError) as error:
+            fault = " ".join(str(error).split()) or type(error).__name__
+            code = error.exit_code if isinstance(error, ZenError) else RunError.exit_code
+            opt.report(f"verifying failed, {fault}; these are the scores of the search", code)
+    if answer is None:
+        answer = hand_over(settings, outcome, outcome.candidates[: settings.top])
+    return with_origins(answer, problem), code
+
+
+def _say_of_seeds(problem: Problem) -> None:
+    """How much the seed of a search matters."""
+    from ..ui.terminal import say
+
+    best = [outcome.candidates[0].score for outcome in problem.outcomes if outcome.candidates]
+    if len(best) > 1:
+        say(f"best of each of {len(best)} seeds: {min(best):.2f} to {max(best):.2f}, median {median(best):.2f}")
+
+
+def _write(answer: Answer, writer: Writer) -> bytes:
+    for error in answer.errors:
+        opt.report(f"verification failed: {error}; its score is that of the search", error.exit_code)
+    for row in answer.records:
+        writer.write(row)
+    return b"".join(row.to_bytes() + b"\n" for row in answer.records)
+
+
+def _warn(line: str) -> None:
+    opt.report(f"warning: {line}", 0)
