@@ -30,7 +30,11 @@ SLOW = {
     "numpy": ("nas.algorithms.exact",),
 }
 # Packages that only one home knows, and does without where they are missing.
-OPTIONAL = {"exporters": {"onnx", "onnxruntime", "safetensors", "timm"}, "metrics": {"triton"}}
+OPTIONAL = {
+    "exporters": {"onnx", "onnxruntime", "safetensors", "timm"},
+    "formats": {"yaml"},
+    "metrics": {"triton"},
+}
 
 
 def name_of(path: Path) -> str:

@@ -30,6 +30,13 @@ class Note(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+def assumed_input(spec: ArchSpec, context: Context, title: str, *fields: str) -> tuple[Note, ...]:
+    """What is assumed of the fields that neither a document of this title nor the caller says; by default of both."""
+    assumed = tuple(field for field in fields or ("resolution", "num_classes") if field not in context.fields)
+    values = " and ".join(f"{field} {getattr(spec, field)}" for field in assumed)
+    return (Note(f"assumed {values}, which {title} does not say", assumed),) if assumed else ()
+
+
 class Reading(NamedTuple):
     """A network that was read.
 
@@ -64,6 +71,10 @@ class Format(ABC):
         Raises:
             SpecError: it is of this format, and is no network; starts with `context.where`.
         """
+
+    def parts(self, value: Any) -> tuple[str, list[Any] | None]:
+        """Where in a value its networks are, and they: a key and its array; no array where the value is one network."""
+        return "", None
 
     def continues(self, lines: Sequence[str], line: str) -> bool:
         """Whether a line of text belongs to the same network as the lines before it."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from ..errors import SourceError
-from .foreign import is_python_literal
+from .literal import is_python_literal, read_literal
 
 MAX_DOCUMENT_BYTES = 64 * 2**20
 MAX_NESTING = 64
@@ -196,8 +196,10 @@ def _values(text: bytes, label: str, line: int) -> Iterator[Found]:
             yield Found(line, SourceError(f"{label}:{line}: more than {MAX_VALUES} strings on one line; split it"))
             return
         ends = _ends(text)
-        if not ends or (len(ends) == 1 and not text[ends[0] :].strip()):
-            yield Found(line, _not_json(text, label, line, error))
+        if not ends or (len(ends) == 1 and not text[ends[0] :].strip()) or is_python_literal(text):
+            yield Found(
+                line, _literal(text, label, line) if is_python_literal(text) else _not_json(text, label, line, error)
+            )
             return
         for start, end in zip([0, *ends], [*ends, len(text)], strict=True):
             part = text[start:end].strip()
@@ -215,16 +217,21 @@ def _ends(text: bytes) -> list[int]:
     return ends
 
 
+def _literal(text: bytes, label: str, line: int) -> Any:
+    """The value of a document that is written as Python prints it, or the error in its place."""
+    try:
+        return read_literal(text)
+    except UnicodeDecodeError as fault:
+        return _not_utf8(label, line + text.count(b"\n", 0, fault.start), fault)
+    except ValueError as fault:
+        return SourceError(f"{label}:{line}: is a Python literal that {fault}")
+
+
 def _not_json(text: bytes, label: str, line: int, error: orjson.JSONDecodeError) -> SourceError:
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as fault:
         return _not_utf8(label, line + text.count(b"\n", 0, fault.start), fault)
-    if is_python_literal(text):
-        convert = "print(json.dumps(ast.literal_eval(sys.stdin.read())))"
-        return SourceError(
-            f"{label}:{line}: is Python, not JSON; convert it with python3 -c 'import ast, json, sys; {convert}'"
-        )
     reason = error.msg[:1].lower() + error.msg[1:].partition(": line")[0]
     if "unexpected end" in reason:
         last = line + text.rstrip().count(b"\n")

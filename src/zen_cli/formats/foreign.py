@@ -1,17 +1,14 @@
 """Files and values of other programs that zen does not read: what each is, and what to do.
 
-`file_kind` looks at the first bytes of a file, `text_kind` at lines that no format recognises; other programs' JSON is
-a `Format` that refuses.
+`file_kind` looks at the first bytes of a file, `text_kind` at lines that no format recognises.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
-from ..errors import SpecError
-from .base import Context, Format
+from .literal import is_python_literal
 
 HEAD = 4096  # bytes that `file_kind` looks at
 
@@ -68,42 +65,3 @@ def document_kind(data: bytes) -> str:
     lines = data[:HEAD].decode(errors="replace").splitlines()
     python = "Python, not JSON; write it with json.dumps" if is_python_literal(data) else ""
     return file_kind(data) or python or text_kind([line.strip() for line in lines if line.strip()])
-
-
-def is_python_literal(text: bytes) -> bool:
-    """Whether a document that is not JSON is one of Python, with its own quotes or its None, True or False."""
-    return bool(re.match(rb"[\[{\s]*'", text) or re.search(rb"[:,\[]\s*(?:None|True|False)\b", text))
-
-
-class _Refused(Format):
-    """A format of another program that is recognised only to say what it is."""
-
-    advice: str
-
-    def read(self, value: Any, context: Context) -> NoReturn:
-        raise SpecError(f"{context.where}: is {self.title}, which zen does not read; {self.advice}")
-
-
-class TinyNasStructure(_Refused):
-    """A list of blocks with `class`, `in` and `out`, alone or in `best_structures`."""
-
-    title = "a TinyNAS structure"
-    advice = "write each block with op, width and so on, see docs/spec.md"
-
-    def recognises(self, value: Any) -> bool:
-        if isinstance(value, list):
-            return bool(value) and all(map(self._is_block, value))
-        return isinstance(value, dict) and ("best_structures" in value or self._is_block(value))
-
-    def _is_block(self, value: Any) -> bool:
-        return isinstance(value, dict) and {"class", "in", "out"} <= value.keys()
-
-
-class OnceForAllConfig(_Refused):
-    """A network with `first_conv` and blocks by class names."""
-
-    title = "a network configuration of Once-for-All"
-    advice = "write its blocks with op, width and so on, see docs/spec.md"
-
-    def recognises(self, value: Any) -> bool:
-        return isinstance(value, dict) and {"first_conv", "blocks"} <= value.keys()

@@ -18,7 +18,7 @@ from ..errors import SpecError, nearest, shorten
 from ..net.ops import OPS, Block
 from ..net.spec import ArchSpec, parse_spec
 from ..net.validation import MAX_ITEMS, show
-from .base import Context, Format, Note, Reading
+from .base import Context, Format, Note, Reading, assumed_input
 
 _NAME = re.compile(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*\(")
 _NUMBER = re.compile(r"[0-9]{1,12}")
@@ -40,10 +40,8 @@ class StructureString(Format):
 
     def read(self, value: Any, context: Context) -> Reading:
         spec = parse_plainnet(value, context.where, name=context.name, **context.fields)
-        assumed = tuple(field for field in ("resolution", "num_classes") if field not in context.fields)
-        values = " and ".join(f"{field} {getattr(spec, field)}" for field in assumed)
-        notes = [Note(f"assumed {values}, which {self.title} does not say", assumed)] if assumed else []
-        return Reading(spec, (*notes, *([_JOINED] if NEWLINE in value else [])))
+        joined = (_JOINED,) if NEWLINE in value else ()
+        return Reading(spec, assumed_input(spec, context, self.title) + joined)
 
     def continues(self, lines: Sequence[str], line: str) -> bool:
         """Whether a line closes a bracket of the line before, or takes the channels which that gives.

@@ -22,9 +22,10 @@ from .base import Context, Note
 from .documents import Found, read_values
 from .foreign import HEAD, file_kind, text_kind
 from .table import find_format
+from .yaml_documents import is_yaml, read_yaml
 
 MAX_STRANGE = 10
-_SUFFIXES = (".json", ".jsonl", ".txt")
+_SUFFIXES = (".json", ".jsonl", ".txt", ".yaml", ".yml")
 
 
 class Item(NamedTuple):
@@ -147,11 +148,13 @@ def _open_stdin() -> io.BufferedReader:
 
 def _read_stream(stream: io.BufferedReader, source: str, fields: dict[str, int]) -> Iterator[Item]:
     label = "stdin" if source == "-" else source
-    if foreign := file_kind(stream.peek(HEAD)):
+    head = stream.peek(HEAD)
+    yaml = is_yaml(head)
+    if not yaml and (foreign := file_kind(head)):
         raise SourceError(f"{label}: is {foreign}")
     items = (
         _item(value, context)
-        for found in _joined(read_values(stream, label))
+        for found in _joined(read_yaml(stream, label) if yaml else read_values(stream, label))
         for value, context in _elements(found, label, None if source == "-" else Path(source), fields)
     )
     yield from _until_too_strange(items, label)
@@ -193,12 +196,16 @@ def _one(held: list[Found]) -> Iterator[Found]:
 
 def _elements(found: Found, label: str, path: Path | None, fields: dict[str, int]) -> Iterator[tuple[Any, Context]]:
     """The values that may be networks: those of an array, unless a format recognises the array itself."""
-    where = f"{label}:{found.line}"
-    if not isinstance(found.value, list) or find_format(found.value) is not None:
+    where, format_ = f"{label}:{found.line}", find_format(found.value)
+    key, parts = ("", found.value) if isinstance(found.value, list) and format_ is None else ("", None)
+    if format_ is not None:
+        key, parts = format_.parts(found.value)
+    if parts is None:
         yield found.value, Context(where, _name(path, found.line), fields)
         return
-    for index, value in enumerate(found.value):
-        yield value, Context(f"{where}: [{index}]", _name(path, found.line, index), fields)
+    for index, value in enumerate(parts):
+        name = _name(path, found.line, index if len(parts) > 1 or not key else None)
+        yield value, Context(f"{where}: {key}[{index}]", name, fields)
 
 
 def _name(path: Path | None, line: int, index: int | None = None) -> str | None:
@@ -208,7 +215,7 @@ def _name(path: Path | None, line: int, index: int | None = None) -> str | None:
     stem = printable(path.stem)[:150]
     if index is not None:
         return f"{stem}[{index}]"
-    return stem if path.suffix == ".json" else f"{stem}:{line}"
+    return stem if path.suffix in (".json", ".yaml", ".yml") else f"{stem}:{line}"
 
 
 def _item(value: Any, context: Context) -> Item:

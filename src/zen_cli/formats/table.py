@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Format
-from .foreign import OnceForAllConfig, TinyNasStructure
+from .once_for_all import OnceForAllConfig
 from .plainnet import StructureString
 from .record_json import RecordJson
 from .spec_json import SpecJson
+from .tinynas import TinyNasStructure
 
 # The first that recognises a value reads it.
 FORMATS: list[Format] = [
