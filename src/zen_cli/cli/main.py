@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "Zen-score of architectures with its error and their cost, one record each.",
     "search": "The best architectures within limits, best first, as score records.",
     "runs": "Earlier searches, newest first: what they searched, their best, and whether they can be resumed.",
+    "compare": "Networks side by side: score, cost, stages, and what differs.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,6 +50,12 @@ def score(
     ] = False,
     breakdown: Annotated[
         bool, typer.Option("--breakdown", help="Add each layer's share and where Delta saturates.")
+    ] = False,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers", help="List layers and stages instead: shapes, cost, receptive field, share of the score."
+        ),
     ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first error.")] = False,
     shard: Annotated[
@@ -103,6 +109,9 @@ def score(
         from .proxies import list_proxies as print_proxies
 
         raise typer.Exit(print_proxies(style))
+    if layers:
+        _run_layers(ctx.params, sources, style)
+        return
     from ..formats.reading import Overrides
     from ..formats.shards import parse_shard
     from ..metrics import find, find_all, refuse_unused
@@ -119,6 +128,22 @@ def score(
     overrides = Overrides(**opt.input_of(resolution, num_classes))
     job = Job(settings, others, overrides, breakdown, fail_fast, share, skip_done or ())
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
+    if code:
+        raise typer.Exit(code)
+
+
+def _run_layers(params: dict[str, Any], sources: list[str] | None, style: str | None) -> None:
+    """Lists layers instead of scoring."""
+    from ..formats.reading import Overrides
+    from ..metrics.settings import ScoreSettings, check_settings
+    from .layers_run import check_layers, run_layers
+
+    check_layers([name for name, value in params.items() if value])
+    settings = check_settings(**opt.parsed(ScoreSettings, {"convention": params["convention"]}))
+    overrides = Overrides(**opt.input_of(params["resolution"], params["num_classes"]))
+    places, format_ = _sources(sources), opt.check_format(style)
+    quiet = {"fail_fast": params["fail_fast"], "quiet": params["quiet"]}
+    code = run_layers(places, overrides, settings.convention, format_, **quiet)
     if code:
         raise typer.Exit(code)
 

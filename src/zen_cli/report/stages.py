@@ -1,0 +1,86 @@
+"""The sums of a network's layers over its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ..exporters.layout import lay_out
+from ..net.network import Network
+from ..net.notation import notation
+from .layers import LayerRow, Shape
+
+
+class StageRow(NamedTuple):
+    """What a stage does and costs, for one image.
+
+    Attributes:
+        stage: the stem, a stage, the head, the classifier; `network` for one that is not written as blocks.
+        blocks: in short notation, see `net.notation`.
+        units: how many; 0 for the classifier, the layers of the chain where there are no blocks.
+        out_shape: channels, height and width at its end.
+        receptive_field: height and width at its end; None for the classifier.
+        params, macs, bytes: sums over its layers, see `LayerRow`.
+        params_share, macs_share: of the network's, in 0 to 1.
+        log_sigma: the sum of its layers' shares of the closed form, in nats; None where there is none.
+    """
+
+    stage: str
+    blocks: str
+    units: int
+    out_shape: Shape | None
+    receptive_field: tuple[int, int] | None
+    params: int
+    macs: int
+    bytes: int
+    params_share: float
+    macs_share: float
+    log_sigma: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as JSON types."""
+        return self._asdict()
+
+
+def stage_rows(network: Network, layers: Sequence[LayerRow]) -> list[StageRow]:
+    """The stages of a network in order; their sums are its exact cost.
+
+    Args:
+        network: any.
+        layers: its `layer_rows`.
+    """
+    described = _described(network)
+    rows = []
+    for stage, group in groupby(layers, key=lambda row: row.stage):
+        own = list(group)
+        seen = [row for row in own if row.kind == "conv"]
+        shares = [row.log_sigma for row in seen if row.log_sigma is not None]
+        blocks, units = described.get(stage, ("", len(seen) if not stage else 0))
+        rows.append(
+            StageRow(
+                stage=stage or "network",
+                blocks=blocks,
+                units=units,
+                out_shape=seen[-1].out_shape if seen else own[-1].out_shape,
+                receptive_field=seen[-1].receptive_field if seen else None,
+                params=sum(row.params for row in own),
+                macs=sum(row.macs for row in own),
+                bytes=sum(row.bytes for row in own),
+                params_share=sum(row.params for row in own) / max(1, network.cost.params),
+                macs_share=sum(row.macs for row in own) / max(1, network.cost.macs),
+                log_sigma=sum(shares) if shares and len(shares) == len(seen) else None,
+            )
+        )
+    return rows
+
+
+def _described(network: Network) -> dict[str, tuple[str, int]]:
+    """The blocks of each stage in short notation, and how many units they have."""
+    if network.spec is None:
+        return {}
+    words = notation(network.spec).split()
+    return {
+        section.name: (" ".join(words[row.number] for row in section.blocks), len(section.units))
+        for section in lay_out(network.spec).sections
+    }
