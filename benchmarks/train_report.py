@@ -1,0 +1,2 @@
+def report(rows): return str(len(rows))
+def plot(rows): return ""
