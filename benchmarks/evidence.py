@@ -3,16 +3,13 @@
     python benchmarks/evidence.py --facts FOLDER [--halves 200] [--save]
 
 The folder, or the variable ZEN_FACTS, has `anb_dev_2569.csv`, `nats_sss_cifar10_4096.csv` and `mobilenet_grid_38.csv`;
-nothing is downloaded. The metrics are computed here from the chains of the networks. Protocol:
+nothing is downloaded. The metrics are computed here from the chains of the networks. Protocol, in zen_cli/bench:
 
     MACs deciles     ten bins of equally many networks by MACs
     cells            five bins by MACs, each in three bins by parameters
     MACs <= B        B at the ten deciles of MACs; all networks up to B
-    regret           best accuracy of the bin minus accuracy of the metric's pick (its argmax)
-    ratio            sum of regrets over bins / sum of the regrets of a random network of the same cost: the mean
-                     accuracy of the bin, or of the decile below B
-    percentile       share of the bin that the pick is at least as good as, mean over deciles
-    nDCG, Spearman   of the metric's order within deciles, mean over deciles
+    ratio            regret of the metric's pick over the regret of a random network of the same cost
+    percentile, nDCG, Spearman   within deciles, mean over deciles
     interval         2.5 to 97.5% of 200 random halves of the table, binned anew
 """
 
@@ -21,15 +18,16 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from proxies import network as nats_network
-from report import FACTS, spearman, table
+from report import FACTS, table
 
+from zen_cli.bench.statistics import spearman
+from zen_cli.bench.summary import MOST_BINS, RULE, Table, summarize
 from zen_cli.metrics import find
 from zen_cli.metrics.block_terms import Terms
 from zen_cli.metrics.evenness import chain_evenness
@@ -38,16 +36,11 @@ from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import NetworkTerms, StageTerms
 from zen_cli.net.counting import layer_cost, linear_cost
 from zen_cli.net.layers import Chain, shrink, square_conv
+from zen_cli.ui.bench import write_estimate
 
 RESULT = Path(__file__).parent / "results" / "evidence.md"
 METRICS = ("zen", "even", "balanced", "entropy", "params", "macs", "activations", "layers")
-BAND = 0.05
 CLOSED = ScoreSettings(estimator="mean-field")
-
-Floats = NDArray[np.float64]
-Places = NDArray[np.intp]
-Pick = Callable[[Places], int]
-"""The place of the pick among the places of a bin."""
 
 
 class Trained(NamedTuple):
@@ -190,114 +183,32 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-class Table:
-    """A table with the values of its metrics; the protocol of the module's docstring."""
-
-    def __init__(self, name: str, networks: Sequence[Trained]) -> None:
-        self.name = name
-        self.accuracy: Floats = np.array([row.accuracy for row in networks])
-        values = [row.values() for row in networks]
-        self.values: dict[str, Floats] = {key: np.array([row[key] for row in values]) for key in METRICS}
-        self.values = {key: column for key, column in self.values.items() if np.ptp(column) > 0}
-
-    def picks(self) -> dict[str, Pick]:
-        """Each metric's argmax, and the rule of the default search: the highest Zen-score in the band below E*."""
-        picks: dict[str, Pick] = {name: _argmax(values) for name, values in self.values.items()}
-        even, zen = self.values["even"], self.values["zen"]
-
-        def in_band(places: Places) -> int:
-            inside = places[even[places] >= even[places].max() - BAND]
-            return int(inside[np.argmax(zen[inside])])
-
-        return {"**zen in the band**": in_band, **picks}
-
-    def deciles(self, places: Places, count: int = 10) -> list[Places]:
-        """Bins by MACs."""
-        return bins(places, self.values["macs"], count)
-
-    def cells(self, places: Places) -> list[Places]:
-        """Bins by MACs and, within them, parameters."""
-        return [cell for one in self.deciles(places, 5) for cell in bins(one, self.values["params"], 3)]
-
-    def ratio(self, groups: Iterable[Places], pick: Pick) -> float:
-        """Regret over the regret of a random network."""
-        regret = chance = 0.0
-        for places in groups:
-            best = self.accuracy[places].max()
-            regret += best - self.accuracy[pick(places)]
-            chance += best - self.accuracy[places].mean()
-        return regret / chance
-
-    def limit_ratio(self, places: Places, pick: Pick) -> float:
-        """The same for all networks up to a limit of MACs, against a random one of the decile below the limit."""
-        regret, chance, below = 0.0, 0.0, np.array([], dtype=np.intp)
-        for decile in self.deciles(places):
-            below = np.concatenate([below, decile])
-            best = self.accuracy[below].max()
-            regret += best - self.accuracy[pick(below)]
-            chance += best - self.accuracy[decile].mean()
-        return regret / chance
-
-    def ratios(self, places: Places, pick: Pick) -> tuple[float, float, float]:
-        """The three ratios on a part of the table."""
-        return (
-            self.ratio(self.deciles(places), pick),
-            self.ratio(self.cells(places), pick),
-            self.limit_ratio(places, pick),
-        )
+def table_of(networks: Sequence[Trained]) -> Table:
+    """The table of networks with the metrics of `METRICS` that differ between them."""
+    rows = [row.values() for row in networks]
+    values = {name: np.array([row[name] for row in rows]) for name in METRICS}
+    differ = {name: column for name, column in values.items() if np.ptp(column) > 0}
+    return Table(np.array([row.accuracy for row in networks]), differ, values["macs"], values["params"])
 
 
-def _argmax(values: Floats) -> Pick:
-    return lambda places: int(places[np.argmax(values[places])])
-
-
-def bins(places: Places, values: Floats, count: int) -> list[Places]:
-    """Equally many places a bin, by rank of the values."""
-    ranks = np.argsort(np.argsort(values[places], kind="stable"), kind="stable")
-    of = ranks * count // len(places)
-    return [places[of == index] for index in range(count)]
-
-
-def ndcg(values: Floats, accuracy: Floats) -> float:
-    """Discounted gain of an order over that of the best one; the gain is the accuracy from worst (0) to best (1)."""
-    gains = (accuracy - accuracy.min()) / (np.ptp(accuracy) or 1.0)
-    discounts = 1 / np.log2(np.arange(2, len(gains) + 2))
-    return float(
-        (gains[np.argsort(-values, kind="stable")] * discounts).sum() / (np.sort(gains)[::-1] * discounts).sum()
-    )
-
-
-def report_table(data: Table, halves: int) -> str:
+def report_table(name: str, data: Table, halves: int) -> str:
     """One row a metric."""
-    everything = np.arange(len(data.accuracy))
     rows = []
-    for name, pick in data.picks().items():
-        whole = data.ratios(everything, pick)
-        random = np.random.default_rng(0)
-        parts = []
-        for _ in range(halves):
-            half = np.sort(random.choice(everything, len(everything) // 2, replace=False))
-            parts.append(data.ratios(half, pick))
-        low, high = np.percentile(parts, [2.5, 97.5], axis=0)
-        cells = [f"{value:.2f} ({a:.2f} to {b:.2f})" for value, a, b in zip(whole, low, high, strict=True)]
-        deciles = data.deciles(everything)
-        percentile = np.mean([np.mean(data.accuracy[places] <= data.accuracy[pick(places)]) for places in deciles])
-        ranks = ["", ""]
-        if name in data.values:
-            values = data.values[name]
-            ranks[0] = f"{np.mean([ndcg(values[one], data.accuracy[one]) for one in deciles]):.3f}"
-            inside = [spearman(values[one].tolist(), data.accuracy[one].tolist()) for one in deciles]
-            ranks[1] = f"{np.mean(inside):.2f} ({min(inside):.2f} to {max(inside):.2f})"
-        rows.append([name, *cells, f"{percentile:.0%}", *ranks])
+    for row in summarize(data, count=MOST_BINS, halves=halves):
+        metric = f"**{RULE}**" if row.metric == RULE else row.metric
+        ratios = [write_estimate(one) for one in (row.ratio, row.cells, row.limit)]
+        rows.append(
+            [metric, *ratios, f"{row.percentile.value:.0%}", write_estimate(row.ndcg), write_estimate(row.inside)]
+        )
     rows.append(["a random network", "1", "1", "1", "50%", "", "0"])
     head = ["maximised", "MACs deciles", "cells", "MACs <= B", "percentile", "nDCG", "Spearman in deciles"]
-    return f"### {data.name}, {len(everything):,} networks\n\n{table(head, rows)}"
+    return f"### {name}, {len(data.accuracy):,} networks\n\n{table(head, rows)}"
 
 
-def report_grid(data: Table) -> str:
+def report_grid(name: str, data: Table) -> str:
     """A grid is too small for bins: rank correlations over all of it, beside those of the costs."""
-    rows = [[name, f"{spearman(values.tolist(), data.accuracy.tolist()):.3f}"] for name, values in data.values.items()]
-    return f"### {data.name}, {len(data.accuracy)} networks\n\n{table(['metric', 'Spearman, all MACs'], rows)}"
+    rows = [[metric, f"{spearman(values, data.accuracy):.3f}"] for metric, values in data.values.items()]
+    return f"### {name}, {len(data.accuracy)} networks\n\n{table(['metric', 'Spearman, all MACs'], rows)}"
 
 
 def main() -> None:
@@ -309,10 +220,11 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.facts / "anb_dev_2569.csv").exists():
         parser.error(f"{options.facts}: has no anb_dev_2569.csv; give the folder of the tables, or set ZEN_FACTS")
+    anb, nats, grid = (table_of(read(options.facts)) for read in (read_anb, read_nats, read_mobilenets))
     parts = [
-        report_table(Table("Accel-NASBench (ImageNet, its proxy recipe)", read_anb(options.facts)), options.halves),
-        report_table(Table("NATS-Bench size space (CIFAR-10, 90 epochs)", read_nats(options.facts)), options.halves),
-        report_grid(Table("MobileNetV1 and V2, widths and resolutions (ImageNet)", read_mobilenets(options.facts))),
+        report_table("Accel-NASBench (ImageNet, its proxy recipe)", anb, options.halves),
+        report_table("NATS-Bench size space (CIFAR-10, 90 epochs)", nats, options.halves),
+        report_grid("MobileNetV1 and V2, widths and resolutions (ImageNet)", grid),
     ]
     text = "\n\n".join(parts)
     print(text)
@@ -321,8 +233,7 @@ def main() -> None:
             "# What a score is worth on trained networks\n\n"
             "`python benchmarks/evidence.py --facts FOLDER --save`; the protocol is in its docstring. Ratios are\n"
             "regret over the regret of a random network of the same cost: below 1 is better than chance. In\n"
-            f"parentheses: 95% of {options.halves} random halves of the table, and for Spearman the least and\n"
-            "the greatest decile.\n\n"
+            f"parentheses: 95% of {options.halves} random halves of the table.\n\n"
         )
         RESULT.write_text(intro + text + "\n", encoding="utf-8")
 

@@ -6,9 +6,10 @@ import random
 import statistics
 import sys
 
-from report import publish, random_spec, spearman, table
+from report import publish, random_spec, table
 
 from zen_cli import score
+from zen_cli.bench.statistics import spearman
 
 
 def main() -> None:

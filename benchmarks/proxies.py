@@ -18,9 +18,8 @@ import random
 import time
 from pathlib import Path
 
-from report import spearman
-
 from zen_cli import ArchSpec, parse_spec
+from zen_cli.bench.statistics import spearman
 from zen_cli.metrics import find, names
 from zen_cli.metrics.settings import check_settings
 

@@ -60,11 +60,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def spearman(left: Sequence[float], right: Sequence[float]) -> float:
-    """Spearman's rank correlation, ties sharing their mean rank."""
-    return _pearson(_ranks(left), _ranks(right))
-
-
 def random_spec(rng: random.Random, op: str, resolution: int = 32) -> ArchSpec:
     """A network of published shape: a stem, blocks of one kind of unit, a 1x1 convolution as head."""
     blocks: list[dict[str, object]] = [{"op": "conv", "width": 8 * rng.randint(2, 8)}]
@@ -79,24 +74,3 @@ def random_spec(rng: random.Random, op: str, resolution: int = 32) -> ArchSpec:
         blocks.append(block)
     blocks.append({"op": "conv", "kernel": 1, "width": 512})
     return parse_spec({"resolution": resolution, "num_classes": 10, "blocks": blocks})
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    order = sorted(range(len(values)), key=values.__getitem__)
-    ranks = [0.0] * len(values)
-    start = 0
-    while start < len(order):
-        end = start
-        while end < len(order) and values[order[end]] == values[order[start]]:
-            end += 1
-        for index in order[start:end]:
-            ranks[index] = (start + end - 1) / 2
-        start = end
-    return ranks
-
-
-def _pearson(left: Sequence[float], right: Sequence[float]) -> float:
-    mean_left, mean_right = sum(left) / len(left), sum(right) / len(right)
-    pairs = [(x - mean_left, y - mean_right) for x, y in zip(left, right, strict=True)]
-    product = sum(x * y for x, y in pairs)
-    return float(product / (sum(x * x for x, _ in pairs) * sum(y * y for _, y in pairs)) ** 0.5)

@@ -12,9 +12,10 @@ import csv
 import sys
 from pathlib import Path
 
-from report import FACTS, publish, spearman, table
+from report import FACTS, publish, table
 
 from zen_cli import ArchSpec, cost, parse_spec, score
+from zen_cli.bench.statistics import spearman
 
 TABLE = FACTS / "nats_sss_cifar10_4096.csv"
 

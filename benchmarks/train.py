@@ -40,7 +40,6 @@ def train_all(options: argparse.Namespace) -> None:
     data = read_data(options.data, options.images)
     makers = dict(zip(PARTS, (randoms, hand_made, picks), strict=True))
     study = [(part, network) for part in options.parts for network in makers[part]()]
-    done = {(row["kind"], row["id"], int(row["seed"])) for row in read(options.csv)}
 
     def runs() -> Iterator[tuple[Network, int]]:
         for seed in range(PICK_SEEDS):
@@ -49,8 +48,8 @@ def train_all(options: argparse.Namespace) -> None:
     if not options.csv.exists():
         options.csv.write_text(",".join(FIELDS) + "\n", encoding="utf-8")
     for (kind, spec), seed in runs():
-        if (kind, spec.id, seed) in done:
-            continue
+        if (kind, spec.id, str(seed)) in {(row["kind"], row["id"], row["seed"]) for row in read(options.csv)}:
+            continue  # looked up each time, so that several processes may share the parts
         if time.monotonic() - began > 60 * options.minutes:
             return
         start, total = time.process_time(), cost(spec)
@@ -78,8 +77,8 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, default=RESULTS / "train.csv", help="where the runs are")
     parser.add_argument("--parts", type=lambda text: text.split(","), default=PARTS, help="what to train")
     parser.add_argument("--minutes", type=float, default=90, help="of training in this call")
-    parser.add_argument("--images", type=int, default=50_000)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--save", action="store_true", help="write train.md and train.svg beside the CSV")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
@@ -92,7 +91,9 @@ def main() -> None:
     text = report(rows)
     print(text)
     if options.save:
-        intro = "# Training what searches return\n\n`python benchmarks/train.py --save`, from the runs in train.csv.\n\n"
+        intro = (
+            "# Training what searches return\n\n`python benchmarks/train.py --save`, from the runs in train.csv.\n\n"
+        )
         options.csv.with_suffix(".md").write_text(f"{intro}{text}\n{machine()}\n", encoding="utf-8")
         options.csv.with_suffix(".svg").write_text(plot(rows), encoding="utf-8")
 

@@ -23,6 +23,7 @@ from zen_cli.nas.space import parse_space, to_spec
 MACS, LEAST = 500_000, 0.9
 RANDOM_FREE, RANDOM_RULED = 24, 12
 MOVES, MOST_DEPTH = 300, 32
+BUDGET = "120kevals"
 PICKS: dict[str, dict[str, Any]] = {
     "default rule": {"rules": True},
     "even, rules": {"rules": True, "proxy": "even"},
@@ -73,7 +74,7 @@ def picks() -> Iterator[Network]:
             path = Path(folder, "space.json")
             more = dict(problem)
             path.write_text(json.dumps(space_document(rules=more.pop("rules"))), encoding="utf-8")
-            settings = check_request({"space": str(path), "max_macs": MACS, "verify": 0, "top": 1, **more})
+            settings = check_request({"space": str(path), "max_macs": MACS, "verify": 0, "budget": (BUDGET,), **more})
             yield Network(kind, search(settings).candidates[0].spec)
 
 

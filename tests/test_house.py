@@ -15,7 +15,7 @@ from cli import ENVIRONMENT
 SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 
 # From left to right; a package stands for all of its modules.
-HOUSE = ("errors", "units", "devices", "net", "metrics", "formats", "nas", "exporters", "api", "report", "ui", "cli")
+HOUSE = ("errors", "units", "devices", "net", "metrics", "formats", "nas", "bench", "exporters", "api", "report", "ui", "cli")
 # What is slow to import, and what may import it when it is imported; all other modules do so inside a function.
 MEASURED = ("grad_norm", "naswot", "ntk", "phi", "sampling", "snip", "synflow")
 SLOW = {
@@ -27,7 +27,7 @@ SLOW = {
         *(f"metrics.proxies.{name}" for name in MEASURED),
         *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
     ),
-    "numpy": ("nas.algorithms.exact",),
+    "numpy": ("nas.algorithms.exact", "bench"),
 }
 # Packages that only one home knows, and does without where they are missing.
 OPTIONAL = {

@@ -24,6 +24,7 @@ COMMANDS = {
     "search": "The best architectures within limits, best first, as score records.",
     "runs": "Earlier searches, newest first: what they searched, their best, and whether they can be resumed.",
     "compare": "Networks side by side: score, cost, stages, and what differs.",
+    "bench": "What each metric is worth on networks that you trained: regret, rank correlation, intervals.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
 

@@ -12,7 +12,7 @@ from ..ui.terminal import say
 def read_sources(sources: Sequence[str], overrides: Overrides, *, quiet: bool) -> Iterator[Item]:
     """The architectures of files, stdin and texts; each thing that is assumed is said once, with the first place."""
     told: set[Note] = set()
-    for item in read(sources, overrides, _find):
+    for item in read(sources, overrides, find_kept):
         for note in item.notes:
             if note not in told and not quiet:
                 options = " and ".join("--" + field.replace("_", "-") for field in note.fields)
@@ -21,7 +21,7 @@ def read_sources(sources: Sequence[str], overrides: Overrides, *, quiet: bool) -
         yield item
 
 
-def _find(word: str) -> bytes | None:
+def find_kept(word: str) -> bytes | None:
     """The document of a network that an earlier search found."""
     from ..nas.kept import find_network
 

@@ -60,7 +60,7 @@ class Overrides(NamedTuple):
 def read(
     sources: Iterable[str], overrides: Overrides | None = None, find: Callable[[str], bytes | None] = lambda _: None
 ) -> Iterator[Item]:
-    """The architectures of files, of `-` (stdin) and of texts such as structure strings, one by one.
+    """The architectures of files, of `-` (stdin) and of texts, structure strings or JSON, one by one.
 
     A fault in one document becomes an `Item` with an error; reading goes on after it where that makes sense.
 
@@ -75,8 +75,12 @@ def read(
             yield _item(source, Context("argument", None, fields))
             continue
         try:
+            if source.lstrip().startswith("{"):  # JSON itself
+                yield from _read_stream(io.BufferedReader(io.BytesIO(source.encode())), "argument", None, fields)
+                continue
             with _open(source, find) as stream:
-                yield from _read_stream(stream, source, fields)
+                label, path = ("stdin", None) if source == "-" else (source, Path(source))
+                yield from _read_stream(stream, label, path, fields)
         except InputError as error:
             yield Item(source, None, error)
 
@@ -146,8 +150,7 @@ def _open_stdin() -> io.BufferedReader:
         return io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))
 
 
-def _read_stream(stream: io.BufferedReader, source: str, fields: dict[str, int]) -> Iterator[Item]:
-    label = "stdin" if source == "-" else source
+def _read_stream(stream: io.BufferedReader, label: str, path: Path | None, fields: dict[str, int]) -> Iterator[Item]:
     head = stream.peek(HEAD)
     yaml = is_yaml(head)
     if not yaml and (foreign := file_kind(head)):
@@ -155,7 +158,7 @@ def _read_stream(stream: io.BufferedReader, source: str, fields: dict[str, int])
     items = (
         _item(value, context)
         for found in _joined(read_yaml(stream, label) if yaml else read_values(stream, label))
-        for value, context in _elements(found, label, None if source == "-" else Path(source), fields)
+        for value, context in _elements(found, label, path, fields)
     )
     yield from _until_too_strange(items, label)
 
