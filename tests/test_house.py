@@ -15,7 +15,21 @@ from cli import ENVIRONMENT
 SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 
 # From left to right; a package stands for all of its modules.
-HOUSE = ("errors", "units", "devices", "net", "metrics", "formats", "nas", "bench", "exporters", "api", "report", "ui", "cli")
+HOUSE = (
+    "errors",
+    "units",
+    "devices",
+    "net",
+    "metrics",
+    "formats",
+    "nas",
+    "bench",
+    "exporters",
+    "api",
+    "report",
+    "ui",
+    "cli",
+)
 # What is slow to import, and what may import it when it is imported; all other modules do so inside a function.
 MEASURED = ("grad_norm", "naswot", "ntk", "phi", "sampling", "snip", "synflow")
 SLOW = {
