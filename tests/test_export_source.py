@@ -24,7 +24,7 @@ from zen_cli.exporters.layout import lay_out
 from zen_cli.exporters.source import ExportSource
 from zen_cli.exporters.timm_source import timm_source
 from zen_cli.exporters.torch_source import torch_source
-from zen_cli.formats.reading import load
+from zen_cli.formats.loading import load
 from zen_cli.net import unit_modules
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec

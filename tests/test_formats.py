@@ -46,7 +46,7 @@ def test_a_spec_and_a_record_of_it_are_the_same_network(spec: ArchSpec) -> None:
     for value in (document, {"arch": document}, {"schema": "zen-score/1", "arch": document, "zen": {"value": 1}}):
         format_ = find_format(value)
         assert format_ is not None
-        assert format_.read(value, Context("x")).spec == spec
+        assert format_.read(value, Context("x")).network == spec
 
 
 @given(
@@ -160,7 +160,7 @@ FOREIGN = {
     "torch": (torch_file(), "is a PyTorch file, which holds weights"),
     "zip": (zip_file(), "is a zip archive; unpack it first"),
     "pickle": (pickle.dumps({"a": 1}, protocol=4), "is a Python pickle"),
-    "onnx": (b"\x08\x0a\x12\x07pytorch\x1a\x05", "is an ONNX model"),
+    "onnx": (b"\x08\x0a\x12\x07pytorch\x1a\x05", "is no ONNX model, or is cut off"),
     "safetensors": (SAFETENSORS, "is a safetensors file"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 or Keras file"),
     "gzip": (gzip.compress(json.dumps(SPEC).encode()), "is compressed with gzip; unpack it first"),

@@ -20,6 +20,7 @@ HOUSE = (
     "units",
     "devices",
     "net",
+    "trace",
     "metrics",
     "formats",
     "nas",
@@ -36,6 +37,10 @@ SLOW = {
     "torch": (
         "net.module",
         "net.unit_modules",
+        "trace.recorder",
+        "trace.calls",
+        "trace.rules",
+        "trace.modules",
         "metrics.monte_carlo",
         "metrics.threads",
         *(f"metrics.proxies.{name}" for name in MEASURED),
@@ -48,6 +53,7 @@ OPTIONAL = {
     "exporters": {"onnx", "onnxruntime", "safetensors", "timm"},
     "formats": {"yaml"},
     "metrics": {"triton"},
+    "trace": {"onnx", "timm", "torchvision"},
 }
 
 

@@ -40,7 +40,7 @@ class Traced:
 
     def __init__(self, spec: ArchSpec) -> None:
         self.id, self.name, self.chain, self.cost = spec.id, "traced", spec.chain, spec.cost
-        self.source, self.spec, self.module = "nowhere", None, None
+        self.source, self.spec, self.module, self.layer_names = "nowhere", None, None, ()
 
 
 def reach(chain: Chain, axis: int) -> int:
@@ -85,7 +85,7 @@ def test_a_network_without_blocks_has_the_same_layers_and_one_row_for_the_rest(s
 def test_pools_and_rectangles_widen_the_receptive_field() -> None:
     chain = (
         ConvLayer(3, 8, (7, 5), (16, 16), (2, 1), (3, 2)),
-        ConvLayer(8, 8, (3, 3), (4, 8), dilation=(2, 1), pool=Pool("max", (3, 3), (2, 2), (1, 1))),
+        ConvLayer(8, 8, (3, 3), (4, 8), padding=(1, 0), dilation=(2, 1), pool=Pool("max", (3, 3), (2, 2), (1, 1))),
     )
     spec = parse_spec(SMALL)
     traced = Traced(spec)

@@ -36,6 +36,7 @@ class Traced:
     name: str | None
     chain: Chain
     cost: Cost
+    layer_names: tuple[str, ...] = ()
     source: str | None = "other:model"
     spec: ArchSpec | None = None
     module: None = None

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import SearchResult, export, search
     from .errors import ZenError
+    from .formats.loading import load, load_all
     from .formats.plainnet import parse_plainnet, to_plainnet
-    from .formats.reading import load, load_all
     from .metrics.records import ScoreRecord
     from .metrics.scoring import score
     from .net.counting import Cost
@@ -57,8 +57,8 @@ _HOMES = {
     "build": "net.module",
     "cost": "net.network",
     "export": "api",
-    "load": "formats.reading",
-    "load_all": "formats.reading",
+    "load": "formats.loading",
+    "load_all": "formats.loading",
     "parse_plainnet": "formats.plainnet",
     "parse_spec": "net.spec",
     "score": "metrics.scoring",

@@ -8,6 +8,7 @@ r"""Everything that can go wrong, as one tree; each class knows the exit code of
     |   +-- OutputError     a place that cannot be written
     +-- RunError            exit 1: what failed although the input was right
         +-- MemoryLimitError   a network that needs more memory than there is
+        +-- TraceError         a model of another program that cannot be read as a network
         +-- ScoreError         a score that is not a finite number
 
 A message is one line of printable text, `field: fault; fix`: where, what, and how to fix it. It may quote what a user
@@ -69,6 +70,15 @@ class MemoryLimitError(RunError):
     """A network needs more memory than the device has.
 
     The network is what the user wrote, so the exit code is that of input errors.
+    """
+
+    exit_code = 2
+
+
+class TraceError(RunError):
+    """A model of another program that cannot be read as a network.
+
+    The model is what the user named, so the exit code is that of input errors.
     """
 
     exit_code = 2

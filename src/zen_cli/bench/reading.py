@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import SourceError, UsageError, nearest, reason, shorten
-from ..formats.reading import Overrides, read
+from ..formats.base import Overrides
+from ..formats.reading import read
 from ..net.spec import ArchSpec
 
 NETWORK_COLUMNS = ("network", "arch", "spec", "architecture", "structure", "net")

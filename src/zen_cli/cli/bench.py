@@ -59,7 +59,6 @@ def bench(
     from ..bench.measuring import closed_forms, measure
     from ..bench.reading import read_table
     from ..bench.summary import check_bins, summarize
-    from ..formats.reading import Overrides
     from ..metrics import find_all
     from ..ui.bench import print_bench
     from ..ui.progress import Progress
@@ -71,7 +70,7 @@ def bench(
 
     format_ = opt.check_format(style)
     metrics = closed_forms() if proxies is None else find_all(proxies)
-    overrides = Overrides(**opt.input_of(resolution, num_classes))
+    overrides = opt.overrides_of({"resolution": resolution, "num_classes": num_classes})
     rows = read_table(source, network=network, accuracy=accuracy, overrides=overrides, find=find_kept)
     count = check_bins(bins, len(rows))
     total = sum(row.rows for row in rows)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    ctx: typer.Context,
     sources: Annotated[
         list[str] | None,
         typer.Argument(metavar="NETWORK...", help="Two networks or more; the others are compared with the first."),
@@ -27,6 +28,8 @@ def compare(
     convention: opt.Convention = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
+    arg: opt.FactoryArgument = None,
+    path: opt.FactoryPath = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -34,7 +37,6 @@ def compare(
 
     Examples: zen compare last last:2; zen compare old.json new.json --draws 16
     """
-    from ..formats.reading import Overrides
     from ..metrics.settings import ScoreSettings
     from .reading import read_sources
 
@@ -42,11 +44,11 @@ def compare(
     opt.parsed(ScoreSettings, {"convention": convention})
     count = None if draws is None else parse_count(draws, "draws")
     networks: list[Network] = []
-    for item in read_sources(sources or [], Overrides(**opt.input_of(resolution, num_classes)), quiet=quiet):
+    for item in read_sources(sources or [], opt.overrides_of(ctx.params), quiet=quiet):
         if item.error is not None:
             raise item.error
-        if item.spec is not None:
-            networks.append(item.spec)
+        if item.network is not None:
+            networks.append(item.network)
     if len(networks) < 2:
         raise UsageError(f"{len(networks)} to compare; name at least two, such as last last:2 or two files")
     rows = _compared(networks, convention, count, quiet=quiet)

@@ -15,11 +15,12 @@ from .endings import Endings
 
 
 def export(
+    ctx: typer.Context,
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE|-]...",
-            help="Specs, records or structure strings, in files or on stdin (-).",
+            metavar="[NETWORK|-]...",
+            help="Files (specs, records, structure strings, ONNX), stdin (-), or names such as timm:resnet50.",
             show_default=False,
         ),
     ] = None,
@@ -62,6 +63,8 @@ def export(
     ] = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
+    arg: opt.FactoryArgument = None,
+    path: opt.FactoryPath = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite files that exist.")] = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -73,12 +76,11 @@ def export(
     """
     from ..exporters.plan import MAX_SEED, ExportOptions
     from ..exporters.run import export as export_all
-    from ..formats.reading import Overrides
     from ..ui.exports import print_exports
     from ..ui.progress import Progress
     from .reading import read_sources
 
-    items = read_sources(_sources(sources), Overrides(**opt.input_of(resolution, num_classes)), quiet=quiet)
+    items = read_sources(_sources(sources), opt.overrides_of(ctx.params), quiet=quiet)
     options = ExportOptions(
         out,
         weights,

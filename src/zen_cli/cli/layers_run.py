@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from ..errors import UsageError
-from ..formats.reading import Overrides
+from ..formats.base import Overrides
 from ..net.network import Network
 from ..report.documents import flat_rows, layers_document
 from ..report.layers import LayerRow, layer_rows
@@ -14,7 +14,9 @@ from .options import Format, emit, report
 from .reading import read_sources
 
 # What has an effect on a list of layers.
-_USED = frozenset({"sources", "convention", "resolution", "num_classes", "fail_fast", "layers", "style", "quiet"})
+_USED = frozenset(
+    {"sources", "convention", "resolution", "num_classes", "arg", "path", "fail_fast", "layers", "style", "quiet"}
+)
 
 
 def check_layers(given: Collection[str]) -> None:
@@ -45,8 +47,8 @@ def run_layers(
             raise item.error
         if item.error is not None:
             code = max(code, report(str(item.error), item.error.exit_code))
-        elif item.spec is not None:
-            networks.append(item.spec)
+        elif item.network is not None:
+            networks.append(item.network)
     write_layers(networks, convention, style)
     return code
 

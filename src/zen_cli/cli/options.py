@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import typer
 from pydantic import BaseModel
@@ -17,6 +17,9 @@ from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
 from ..units import LARGEST, parse_count, parse_real
 from .reporting import STDOUT
 from .reporting import report as report
+
+if TYPE_CHECKING:
+    from ..formats.base import Overrides
 
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv"]
 
@@ -116,6 +119,18 @@ Device = Annotated[
 ]
 Resolution = Annotated[str | None, typer.Option(metavar="N", help="Side of the input image, instead of the spec's.")]
 NumClasses = Annotated[str | None, typer.Option(metavar="N", help="Classes, instead of the spec's.")]
+FactoryArgument = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="KEY=VALUE",
+        help="An argument of the factory of a module:, as often as needed.",
+        show_default=False,
+    ),
+]
+FactoryPath = Annotated[
+    str | None, typer.Option("--path", metavar="DIR", help="Where the package of a module: is.", show_default=False)
+]
 OutputFormat = Annotated[
     str | None,
     typer.Option(
@@ -143,12 +158,14 @@ def check_format(name: str | None) -> Format:
     raise UsageError(f"format: unknown {name!r}; {nearest(name, FORMATS)}")
 
 
-def input_of(resolution: str | None, num_classes: str | None) -> dict[str, int]:
-    """The side of the input and the classes that were given, within the bounds of a spec."""
+def overrides_of(params: Mapping[str, Any]) -> Overrides:
+    """What was given instead of the networks, or beside their names; numbers are within the bounds of a spec."""
+    from ..formats.base import Overrides
     from ..net.spec import ArchSpec
 
-    given = parsed(ArchSpec, {"resolution": resolution, "num_classes": num_classes})
-    return {name: int(value) for name, value in given.items()}
+    given = parsed(ArchSpec, {name: params[name] for name in ("resolution", "num_classes")})
+    fields = {name: int(value) for name, value in given.items()}
+    return Overrides(**fields, arg=tuple(params.get("arg") or ()), path=params.get("path"))
 
 
 def emit(data: bytes) -> None:

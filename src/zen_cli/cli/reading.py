@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..formats.base import Note
-from ..formats.reading import Item, Overrides, read
+from ..formats.base import Note, Overrides
+from ..formats.reading import Item, read
 from ..ui.terminal import say
 
 

@@ -19,8 +19,8 @@ def score(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FILE|-]...",
-            help="Specs, records or structure strings, in files or on stdin (-).",
+            metavar="[NETWORK|-]...",
+            help="Files (specs, records, structure strings, ONNX), stdin (-), or names such as timm:resnet50.",
             show_default=False,
         ),
     ] = None,
@@ -36,6 +36,8 @@ def score(
     device: opt.Device = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
+    arg: opt.FactoryArgument = None,
+    path: opt.FactoryPath = None,
     proxies: Annotated[
         str | None,
         typer.Option(
@@ -112,7 +114,6 @@ def score(
     if layers:
         _run_layers(ctx.params, sources, style)
         return
-    from ..formats.reading import Overrides
     from ..formats.shards import parse_shard
     from ..metrics import find, find_all, refuse_unused
     from ..metrics.settings import ScoreSettings, check_settings
@@ -125,8 +126,7 @@ def score(
     format_ = opt.check_format(style)
     view = view_of(format_, others, columns, sort, None if top is None else parse_count(top, "top"))
     share = None if shard is None else parse_shard(shard)
-    overrides = Overrides(**opt.input_of(resolution, num_classes))
-    job = Job(settings, others, overrides, breakdown, fail_fast, share, skip_done or ())
+    job = Job(settings, others, opt.overrides_of(ctx.params), breakdown, fail_fast, share, skip_done or ())
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
     if code:
         raise typer.Exit(code)
@@ -134,13 +134,12 @@ def score(
 
 def _run_layers(params: dict[str, Any], sources: list[str] | None, style: str | None) -> None:
     """Lists layers instead of scoring."""
-    from ..formats.reading import Overrides
     from ..metrics.settings import ScoreSettings, check_settings
     from .layers_run import check_layers, run_layers
 
     check_layers([name for name, value in params.items() if value])
     settings = check_settings(**opt.parsed(ScoreSettings, {"convention": params["convention"]}))
-    overrides = Overrides(**opt.input_of(params["resolution"], params["num_classes"]))
+    overrides = opt.overrides_of(params)
     places, format_ = _sources(sources), opt.check_format(style)
     quiet = {"fail_fast": params["fail_fast"], "quiet": params["quiet"]}
     code = run_layers(places, overrides, settings.convention, format_, **quiet)

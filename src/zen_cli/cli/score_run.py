@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
+from ..formats.base import Overrides
 from ..formats.done import Done, trim_output
-from ..formats.reading import Item, Overrides
+from ..formats.reading import Item
 from ..formats.shards import Shard
 from ..metrics import Metric, names
 from ..metrics.columns import columns_of, find_column
@@ -19,7 +20,7 @@ from ..metrics.ordering import parse_order
 from ..metrics.records import ScoreRecord
 from ..metrics.scoring import score_all
 from ..metrics.settings import ScoreSettings
-from ..net.spec import ArchSpec
+from ..net.network import Network
 from ..ui.progress import Progress
 from ..ui.terminal import is_terminal, say
 from .options import Format, report
@@ -65,15 +66,15 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
     scrolls = is_terminal(sys.stdout) and style in ("jsonl", "csv")
     unit = "draws" if job.settings.estimator == "monte-carlo" else "networks"
     with records(style, view) as writer, Progress("scoring", quiet=quiet or typed or scrolls, unit=unit) as progress:
-        specs = failures.pass_specs(read_sources(places, job.overrides, quiet=quiet))
-        specs = (spec for spec in specs if job.shard is None or job.shard.holds(spec.id))
-        specs = (spec for spec in specs if not done.holds(spec.id))
-        known = list(islice(specs, 1 if job.fail_fast or "-" in places else LOOK_AHEAD))
+        networks = failures.pass_networks(read_sources(places, job.overrides, quiet=quiet))
+        networks = (network for network in networks if job.shard is None or job.shard.holds(network.id))
+        networks = (network for network in networks if not done.holds(network.id))
+        known = list(islice(networks, 1 if job.fail_fast or "-" in places else LOOK_AHEAD))
         results: Iterable[ScoreRecord | ZenError] = ()
         if known:  # torch is waited for only where there is something to score
             progress.update(0)
             results = score_all(
-                known if failures.is_at_end else chain(known, specs),
+                known if failures.is_at_end else chain(known, networks),
                 job.settings,
                 proxies=job.proxies,
                 breakdown=job.breakdown,
@@ -116,13 +117,13 @@ class Failures:
             raise error
         self.code = max(self.code, report(str(error), error.exit_code))
 
-    def pass_specs(self, items: Iterator[Item]) -> Iterator[ArchSpec]:
+    def pass_networks(self, items: Iterator[Item]) -> Iterator[Network]:
         """The networks among the items."""
         for item in items:
             if item.error is not None:
                 self.add(item.error)
-            elif item.spec is not None:
-                yield item.spec
+            elif item.network is not None:
+                yield item.network
         self.is_at_end = True
 
 

@@ -6,7 +6,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from ..net.network import Network
 from ..net.spec import ArchSpec
+
+
+class Overrides(NamedTuple):
+    """What a caller says instead of the network, or beside its name.
+
+    Attributes:
+        resolution: side of the input image.
+        num_classes: outputs of the classifier.
+        arg: arguments of the factory of a `module:`, such as `width=2`.
+        path: a folder where its module is.
+    """
+
+    resolution: int | None = None
+    num_classes: int | None = None
+    arg: tuple[str, ...] = ()
+    path: str | None = None
+
+    def fields(self) -> dict[str, int]:
+        """Those that replace what a document says, if they are given."""
+        values = {"resolution": self.resolution, "num_classes": self.num_classes}
+        return {key: value for key, value in values.items() if value is not None}
 
 
 class Context(NamedTuple):
@@ -41,12 +63,12 @@ class Reading(NamedTuple):
     """A network that was read.
 
     Attributes:
-        spec: the network.
+        network: the network.
         notes: what was assumed; equal for all values of which the same was.
         record: the record that held it, if any.
     """
 
-    spec: ArchSpec
+    network: Network
     notes: tuple[Note, ...] = ()
     record: dict[str, Any] | None = None
 
@@ -79,3 +101,26 @@ class Format(ABC):
     def continues(self, lines: Sequence[str], line: str) -> bool:
         """Whether a line of text belongs to the same network as the lines before it."""
         return False
+
+
+class Names(ABC):
+    """A kind of names by which networks are known, such as all that begin with `timm:`.
+
+    Attributes:
+        title: what messages call such a name, with an article.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def claims(self, text: str) -> bool:
+        """Whether a text is meant to be such a name. A file of that name comes first."""
+
+    @abstractmethod
+    def read(self, name: str, overrides: Overrides) -> Reading:
+        """The network of a name that the kind claims.
+
+        Raises:
+            InputError: no network has it; starts with the name.
+            TraceError: its network cannot be read.
+        """

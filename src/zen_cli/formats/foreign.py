@@ -15,11 +15,12 @@ HEAD = 4096  # bytes that `file_kind` looks at
 _UNPACK = "unpack it first"
 _DRAWING = "give the spec of the network instead"
 _WEIGHTS = "which holds weights; give the spec of the network, or the record that it came from"
+_ONNX = rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]"
 _MAGIC = [
     (rb"PK\x03\x04.{26,400}(?:data\.pkl|FB.\0Z)", f"a PyTorch file, {_WEIGHTS}"),
     (rb"PK\x03\x04", f"a zip archive; {_UNPACK}"),
     (rb"\x80[\x02-\x05]", f"a Python pickle or an old PyTorch checkpoint, {_WEIGHTS}"),
-    (rb"\x08[\x01-\x20][\x12\x1a\x22\x28\x32\x3a\x42]", "an ONNX model; give the spec that it was made from"),
+    (_ONNX, "an ONNX model; name its file"),
     (rb".{7}\0\{\"", f"a safetensors file, {_WEIGHTS}"),
     (rb"\x89HDF", f"an HDF5 or Keras file, {_WEIGHTS}"),
     (rb"\x1f\x8b", f"compressed with gzip; {_UNPACK}, for example with gunzip"),
@@ -49,6 +50,11 @@ _CSV_LINE = re.compile(r"[\w .-]+(?:,[\w .-]*){2,}")
 def file_kind(head: bytes) -> str:
     """What a file is and what to do, from its first bytes, to follow `is`; empty where it may be read."""
     return next((kind for pattern, kind in _FILES if pattern.match(head[:HEAD])), "")
+
+
+def is_onnx(head: bytes, path: str) -> bool:
+    """Whether a file is an ONNX model, or is called one."""
+    return re.match(_ONNX, head) is not None or path.endswith(".onnx")
 
 
 def text_kind(lines: Sequence[str]) -> str:

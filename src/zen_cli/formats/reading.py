@@ -12,16 +12,20 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError, SourceError, SpecError, printable, reason
+from ..errors import InputError, SourceError, SpecError, TraceError, UsageError, ZenError, printable, reason
+from ..net.network import Network
 from ..net.spec import ArchSpec
 from ..net.validation import kind, show
-from .base import Context, Note
+from .base import Context, Note, Overrides, Reading
 from .documents import Found, read_values
-from .foreign import HEAD, file_kind, text_kind
+from .foreign import HEAD, file_kind, is_onnx, text_kind
+from .names import find_names
 from .table import find_format
+from .traced import onnx_reading
 from .yaml_documents import is_yaml, read_yaml
 
 MAX_STRANGE = 10
@@ -33,28 +37,22 @@ class Item(NamedTuple):
 
     Attributes:
         where: names it in messages.
-        spec: the architecture.
+        network: the architecture.
         error: why there is none.
         record: the record that held it, if any.
         notes: what was assumed to read it.
     """
 
     where: str
-    spec: ArchSpec | None
-    error: InputError | None = None
+    network: Network | None
+    error: ZenError | None = None
     record: dict[str, Any] | None = None
     notes: tuple[Note, ...] = ()
 
-
-class Overrides(NamedTuple):
-    """What a caller says instead of the spec; a structure string has neither."""
-
-    resolution: int | None = None
-    num_classes: int | None = None
-
-    def fields(self) -> dict[str, int]:
-        """Those that are given."""
-        return {key: value for key, value in self._asdict().items() if value is not None}
+    @property
+    def spec(self) -> ArchSpec | None:
+        """The architecture as blocks, if it is written so."""
+        return None if self.network is None else self.network.spec
 
 
 def read(
@@ -68,9 +66,20 @@ def read(
         sources: files and texts.
         overrides: what is said instead of the spec.
         find: the document that a word which names no file means, or None; raises an InputError.
+
+    Raises:
+        UsageError: an override that has no effect, or that cannot be.
     """
-    fields = (overrides or Overrides()).fields()
+    given = overrides or Overrides()
+    fields = given.fields()
+    sources = list(sources)
+    for field in ("arg", "path"):
+        if getattr(given, field) and not any(source.startswith("module:") for source in sources):
+            raise UsageError(f"{field}: has no effect without module:PACKAGE.MODULE:FACTORY; leave it out")
     for source in sources:
+        if (names := find_names(source)) is not None and not os.path.exists(source):
+            yield _named(source, partial(names.read, source, given))
+            continue
         if find_format(source) and Path(source).suffix not in _SUFFIXES and not os.path.exists(source):
             yield _item(source, Context("argument", None, fields))
             continue
@@ -80,41 +89,23 @@ def read(
                 continue
             with _open(source, find) as stream:
                 label, path = ("stdin", None) if source == "-" else (source, Path(source))
-                yield from _read_stream(stream, label, path, fields)
+                if path is not None and is_onnx(stream.peek(HEAD), source):
+                    yield _named(source, partial(onnx_reading, source, given))
+                else:
+                    yield from _read_stream(stream, label, path, fields)
         except InputError as error:
             yield Item(source, None, error)
 
 
-def load(path: str | os.PathLike[str]) -> ArchSpec:
-    """The one architecture of a file.
-
-    Raises:
-        SourceError: no such file, nothing in it, or more than one architecture.
-        SpecError: what it holds is not an architecture.
-    """
-    items = list(read([os.fspath(path)]))
-    for item in items:
-        if item.error is not None:
-            raise item.error
-    if len(items) != 1 or items[0].spec is None:
-        raise SourceError(f"{path}: holds {len(items)} architectures; use zen_cli.load_all to read several")
-    return items[0].spec
-
-
-def load_all(path: str | os.PathLike[str]) -> list[ArchSpec]:
-    """All architectures of a file, in order.
-
-    Raises:
-        SourceError: the file cannot be read.
-        SpecError: one of them is not an architecture.
-    """
-    specs = []
-    for item in read([os.fspath(path)]):
-        if item.error is not None:
-            raise item.error
-        if item.spec is not None:
-            specs.append(item.spec)
-    return specs
+def _named(source: str, read: Callable[[], Reading]) -> Item:
+    """The network of a name or a file; what is wrong with how it is asked for ends the reading."""
+    try:
+        network, notes, record = read()
+    except UsageError:
+        raise
+    except (InputError, TraceError) as error:
+        return Item(source, None, error)
+    return Item(source, network, None, record, notes)
 
 
 @contextmanager
@@ -232,10 +223,10 @@ def _item(value: Any, context: Context) -> Item:
             raise _UnknownTextError(value, f"{where}: {show(value)} is neither JSON nor a structure string")
         if format_ is None:
             raise SpecError(f"{where}: an architecture is a JSON object with blocks, not {kind(value)}")
-        spec, notes, record = format_.read(value, context)
+        network, notes, record = format_.read(value, context)
     except InputError as error:
         return Item(where, None, error)
-    return Item(where, spec, None, record, notes)
+    return Item(where, network, None, record, notes)
 
 
 class _UnknownTextError(SpecError):
@@ -258,7 +249,7 @@ def _until_too_strange(items: Iterator[Item], label: str) -> Iterator[Item]:
             unknown = []
             yield item
         count += 1
-        if item.spec is not None:
+        if item.network is not None:
             yield from items
             return
         if count == MAX_STRANGE:

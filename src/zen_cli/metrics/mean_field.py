@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..errors import ScoreError, SpecError
 from ..net.layers import Chain, ConvLayer, Pair
+from .pooling import pooled_moments
 from .sums import plain_sum
 
 RELU_MEAN_SQUARED = 1 / (2 * math.pi)
@@ -58,7 +59,7 @@ def score_chain(chain: Chain, *, convention: str = "paper", norm: str = "frobeni
     """The closed-form Zen-score of a chain with its layers' shares; arguments as for `terms.score_and_count`.
 
     Raises:
-        SpecError: the chain has a pooling, for which there is no closed form.
+        SpecError: the last layer has no activation.
         ScoreError: the score is not a finite number.
     """
     terms, relus = [], 0
@@ -96,14 +97,12 @@ def gain(layer: ConvLayer, moments: Moments) -> float:
     over positions that zero padding gives to the mean.
 
     Args:
-        layer: kernel, channels, groups, stride, padding and size of the input.
-        moments: of one input channel; `LINEAR` for images, `RELU` after a ReLU.
-
-    Raises:
-        SpecError: the layer has a pooling before it.
+        layer: kernel, channels, groups, stride, padding, size of the input, pooling before it.
+        moments: of one input channel before the pooling; `LINEAR` for images, `RELU` after a ReLU.
     """
     if layer.pool is not None:
-        raise SpecError("a pooling inside the chain has no closed form; use the monte-carlo estimator")
+        mean = math.sqrt(moments.mean_squared)
+        moments = Moments(*pooled_moments(layer.pool, layer.in_size, mean, moments.variance))
     inside, edge = _tap_sums(layer.kernel, layer.in_size, layer.stride, layer.padding, layer.dilation)
     return layer.fan_in * (moments.variance * inside + moments.mean_squared * edge)
 

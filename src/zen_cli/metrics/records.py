@@ -9,10 +9,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..net.counting import Cost
-from ..net.layers import Chain
+from ..net.layers import Chain, Pair
 from ..net.network import Network
 from ..net.notation import notation
 from ..net.spec import ArchSpec
+from ..net.traced import chain_rows
 from .columns import Scalar, columns_of
 from .settings import Convention, Estimator, Norm, PrecisionMode
 
@@ -75,15 +76,20 @@ class CostRow(_Row):
 
 
 class LayerRow(_Row):
-    """One layer of a breakdown; `decorrelation` is 1 - c of the clean and the perturbed copy after it, in 0 to 1."""
+    """One layer of a breakdown; `decorrelation` is 1 - c of the clean and the perturbed copy after it, in 0 to 1.
+
+    `module` is what the source of a network that is not written as blocks calls it. A kernel, stride or side is a pair,
+    of height and width, where these differ.
+    """
 
     layer: int
-    kernel: int
-    stride: int
+    module: str | None = None
+    kernel: int | Pair
+    stride: int | Pair
     groups: int
     in_width: int
     out_width: int
-    out_side: int
+    out_side: int | Pair
     log_sigma: Finite
     total: Finite
     decorrelation: Finite
@@ -211,7 +217,10 @@ class ScoreRecord(_Row):
         if self.arch is not None:
             row["arch"] = self.arch.to_dict()
         if self.chain is not None:
-            row["chain"] = [layer._asdict() for layer in self.chain]
+            row["chain"] = chain_rows(self.chain)
+        for layer in (row.get("breakdown") or {}).get("layers", ()):
+            if layer["module"] is None:
+                del layer["module"]
         search = row.pop("search", None)
         if search is not None:
             row["search"] = {key: value for key, value in search.items() if value is not None}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from ..errors import ZenError
+from ..errors import UsageError, ZenError
 from ..net.counting import Cost
+from ..net.layers import Pair
 from ..net.network import Network
 from .mean_field import score_chain
 from .metric import Measurement, Metric
@@ -16,14 +18,18 @@ from .registry import find, refuse_unused
 from .settings import Convention, Estimator, Norm, PrecisionMode, ScoreSettings, check_settings
 from .terms import score_and_count
 
+if TYPE_CHECKING:
+    from torch import nn
+
 Scored: TypeAlias = tuple[Network, Zen | ZenError, Cost | None]  # the cost where it came along with the score
 OnProgress: TypeAlias = Callable[[int, int | None], None]
 GROUP = 1024  # networks that the engine gets at once, if so many have arrived
 
 
 def score(
-    network: Network,
+    network: Network | nn.Module,
     *,
+    input_size: tuple[int, int, int] | None = None,
     proxies: Sequence[str] = (),
     breakdown: bool = False,
     estimator: Estimator | None = None,
@@ -41,7 +47,8 @@ def score(
     """The Zen-score of one network with its cost, as the record that `zen score` writes.
 
     Args:
-        network: a spec, or another network.
+        network: a spec, another network, or a module of PyTorch that takes a batch of images.
+        input_size: of a module, channels, height and width of an image.
         proxies: names of metrics to add, such as `phi`.
         breakdown: whether to add the layer-by-layer shares of the closed form.
         estimator: `monte-carlo` or `mean-field`; this and what follows is as in `ScoreSettings`.
@@ -58,8 +65,10 @@ def score(
 
     Raises:
         UsageError: a setting that cannot be, or that has no effect.
+        TraceError: a module cannot be run on such an image, or a chain does not stand for it.
         RunError: the network does not fit into memory, or its score is not finite.
     """
+    traced = network_of(network, input_size)
     given = {
         "estimator": estimator,
         "convention": convention,
@@ -74,11 +83,28 @@ def score(
     }
     settings, others = check_settings(**given), [find(name) for name in proxies]
     refuse_unused([name for name, value in given.items() if value is not None], [find("zen"), *others], settings)
-    for result in score_all([network], settings, proxies=others, breakdown=breakdown, on_progress=on_progress):
+    for result in score_all([traced], settings, proxies=others, breakdown=breakdown, on_progress=on_progress):
         if isinstance(result, ZenError):
             raise result
         return result
     raise AssertionError("one network gives one result")
+
+
+def network_of(network: Network | nn.Module, input_size: tuple[int, int, int] | None = None) -> Network:
+    """A network as it is, or what a module of PyTorch is traced to; arguments and errors as for `score`."""
+    torch = sys.modules.get("torch")  # a module is there only where somebody has imported it
+    if torch is None or not isinstance(network, torch.nn.Module):
+        if input_size is not None:
+            raise UsageError("input_size: has no effect on what is no module of PyTorch; leave it out")
+        return cast("Network", network)
+    if input_size is None:
+        raise UsageError("input_size: a module does not say which images it takes; give it, such as (3, 224, 224)")
+    if len(input_size) != 3 or min(input_size) < 1:
+        raise UsageError(f"input_size: {input_size!r} is no channels, height and width; give it like (3, 224, 224)")
+    from ..trace.modules import network_of_module
+
+    kind = type(network)
+    return network_of_module(network, input_size, source=f"{kind.__module__}.{kind.__qualname__}", name=kind.__name__)
 
 
 def score_all(
@@ -132,25 +158,31 @@ def zen_of(measurement: Measurement) -> Zen:
 def break_down(network: Network, settings: ScoreSettings) -> Breakdown:
     """The closed form layer by layer: log sigma, the running total, and the decorrelation of the two copies."""
     terms = score_chain(network.chain, convention=settings.convention, norm=settings.norm, alpha=settings.alpha)
-    rows, total = [], 0.0
+    rows, total, names = [], 0.0, network.layer_names
     for index, term in enumerate(terms.layers, start=1):
         total += term.log_sigma
         layer = term.layer
         rows.append(
             LayerRow(
                 layer=index,
-                kernel=layer.kernel[0],
-                stride=layer.stride[0],
+                module=names[index - 1] if names else None,
+                kernel=_number(layer.kernel),
+                stride=_number(layer.stride),
                 groups=layer.groups,
                 in_width=layer.in_width,
                 out_width=layer.out_width,
-                out_side=layer.out_size[0],
+                out_side=_number(layer.out_size),
                 log_sigma=term.log_sigma,
                 total=total,
                 decorrelation=term.decorrelation,
             )
         )
     return Breakdown(log_delta=terms.log_delta, saturation_layer=terms.saturation_layer, layers=tuple(rows))
+
+
+def _number(pair: Pair) -> int | Pair:
+    """One number where height and width agree."""
+    return pair[0] if pair[0] == pair[1] else pair
 
 
 def _mean_field(networks: Iterable[Network], settings: ScoreSettings, on_progress: OnProgress) -> Iterator[Scored]:

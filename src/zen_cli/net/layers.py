@@ -20,7 +20,9 @@ class ConvLayer(NamedTuple):
     """One layer of a chain: (pool ->) conv without bias -> BN -> ReLU; pairs are height and width.
 
     `in_size` is the size of the convolution's input, after the pooling if there is one. `activation` is False for a
-    layer that ends with its BN.
+    layer that ends with its BN. Where `in_width` or `in_size` differ from what the layer before leaves, as on one
+    branch of a network that concatenates several, channels are taken over again from the first one, or only the first
+    of them, and positions are resampled to the nearest: see `fits`.
     """
 
     in_width: int
@@ -51,6 +53,21 @@ class ConvLayer(NamedTuple):
 
 
 Chain: TypeAlias = tuple[ConvLayer, ...]
+
+
+def pooled_size(size: Pair, pool: Pool | None) -> Pair:
+    """Height and width of a map of this size after a pooling, if any."""
+    if pool is None:
+        return size
+    height, width = (
+        (size[axis] + 2 * pool.padding[axis] - pool.kernel[axis]) // pool.stride[axis] + 1 for axis in (0, 1)
+    )
+    return height, width
+
+
+def fits(before: ConvLayer, after: ConvLayer) -> bool:
+    """Whether a layer reads exactly what the one before it leaves."""
+    return after.in_width == before.out_width and after.in_size == pooled_size(before.out_size, after.pool)
 
 
 def square_conv(in_width: int, width: int, kernel: int, side: int, stride: int = 1, groups: int = 1) -> ConvLayer:

@@ -37,6 +37,10 @@ class Network(Protocol):
         """Exact parameters, MACs, activations, layers and sub-layers, for one image."""
 
     @property
+    def layer_names(self) -> tuple[str, ...]:
+        """What the source calls each layer of the chain; empty for a spec."""
+
+    @property
     def source(self) -> str | None:
         """Where a network came from that is not written as blocks, such as a model's name; None for a spec."""
 

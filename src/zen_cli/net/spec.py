@@ -92,6 +92,11 @@ class ArchSpec(BaseModel):
         """None: the module of a spec is what `build` makes."""
 
     @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Empty: layers of blocks have no names of their own."""
+        return ()
+
+    @property
     def source(self) -> None:
         """None: a spec is all that there is to say about where it came from."""
 

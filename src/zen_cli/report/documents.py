@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..net.network import Network
+from ..net.traced import chain_rows
 from .layers import LayerRow
 from .stages import StageRow
 
@@ -17,7 +18,7 @@ def network_part(network: Network) -> dict[str, Any]:
     part: dict[str, Any] = {"id": network.id, "name": network.name, "cost": network.cost._asdict()}
     if network.spec is not None:
         return {**part, "arch": network.spec.to_dict()}
-    return {**part, "source": network.source, "chain": [layer._asdict() for layer in network.chain]}
+    return {**part, "source": network.source, "chain": chain_rows(network.chain)}
 
 
 def layers_document(network: Network, layers: Sequence[LayerRow], stages: Sequence[StageRow]) -> dict[str, Any]:

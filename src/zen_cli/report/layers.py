@@ -128,10 +128,10 @@ def _se(unit: Unit) -> Cost:
 
 def _of_chain(network: Network, shares: list[LayerTerm | None]) -> Iterator[LayerRow]:
     """The layers of the chain, and one row for what the whole network costs beyond them."""
-    reach, total = _Reach(), Cost()
+    reach, total, names = _Reach(), Cost(), network.layer_names
     for number, (layer, term) in enumerate(zip(network.chain, shares, strict=True), start=1):
         total = total.plus(layer_cost(layer))
-        yield _of_layer("", f"layer{number}", layer, reach, term)
+        yield _of_layer("", names[number - 1] if names else f"layer{number}", layer, reach, term)
     rest = Cost(params=network.cost.params - total.params, macs=network.cost.macs - total.macs)
     yield _row("", "other", "other", "", None, None, rest)
 

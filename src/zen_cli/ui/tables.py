@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..metrics.columns import COLUMNS, Column, proxy_columns
 from ..metrics.records import Breakdown, ScoreRecord
+from ..net.layers import Pair
 from .bars import bar
 from .layout import Field, Sheet, lay_out
 from .numbers import write_column, write_with_error
@@ -90,8 +91,8 @@ def breakdown_sheet(record: ScoreRecord, breakdown: Breakdown, width: int = 120)
     size = BAR if width >= WIDE else BAR // 3
     bars = [bar((row.log_sigma - low) / max(high - low, 1e-12), size) for row in rows]
     kernels = [
-        f"{row.kernel}x{row.kernel}"
-        + (f"/{row.stride}" if row.stride > 1 else "")
+        _times(row.kernel)
+        + (f"/{_side(row.stride)}" if row.stride != 1 else "")
         + (f" g{row.groups}" if row.groups > 1 else "")
         for row in rows
     ]
@@ -101,17 +102,30 @@ def breakdown_sheet(record: ScoreRecord, breakdown: Breakdown, width: int = 120)
         Field("conv", [*kernels, "Δ"]),
         Field("in", [*(str(row.in_width) for row in rows), ""], drop=4),
         Field("out", [*(str(row.out_width) for row in rows), ""], drop=3),
-        Field("side", [*(str(row.out_side) for row in rows), ""], drop=5),
+        Field("side", [*(_side(row.out_side) for row in rows), ""], drop=5),
         Field("log σ", [f"{value:.3f}" for value in (*(row.log_sigma for row in rows), breakdown.log_delta)]),
         Field("", [*bars, ""], right=False, drop=2),
         Field("total", [f"{value:.2f}" for value in (*(row.total for row in rows), total)]),
         Field("1 - c", [*write_column([row.decorrelation for row in rows], "nats"), ""], drop=1),
     ]
+    if any(row.module for row in rows):
+        fields.append(Field("module", [*(row.module or "" for row in rows), ""], right=False, drop=6))
     if breakdown.saturation_layer is not None:
         marks = ["<<" if row.layer == breakdown.saturation_layer else "" for row in rows]
         fields.append(Field("", [*marks, ""], right=False))
     title = f"{record.name or record.id}: closed form, layer by layer"
     return Sheet(fields, title, captions=[_breakdown_caption(breakdown)])
+
+
+def _times(pair: int | Pair) -> str:
+    """A kernel or stride: `3x3`, `1x7`."""
+    height, width = (pair, pair) if isinstance(pair, int) else pair
+    return f"{height}x{width}"
+
+
+def _side(pair: int | Pair) -> str:
+    """A side, or height and width where they differ."""
+    return str(pair) if isinstance(pair, int) else _times(pair)
 
 
 def _proxy_fields(records: Sequence[ScoreRecord], column: Column, error: Column) -> list[Field]:

@@ -22,7 +22,7 @@ from torch.nn import functional
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
 from .draws import ChainDraw, KeyedChain
-from .layers import channels_first, channels_last, is_pointwise, pool
+from .layers import channels_first, channels_last, is_pointwise, layer_input
 from .seeds import draw_seed, image_count, image_size, perturb, weight_count
 from .statistics import EPS, total
 
@@ -76,7 +76,7 @@ def score_batch(
         device: where to compute.
 
     Raises:
-        RuntimeError: torch is out of memory, or the layers of a chain do not fit each other.
+        RuntimeError: torch is out of memory.
     """
     bundles = [
         start(network, [draw.number for draw in group], settings, dtype, device)
@@ -128,8 +128,8 @@ def advance(bundles: Sequence[Bundle], layer: ConvLayer, eps: float) -> None:
         bundle.x = x.new_empty(0)  # frees what was copied
     draws, copies, batch = x.shape[:3]
     x = x.flatten(1, 2)
-    if layer.pool is not None:
-        x = channels_last(pool(channels_first(x.flatten(0, 1)), layer.pool))
+    if layer.pool is not None or x.shape[2:] != (*layer.in_size, layer.in_width):
+        x = channels_last(layer_input(channels_first(x.flatten(0, 1)), layer))
         x = x.view(draws, copies * batch, *layer.in_size, layer.in_width)
     x = _convolve(x, weights, layer)
     variances = normalise(x.view(draws, copies, -1, layer.out_width), eps, relu=layer.activation)

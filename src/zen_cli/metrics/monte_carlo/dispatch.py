@@ -11,7 +11,7 @@ from typing import TypeAlias
 import torch
 
 from ...devices import is_out_of_memory
-from ...net.layers import Chain, ConvLayer
+from ...net.layers import Chain, ConvLayer, fits
 from ..settings import PrecisionMode, ScoreSettings, check_settings
 from .batch import score_batch
 from .draws import ChainDraw, Draw, KeyedChain
@@ -48,15 +48,15 @@ def dispatch(
         device: where.
 
     Raises:
-        RuntimeError: torch is out of memory; or plain torch finds layers that do not fit each other.
+        RuntimeError: torch is out of memory.
     """
     kernels = None if (device, mode) in _refused else kernels_for(device, mode)
     if kernels is None:
         return score_plain(draws, settings, mode, device)
-    pooled = [index for index, draw in enumerate(draws) if has_pooling(draw.task.chain)]
-    others = sorted(set(range(len(draws))) - set(pooled))
+    plain = [index for index, draw in enumerate(draws) if needs_torch(draw.task.chain)]
+    others = sorted(set(range(len(draws))) - set(plain))
     scores = [math.nan] * len(draws)
-    for backend, indices in ((kernels, others), (score_plain, pooled)):
+    for backend, indices in ((kernels, others), (score_plain, plain)):
         if not indices:
             continue
         some = [draws[index] for index in indices]
@@ -81,9 +81,9 @@ def score_plain(
         return score_batch(draws, settings, dtype_of(mode), device)
 
 
-def has_pooling(chain: Chain) -> bool:
-    """Whether a chain has what the kernels of `fused` cannot do; no spec does."""
-    return any(layer.pool is not None for layer in chain)
+def needs_torch(chain: Chain) -> bool:
+    """Whether a chain has what the kernels of `fused` cannot do: a pooling, or layers that do not fit each other."""
+    return any(layer.pool is not None for layer in chain) or not all(map(fits, chain, chain[1:]))
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,6 +18,21 @@ def pool(x: Tensor, pooling: Pool) -> Tensor:
     """The pooling before a convolution, [N, C, H, W] -> [N, C, H', W']."""
     function = functional.max_pool2d if pooling.kind == "max" else functional.avg_pool2d
     return function(x, pooling.kernel, pooling.stride, pooling.padding)
+
+
+def layer_input(x: Tensor, layer: ConvLayer) -> Tensor:
+    """What a layer reads of the map before it, [N, C, H, W]: pooled, then fitted to its channels and size.
+
+    See `ConvLayer` for the fitting; a chain without branches needs none.
+    """
+    if layer.pool is not None:
+        x = pool(x, layer.pool)
+    for dim, wanted in enumerate((layer.in_width, *layer.in_size), start=1):
+        found = x.shape[dim]
+        if found != wanted:
+            numbers = torch.arange(wanted, device=x.device)
+            x = x.index_select(dim, numbers % found if dim == 1 else numbers * found // wanted)
+    return x
 
 
 def channels_first(x: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch.nn import functional
 from ...net.layers import Chain, ConvLayer
 from ..settings import ScoreSettings
 from .draws import ChainDraw
-from .layers import channels_first, channels_last, is_pointwise, pool
+from .layers import channels_first, channels_last, is_pointwise, layer_input
 from .seeds import draw_generator, image_count, image_size, perturb
 from .statistics import EPS, total
 
@@ -47,7 +47,7 @@ def score_draw(
 
     Raises:
         Stopped: because `stopped` returned True.
-        RuntimeError: torch is out of memory, or the layers of the chain do not fit each other.
+        RuntimeError: torch is out of memory.
     """
     chain = draw.task.chain
     generator = draw_generator(draw, settings.seed, CPU)
@@ -83,8 +83,8 @@ def score_chain(chain: Chain, images: Tensor, weights: Iterator[Tensor], setting
     x = copies.flatten(0, 1)  # [2B, H, W, C] from here on
     variances: list[Tensor] = []
     for layer, weight in zip(chain, weights, strict=True):
-        if layer.pool is not None:
-            x = channels_last(pool(channels_first(x), layer.pool))
+        if layer.pool is not None or x.shape[1:] != (*layer.in_size, layer.in_width):
+            x = channels_last(layer_input(channels_first(x), layer))
         x = _convolve(x, weight, layer)
         variances.append(_normalise(x, EPS[settings.convention]))
         if layer.activation:

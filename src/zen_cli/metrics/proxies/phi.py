@@ -29,9 +29,9 @@ from torch.nn import functional
 
 from ...errors import RunError
 from ...net.layers import Chain
-from ...net.module import build_pool
 from ...net.network import Network
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.layers import layer_input
 from ..monte_carlo.seeds import image_size
 from ..settings import ScoreSettings
 from .sampling import Sampler, sample_all
@@ -72,8 +72,7 @@ def log_gradient_norm(layers: Chain, images: Tensor, generator: torch.Generator,
     x = images.requires_grad_()
     log_scale = 0.0
     for layer in layers:
-        if layer.pool is not None:
-            x = build_pool(layer.pool)(x)
+        x = layer_input(x, layer)
         weight = torch.randn(layer.weight_shape, generator=generator, device=x.device, dtype=x.dtype)
         x = functional.conv2d(x, weight, None, layer.stride, layer.padding, layer.dilation, layer.groups)
         scale = float(x.detach().square().mean().sqrt())

@@ -1,0 +1,259 @@
+"""How the calls of PyTorch become nodes: convolutions, linear layers, poolings, reductions, paddings, and the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from ..net.layers import ConvLayer, Pair
+from .graph import Kind, Node, Window
+from .layouts import SPATIAL, after_reduction, axes_after, permuted, span
+from .recorder import Call, Record, Value, tensors
+
+Rule: TypeAlias = Callable[[Record, Call], None]
+
+_TRANSPOSED = {"transpose", "swapaxes", "swapdims"}
+_RESHAPED = {"view", "reshape", "view_as", "reshape_as", "flatten", "unflatten", "squeeze", "unsqueeze", "stack"}
+
+
+def sources_of(record: Record, call: Call) -> list[tuple[Tensor, Value, int]]:
+    """The tensors among the arguments that depend on the image, with their nodes."""
+    found = []
+    for tensor in tensors((call.args, call.kwargs)):
+        value = record.value(tensor)
+        if value.node is not None:
+            found.append((tensor, value, value.node))
+    return found
+
+
+def put(record: Record, call: Call, kind: Kind, label: str = "") -> None:
+    """One node a result, which has the layout of the largest argument as far as its shape allows."""
+    sources = sources_of(record, call)
+    inputs = tuple(node for _, _, node in sources)
+    tensor, value, node = max(sources, key=lambda source: source[0].numel())
+    before = record.nodes[node]
+    for result in tensors(call.result):
+        axes = _axes(call, value.axes, tuple(tensor.shape), tuple(result.shape), before)
+        width, size = span(axes, tuple(result.shape), before)
+        record.put(result, Node(kind, inputs, width, size, result.numel(), label or call.name), axes)
+
+
+def _axes(call: Call, axes: str, before: tuple[int, ...], after: tuple[int, ...], node: Node) -> str:
+    """The axes of a result of a call on a tensor with these axes."""
+    if call.name == "permute":
+        order = call.args[1:] if len(call.args) > 2 else call.argument(1, "dims")
+        return permuted(axes, [int(dim) for dim in order])
+    if call.name in _TRANSPOSED:
+        dims = list(range(len(before)))
+        first, second = int(call.argument(1, "dim0")), int(call.argument(2, "dim1"))
+        dims[first], dims[second] = dims[second], dims[first]
+        return permuted(axes, dims)
+    return axes_after(axes, before, after, node, reshaped=call.name in _RESHAPED)
+
+
+def as_kind(kind: Kind) -> Rule:
+    """A call that makes nodes of this kind, and does nothing else that a chain sees."""
+    return lambda record, call: put(record, call, kind)
+
+
+def as_fault(text: str) -> Rule:
+    """A call that a chain cannot express."""
+    return lambda record, call: put(record, call, "fault", text)
+
+
+def unknown(record: Record, call: Call) -> None:
+    """A call that no rule covers."""
+    put(record, call, "fault", f"it calls {call.name}, for which there is no rule")
+
+
+def conv2d(record: Record, call: Call) -> None:
+    """A convolution; one whose kernel is fixed, as of anti-aliasing, averages."""
+    weight = call.argument(1, "weight")
+    known = record.value(weight)
+    if known.node is not None:
+        put(record, call, "fault", "it has convolutions whose weights are computed from the image")
+        return
+    x, (out, fan_in, *kernel) = call.args[0] if call.args else call.kwargs["input"], weight.shape
+    stride, dilation = _pair(call.argument(3, "stride", 1)), _pair(call.argument(5, "dilation", 1))
+    padding = call.argument(4, "padding", 0)
+    taps = (kernel[0], kernel[1])
+    if padding == "same":
+        padding = [dilation[axis] * (taps[axis] - 1) // 2 for axis in (0, 1)]
+    edges = (0, 0) if padding == "valid" else _pair(padding)
+    groups, (height, width) = int(call.argument(6, "groups", 1)), x.shape[-2:]
+    result: Tensor = call.result
+    size = (int(result.shape[-2]), int(result.shape[-1]))
+    node = record.value(x).node
+    inputs = () if node is None else (node,)
+    if not known.learned:  # a kernel that is fixed, as of anti-aliasing
+        window = Window("avg", taps, stride, edges)
+        record.put(result, Node("pool", inputs, out, size, result.numel(), "conv2d", window=window), "NCHW")
+        return
+    layer = ConvLayer(fan_in * groups, out, taps, (height, width), stride, edges, dilation, groups)
+    batch = result.numel() // (out * math.prod(size))
+    record.put(
+        result,
+        Node(
+            "conv",
+            inputs,
+            out,
+            size,
+            result.numel(),
+            known.label.removesuffix(".weight"),
+            layer,
+            macs=weight.numel() * math.prod(size) * batch,
+            activations=result.numel(),
+            bias=call.argument(2, "bias") is not None,
+        ),
+        "NCHW",
+    )
+
+
+def conv1d(record: Record, call: Call) -> None:
+    """A convolution along the channels of a vector, as in efficient channel attention."""
+    found, weight = sources_of(record, call), call.argument(1, "weight")
+    node = found[0][2]
+    if record.nodes[node].size != (1, 1) or record.value(weight).node is not None:
+        put(record, call, "fault", "it has convolutions in one dimension")
+        return
+    before, result = record.nodes[node], call.result
+    macs = weight[0].numel() * result.numel()
+    record.put(result, Node("linear", (node,), before.width, (1, 1), result.numel(), "conv1d", macs=macs))
+
+
+def linear(record: Record, call: Call) -> None:
+    """A linear layer; its weight is [out, in]."""
+    x, weight = call.args[0], call.argument(1, "weight")
+    known = record.value(weight)
+    if known.node is not None:
+        put(record, call, "fault", "it has layers whose weights are computed from the image")
+        return
+    out, fan_in = weight.shape
+    _pointwise(record, call, x, known.label, fan_in, out, bias=call.argument(2, "bias") is not None)
+
+
+def _pointwise(record: Record, call: Call, x: Tensor, label: str, fan_in: int, out: int, *, bias: bool) -> None:
+    """A linear layer on the last dimension: on maps a 1x1 convolution."""
+    value, result = record.value(x), call.result
+    node = value.node
+    if node is None:
+        return
+    if value.axes and value.axes[-1] in SPATIAL:
+        put(record, call, "fault", "it mixes positions by linear layers")
+        return
+    before, shape = record.nodes[node], tuple(x.shape)
+    positions = math.prod(shape[:-1])
+    macs = positions * fan_in * out
+    name = label.removesuffix(".weight")
+    if len(shape) == 4:
+        size, axes = (shape[1], shape[2]), "NHWC"
+    elif len(shape) == 3:
+        size, axes = before.size if math.prod(before.size) == shape[1] else (shape[1], 1), "NTC"
+    else:
+        size, axes = (1, 1), "NC"
+    is_map = math.prod(size) > 1
+    layer = ConvLayer(fan_in, out, (1, 1), size) if is_map else None
+    kind: Kind = "conv" if is_map else "linear"
+    record.put(result, Node(kind, (node,), out, size, result.numel(), name, layer, macs=macs, bias=bias), axes)
+
+
+def pool(kind: str) -> Rule:
+    """A pooling; one that leaves one position is global."""
+
+    def rule(record: Record, call: Call) -> None:
+        x, result = call.args[0], next(tensors(call.result))
+        kernel = _pair(call.argument(1, "kernel_size"))
+        stride = _pair(call.argument(2, "stride") or kernel)
+        _put_pool(record, x, result, Window(kind, kernel, stride, _pair(call.argument(3, "padding", 0))))
+
+    return rule
+
+
+def adaptive_pool(kind: str) -> Rule:
+    """A pooling to a size, with evenly spaced windows."""
+
+    def rule(record: Record, call: Call) -> None:
+        x, result = call.args[0], next(tensors(call.result))
+        sides, outs = x.shape[-2:], result.shape[-2:]
+        stride = (max(1, sides[0] // outs[0]), max(1, sides[1] // outs[1]))
+        kernel = (sides[0] - (outs[0] - 1) * stride[0], sides[1] - (outs[1] - 1) * stride[1])
+        _put_pool(record, x, result, Window(kind, kernel, stride, (0, 0)))
+
+    return rule
+
+
+def _put_pool(record: Record, x: Tensor, result: Tensor, window: Window) -> None:
+    node = record.value(x).node
+    inputs = () if node is None else (node,)
+    size = (int(result.shape[-2]), int(result.shape[-1]))
+    kind: Kind = "global" if size == (1, 1) else "pool"
+    if tuple(x.shape) == tuple(result.shape) and window.kernel == (1, 1):
+        kind = "same"
+    width = int(result.shape[-3])
+    record.put(result, Node(kind, inputs, width, size, result.numel(), f"{window.kind}_pool", window=window), "NCHW")
+
+
+def reduce(record: Record, call: Call) -> None:
+    """Mean, maximum and so on over some dimensions: global where it leaves one position, else a step of a norm."""
+    sources = sources_of(record, call)
+    tensor, value, node = sources[0]
+    if len(sources) > 1:  # the larger of two maps
+        put(record, call, "sum")
+        return
+    before, dims = record.nodes[node], _dims(call)
+    for result in tensors(call.result):
+        shape = tuple(result.shape)
+        axes, is_global = after_reduction(value.axes, dims, tuple(tensor.shape), shape)
+        width, size = span(axes, shape, before)
+        kind: Kind = "global" if is_global else "norm" if call.name.startswith(("var", "std")) else "same"
+        record.put(result, Node(kind, (node,), width, (1, 1) if is_global else size, result.numel(), call.name), axes)
+
+
+def _dims(call: Call) -> Sequence[int] | None:
+    """The dimensions that a call reduces; None for all."""
+    given = call.argument(2 if "norm" in call.name else 1, "dim")
+    if isinstance(given, Sequence):
+        return [int(dim) for dim in given]
+    return [given] if isinstance(given, int) and not isinstance(given, bool) else None
+
+
+def pad(record: Record, call: Call) -> None:
+    """A margin around a map; zeros beside its channels change nothing."""
+    x, amounts = call.args[0], [int(amount) for amount in call.argument(1, "pad")]
+    value, result = record.value(x), call.result
+    left, right, top, bottom = (*amounts, 0, 0, 0, 0)[:4]
+    if value.axes != "NCHW" or any(amounts[4:]) or value.node is None:
+        put(record, call, "same")  # channels of zeros, or of another layout
+        return
+    size = (int(result.shape[-2]), int(result.shape[-1]))
+    margin = (top, bottom, left, right)
+    node = Node("pad", (value.node,), int(result.shape[1]), size, result.numel(), "pad", margin=margin)
+    record.put(result, node, "NCHW")
+
+
+def product_of_matrices(record: Record, call: Call) -> None:
+    """With a weight a linear layer, of two maps attention; one that leaves a vector pools with weights."""
+    sources = sources_of(record, call)
+    if len(sources) > 1:
+        node = record.nodes[sources[0][2]]
+        if call.result.numel() <= max(record.nodes[source[2]].width for source in sources) or node.size == (1, 1):
+            put(record, call, "global")
+            return
+        put(record, call, "fault", "it has attention")
+        return
+    x = sources[0][0]
+    others = [tensor for tensor in tensors((call.args, call.kwargs)) if record.value(tensor).node is None]
+    weight = others[0] if others else None
+    if call.name not in ("matmul", "mm", "rmatmul") or weight is None or weight.dim() != 2 or call.args[0] is not x:
+        unknown(record, call)
+        return
+    _pointwise(record, call, x, record.value(weight).label, weight.shape[0], weight.shape[1], bias=False)
+
+
+def _pair(value: Any) -> Pair:
+    if isinstance(value, Sequence):
+        return (int(value[0]), int(value[-1]))
+    return (int(value), int(value))
