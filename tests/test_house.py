@@ -46,7 +46,7 @@ SLOW = {
         *(f"metrics.proxies.{name}" for name in MEASURED),
         *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
     ),
-    "numpy": ("nas.algorithms.exact", "bench"),
+    "numpy": ("nas.algorithms.exact", "nas.algorithms.front", "nas.pareto", "nas.front_series", "bench"),
 }
 # Packages that only one home knows, and does without where they are missing.
 OPTIONAL = {

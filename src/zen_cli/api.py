@@ -54,6 +54,7 @@ def search(
     limits: dict[str, float] | None = None,
     budget: str | Sequence[str] | None = None,
     patience: int | None = None,
+    front: str | Sequence[str] | None = None,
     algorithm: str | None = None,
     proxy: str | None = None,
     population: int | None = None,
@@ -89,6 +90,7 @@ def search(
         limits: upper bounds by metric, such as `{"params": 1e6, "sublayers": 18}`.
         budget: when to end, such as `"480000evals"`, `"30s"`, or several of these.
         patience: end after so many rounds without a better network.
+        front: costs, such as `"macs"`: find the best networks below many limits of them.
         algorithm: `evolution` or `exact`.
         proxy: another metric to search by.
         population: networks remembered.
@@ -134,6 +136,7 @@ def search(
         "limit": tuple(f"{name}={value!r}" for name, value in (limits or {}).items()),
         "budget": (budget,) if isinstance(budget, str) else budget,
         "patience": patience,
+        "front": front,
         "algorithm": algorithm,
         "proxy": proxy,
         "population": population,

@@ -52,6 +52,12 @@ def _complete_algorithm(incomplete: str) -> list[str]:
     return opt.choices(*ALGORITHMS)(incomplete)
 
 
+def _complete_costs(incomplete: str) -> list[str]:
+    from ..nas.limits import limit_names
+
+    return opt.choices(*limit_names())(incomplete)
+
+
 def _limit(help_: str, *flags: str, metavar: str = "N") -> OptionInfo:
     return typer.Option(*flags, metavar=metavar, help=help_, rich_help_panel=LIMIT_PANEL)  # type: ignore[no-any-return]
 
@@ -129,6 +135,15 @@ def search(
             help=f"{SearchOptions.model_fields['proxy'].description}",
             rich_help_panel=HOW_PANEL,
             autocompletion=opt.complete_metrics,
+        ),
+    ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COST[,COST]",
+            help="The best networks below many limits of these costs, such as macs, in one search.",
+            rich_help_panel=HOW_PANEL,
+            autocompletion=_complete_costs,
         ),
     ] = None,
     algorithm: Annotated[
@@ -211,7 +226,7 @@ def search(
     from ..nas.sweep import check_sweep, is_sweep
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
-    plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness")}
+    plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness", "front")}
     request |= opt.parsed(SearchOptions, plain)
     request |= opt.parsed(ScoreSettings, request)
     format_ = opt.check_format(style)

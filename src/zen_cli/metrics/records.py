@@ -144,13 +144,15 @@ class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
     `score` is what the search maximised, by `proxy` or else the Zen-score of `estimator`; `bound` is what no network of
-    the space exceeds within the limits, and `gap` how far above `score` it is, as a share of `score`.
+    the space exceeds within the limits, and `gap` how far above `score` it is, as a share of `score`. In a front over
+    the costs `front`, the limits and the bound are those of the network itself.
     """
 
     space: str
     algorithm: str
     estimator: str
     proxy: str | None
+    front: tuple[str, ...] | None = None
     limits: dict[str, int | float]
     budget: dict[str, int | float]
     seed: int

@@ -49,7 +49,20 @@ def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks:
     if reason := algorithm.supports(settings):
         raise UsageError(reason)
     callbacks = callbacks or Callbacks()
+    if settings.front:
+        return _search_front(settings, run, callbacks)
     return prove(settings, algorithm.search(settings, run, callbacks), callbacks)
+
+
+def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+    """A front: solved limit by limit where the algorithm proves what it finds, and evolved elsewhere."""
+    if settings.algorithm == "exact":
+        from .front_series import solve_front
+
+        return solve_front(settings, run, callbacks)
+    from .front import evolve_front
+
+    return evolve_front(settings, run, callbacks)
 
 
 def check_bound(settings: SearchSettings) -> None:
@@ -58,6 +71,8 @@ def check_bound(settings: SearchSettings) -> None:
     Raises:
         UsageError: there is no bound for the space, a limit or the score; says why.
     """
+    if settings.front and settings.algorithm != "exact":
+        raise UsageError("bound: there is none for an evolution's front; use the exact algorithm")
     if reason := no_proof(settings):
         raise UsageError(f"bound: there is none for this search; {reason}")
 
@@ -102,7 +117,7 @@ def finish(settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgres
         else:
             rest.append(candidate)
             errors.append(row)
-    if settings.proxy is None:
+    if settings.proxy is None and not settings.front:
         verified.sort(key=lambda row: (row is winner, row.zen.value), reverse=True)
     rest += outcome.candidates[len(checked) :]
     answer = hand_over(settings, outcome, rest[: max(0, settings.top - len(verified))], settings.score)
@@ -116,7 +131,7 @@ def _verify(
     """Records of candidates with Monte-Carlo scores, and how the race of them ended and who won, if there was one."""
     fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
     score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
-    if not checked or settings.proxy is not None or score.precision is not None:
+    if not checked or settings.proxy is not None or settings.front or score.precision is not None:
         return _scored(checked, score, on_progress), None, None
     from .verify import limits_of, race
 
@@ -165,7 +180,7 @@ def _close(verified: Sequence[ScoreRecord]) -> int:
 
 def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
     """Where a network is in the band of evenness; None where the search had none."""
-    band, spec = outcome.band, candidate.spec
+    band, spec = candidate.band or outcome.band, candidate.spec
     if band is None:
         return None
     found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
@@ -187,7 +202,7 @@ def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
 def _with_search(
     settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord, race: RaceRow | None = None
 ) -> ScoreRecord:
-    bound = outcome.bound
+    bound = outcome.bound if candidate.bound is None else candidate.bound
     row = SearchRow(
         evenness=_evenness(outcome, candidate),
         race=race,
@@ -195,7 +210,8 @@ def _with_search(
         algorithm=settings.algorithm,
         estimator=settings.score.estimator,
         proxy=settings.proxy,
-        limits=dict(settings.limits),
+        front=settings.front or None,
+        limits=dict(settings.limits if candidate.limits is None else candidate.limits),
         budget={name: value for name, value in settings.budget._asdict().items() if value is not None},
         seed=settings.score.seed,
         evaluations=outcome.evaluations,

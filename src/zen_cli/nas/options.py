@@ -14,6 +14,8 @@ BATCH_LINEAGES = 32
 DEFAULT_VERIFY = 8
 DEFAULT_TOLERANCE = 0.1
 DEFAULT_TOP = 5
+FRONT_TOP = 10
+FRONT_LINEAGES = 32
 DEFAULT_SPACE = "mobile"
 # Fields that only some algorithms use; see `Algorithm.uses`.
 ONLY_SOME = frozenset({"population", "lineages", "patience", "gap", "evenness"})
@@ -28,6 +30,9 @@ class SearchOptions(BaseModel):
     resolution: int = Field(ge=1, le=16_384, description="Side of the input image.")
     num_classes: int = Field(ge=1, le=10_000_000, description="Classes.")
     proxy: str | None = Field(default=None, description="What to maximise: zen, even, balanced or another metric.")
+    front: tuple[str, ...] = Field(
+        default=(), max_length=4, description="Costs: find the best networks below many limits of them, in one search."
+    )
     evenness: float | None = Field(
         default=None, ge=0, le=10, description="Keep the evenness of MACs within so many nats of the best, or off."
     )

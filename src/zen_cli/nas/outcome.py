@@ -8,15 +8,27 @@ from typing import NamedTuple
 from ..errors import ZenError
 from ..net.spec import ArchSpec
 from .band import Band
+from .limits import Limits
 from .loop import Snapshot
 from .scorers import Ledger
 
 
 class Candidate(NamedTuple):
-    """A network that a search found, and the score that it found it by."""
+    """A network that a search found.
+
+    Attributes:
+        spec: the network.
+        score: what the search found it by.
+        bound: of a front: what no network within its own limits exceeds, if that is known.
+        limits: of a front: its own limits, where they are not those of the search.
+        band: of a front: of evenness, of its own limits.
+    """
 
     spec: ArchSpec
     score: float
+    bound: float | None = None
+    limits: Limits | None = None
+    band: Band | None = None
 
 
 class Outcome(NamedTuple):

@@ -27,7 +27,13 @@ def no_proof(settings: SearchSettings) -> str:
 def is_ceiling(settings: SearchSettings) -> bool:
     """Whether a budget is only a time that the search may end before, because what it has can be proven."""
     only_time = settings.budget.evaluations is None and any(_times(settings))
-    return only_time and settings.algorithm == "evolution" and settings.evenness is None and not no_proof(settings)
+    return (
+        only_time
+        and not settings.front
+        and settings.algorithm == "evolution"
+        and settings.evenness is None
+        and not no_proof(settings)
+    )
 
 
 def prove(settings: SearchSettings, outcome: Outcome, callbacks: Callbacks) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,6 +22,8 @@ from .options import (
     DEFAULT_EVALUATIONS,
     DEFAULT_SPACE,
     DEFAULT_VERIFY,
+    FRONT_LINEAGES,
+    FRONT_TOP,
     ONLY_SOME,
 )
 from .presets import find_preset
@@ -31,7 +33,7 @@ from .space import load_space, parse_space
 
 _TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "tolerance", "top")
 RULES = ("default", "none")
-_OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness")
+_OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
 DEFAULT_PATIENCE = 1
 
 
@@ -69,6 +71,8 @@ def check_request(
     base["limits"] = base["limits"].replace(**_limits(given))
     base["score"] = _score(given, None if stored is None else stored.score)
     line = _add_defaults(base) if stored is None else ""
+    if "front" in given:
+        base["front"] = _front(given["front"], base["limits"])
     if "evenness" in given:
         base["evenness"] = _width(str(given["evenness"]))
     if "budget" in given:
@@ -131,6 +135,19 @@ def _width(text: str) -> float | None:
     return None if text == "off" else parse_real(text, "evenness", least=0.0, most=10.0)
 
 
+def _front(names: str | Sequence[str], limits: Limits) -> tuple[str, ...]:
+    """The costs of a front, each of which has a limit."""
+    words = [word.strip() for word in names.split(",")] if isinstance(names, str) else list(names)
+    for index, word in enumerate(words):
+        if word not in limit_names():
+            raise UsageError(f"front: {word!r} is no cost; {nearest(word, limit_names())}")
+        if word in words[:index]:
+            raise UsageError(f"front: {word} is given twice; name each cost once")
+        if word not in limits:
+            raise UsageError(f"front: {word} has no limit, from which the front goes down; add max_{word}")
+    return tuple(words)
+
+
 def _with_rules(document: dict[str, Any], word: str) -> dict[str, Any]:
     """The document of a space with the default rules, or with none."""
     if word not in RULES:
@@ -171,6 +188,10 @@ def _score(given: Mapping[str, Any], base: ScoreSettings | None) -> ScoreSetting
 
 def _fill_in(base: dict[str, Any]) -> None:
     """What follows from the score: how many lineages pay, and whether a Monte-Carlo check says anything new."""
+    if base.get("front"):
+        base.setdefault("top", FRONT_TOP)
+        base.setdefault("lineages", min(FRONT_LINEAGES, base["budget"].evaluations or FRONT_LINEAGES))
+        base.setdefault("verify", base["top"] if base.get("proxy") is None else 0)
     if "lineages" not in base:
         lineages = CLOSED_FORM_LINEAGES if _is_closed(base) else BATCH_LINEAGES
         base["lineages"] = min(lineages, base["budget"].evaluations or lineages)  # so that one step fits
@@ -200,6 +221,8 @@ def _refuse_unused(given: Mapping[str, Any], settings: SearchSettings) -> None:
         used |= {"convention", "norm", "alpha"}  # of the Zen-score in the records
     if "tolerance" in given and not settings.verify:
         raise UsageError("tolerance: has no effect without verification; leave it out")
+    if "tolerance" in given and settings.front:
+        raise UsageError("tolerance: has no effect on a front, whose networks do not compete; leave it out")
     if "tolerance" in given and settings.score.precision is not None:
         raise UsageError("tolerance: given together with precision; keep one of the two")
     if "tolerance" in given and settings.proxy is not None:

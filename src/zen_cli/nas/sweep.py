@@ -72,6 +72,8 @@ def check_sweep(
         UsageError: as `check_request`.
         SpecError: as `check_request`.
     """
+    if seeds is not None and request.get("front"):
+        raise UsageError("seeds: a front is one search; leave seeds out")
     if seeds is not None and "seed" in request:
         raise UsageError("seeds: given together with seed; keep one of the two")
     numbers = (None,) if seeds is None else parse_seeds(seeds)

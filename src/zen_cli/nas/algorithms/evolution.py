@@ -40,6 +40,7 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Negative = Annotated[int, Field(le=0, gt=-(2**63))]
 MemberRow = tuple[Finite, Negative, Negative, Any]
+RandomState = tuple[Literal[3], Annotated[tuple[Word, ...], Field(min_length=625, max_length=625)], Finite | None]
 
 
 class EvolutionState(BaseModel):
@@ -47,7 +48,7 @@ class EvolutionState(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    random: tuple[Literal[3], Annotated[tuple[Word, ...], Field(min_length=625, max_length=625)], Finite | None]
+    random: RandomState
     lineages: Annotated[list[MemberRow], Field(min_length=1)]
     population: Annotated[list[MemberRow], Field(min_length=1)]
     best: MemberRow

@@ -1,0 +1,238 @@
+"""Fronts: the best score below each limit of a ladder over the costs, in one search.
+
+The exact search solves one limit after the other, so that each network has its bound; the evolution has lineages below
+all limits at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError, SourceError, SpecError, ZenError
+from ..metrics import find
+from ..metrics.block_terms import Terms
+from ..metrics.evenness import network_evenness
+from ..metrics.settings import ScoreSettings
+from .algorithms.proposer import Member, Rating
+from .band import SHARE, STARTS, Band, make_band
+from .drive import make_scorer, named
+from .limits import Limits
+from .loop import Loop
+from .options import DEFAULT_EVALUATIONS, DEFAULT_POPULATION
+from .outcome import Callbacks, Candidate, Outcome
+from .rundir import RunDirectory
+from .scorers import Ledger, Scorer, find_start
+from .settings import SearchSettings
+
+if TYPE_CHECKING:
+    from .algorithms.front import FrontEvolution
+
+TRIES = 2000  # moves to look for a member below each limit
+SPAN = 10  # a front goes down to this part of its limits
+
+
+def front_limits(settings: SearchSettings, count: int) -> list[Limits]:
+    """The limits of a problem with those of its front's costs spread over their range, the lowest first."""
+    from .pareto import ladder
+
+    limits, costs = settings.limits, settings.front
+    high = [limits[name] for name in costs]
+    rows = ladder([most / SPAN for most in high], high, count).tolist()
+    return [
+        limits.replace(**{name: _bound(name, value) for name, value in zip(costs, row, strict=True)}) for row in rows
+    ]
+
+
+def _bound(name: str, value: float) -> float:
+    return max(1, int(value)) if name in Terms._fields else value
+
+
+def evolve_front(settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+    """The front by an evolution; arguments and errors as for `Algorithm.search`."""
+    return _Evolving(settings, run, callbacks).search()
+
+
+class _Evolving:
+    """One search for a front: its problem, and what its stages share."""
+
+    def __init__(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> None:
+        self.settings, self.run, self.callbacks = settings, run, callbacks
+        self.began = time.monotonic()
+        self.ledger = Ledger(settings.space, settings.seed_network(), settings.score.convention)
+        self.cost_of = make_cost(self.ledger, settings.front)
+        self.rungs, self.starts = self._starts()
+        self.bands: list[Band] = []
+
+    def _starts(self) -> tuple[list[Limits], list[Any]]:
+        """The limits that some member keeps, and a member below each.
+
+        Raises:
+            SpecError: no member keeps even the highest.
+        """
+        ledger, walk = self.ledger, Random(self.settings.score.seed)
+
+        def neighbour(genome: Any) -> Any:
+            return ledger.space.neighbour(genome, walk)
+
+        *rest, highest = front_limits(self.settings, self.settings.lineages)
+        rows = [(highest, find_start(ledger, highest, neighbour))]
+        ledger.spec(rows[0][1])  # a map too small for the strides of the space is an error now, not after the search
+        for limits in reversed(rest):
+            with suppress(SpecError):
+                rows.append((limits, find_start(ledger, limits, neighbour, tries=TRIES)))
+        rungs, starts = zip(*reversed(rows), strict=True)
+        return list(rungs), list(starts)
+
+    def search(self) -> Outcome:
+        """The front."""
+        settings, spent = self.settings, 0
+        if settings.evenness is not None:
+            spent = self._enter_bands()
+        budget = settings.budget
+        if budget.evaluations is not None:
+            budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
+        rest = settings.model_copy(update={"budget": budget})
+        sign, proposer, loop, stopped = self._climb(rest, self._admits if self.bands else None, self.run, spent)
+        candidates = self._candidates(proposer.population, sign)
+        return Outcome(candidates, stopped, max(1, spent + proposer.proposals), loop.elapsed_s, error=loop.error)
+
+    def _climb(
+        self,
+        settings: SearchSettings,
+        admits: Callable[[int, Any], bool] | None,
+        run: RunDirectory | None,
+        spent: int = 0,
+    ) -> tuple[int, FrontEvolution, Loop, str]:
+        """One evolution after `spent` evaluations: the sign of its score, it and its loop at the end, why it ended."""
+        from .algorithms.front import FrontEvolution
+
+        space, callbacks = self.ledger.space, self.callbacks
+        sign, scorer = make_scorer(settings, self.ledger)
+        proposer = FrontEvolution(
+            space.neighbour,
+            list(zip(self.starts, _rate(scorer, self.starts), strict=True)),
+            [tuple(limits[name] for name in settings.front) for limits in self.rungs],
+            self.cost_of,
+            seed=settings.score.seed,
+            population=settings.population,
+            admits=admits,
+        )
+        loop = Loop(
+            proposer,
+            scorer,
+            decode=space.decode,
+            budget=settings.budget,
+            patience=settings.patience,
+            generation=max(settings.lineages, DEFAULT_POPULATION),
+            sign=sign,
+            run=run,
+            warn=callbacks.warn,
+            spent=spent,
+            began=self.began,
+        )
+        ledger = self.ledger
+        stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
+        return sign, proposer, loop, stopped
+
+    def _enter_bands(self) -> int:
+        """Finds the evenest network below each limit, from which the search goes on; the evaluations that it took.
+
+        A resumed run keeps them. One that is interrupted before writes no checkpoint: it begins anew.
+        """
+        settings, space = self.settings, self.ledger.space
+        kept = self.run.read_band() if self.run is not None else None
+        if self.run is not None and kept is not None:
+            try:
+                self.starts, spent = [space.decode(row) for row in kept["best"]], int(kept["spent"])
+            except (ZenError, ValueError, TypeError, LookupError) as error:
+                raise SourceError(f"{self.run.path}/band.json: is damaged ({error}); start a new run") from None
+        else:
+            spent, is_whole = self._find_evenest()
+            if self.run is not None and is_whole:
+                self.run.write_band({"best": self.starts, "spent": spent})
+            elif not is_whole:
+                self.run = None
+        seed, width = self.ledger.seed, settings.evenness
+        assert width is not None
+        for limits, start in zip(self.rungs, self.starts, strict=True):
+            found = network_evenness(space.genes(start, seed), seed.in_channels, seed.resolution)
+            self.bands.append(make_band(found, width, limits))
+        return spent
+
+    def _find_evenest(self) -> tuple[int, bool]:
+        """Makes the evenest member below each limit its start; the evaluations, and whether nobody interrupted that."""
+        settings, budget = self.settings, self.settings.budget
+        most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) * STARTS // SHARE
+        share = budget._replace(
+            evaluations=max(most, settings.lineages),
+            seconds=None if budget.seconds is None else budget.seconds / STARTS,
+            device_seconds=None if budget.device_seconds is None else budget.device_seconds / STARTS,
+        )
+        stage = settings.model_copy(update={"proxy": "even", "evenness": None, "budget": share})
+        _, proposer, loop, stopped = self._climb(stage, None, None)
+        if loop.error is not None:
+            raise loop.error
+        members = proposer.population
+        for index, limits in enumerate(self.rungs):
+            below = [limits[name] for name in settings.front]
+            best = next((row for row in members if _is_below(self.cost_of(row), below)), None)
+            self.starts[index] = self.starts[index] if best is None else best.genome
+        return proposer.proposals, stopped != "interrupted"
+
+    def _admits(self, index: int, genome: Any) -> bool:
+        seed = self.ledger.seed
+        genes = self.ledger.space.genes(genome, seed)
+        return self.bands[index].admits(genes, (seed.in_channels, seed.resolution))
+
+    def _candidates(self, members: Sequence[Member], sign: int) -> tuple[Candidate, ...]:
+        """Networks spread over the range, the highest score first."""
+        from .pareto import spread
+
+        settings, ledger = self.settings, self.ledger
+        rungs = front_limits(settings, settings.top)
+        below = [[limits[name] for name in settings.front] for limits in rungs]
+        rows = spread([self.cost_of(member) for member in members], [member.score for member in members], below)
+        found = []
+        for index, _ in sorted(rows):  # members are sorted, the best first
+            member = members[index]
+            band = next((band for place, band in enumerate(self.bands) if self._holds(place, member)), None)
+            spec = named(ledger.spec(member.genome), ledger.space.name)
+            found.append(Candidate(spec, sign * member.score, band=band))
+        return tuple(found)
+
+    def _holds(self, place: int, member: Member) -> bool:
+        """Whether a member is below the limit of a lineage and in its band."""
+        limits = [self.rungs[place][name] for name in self.settings.front]
+        return _is_below(self.cost_of(member), limits) and self._admits(place, member.genome)
+
+
+def make_cost(ledger: Ledger, names: Sequence[str]) -> Callable[[Member], tuple[float, ...]]:
+    """A function from members to their costs, by the names of metrics."""
+    if set(names) <= {"params", "macs"}:
+        return lambda member: tuple(float(-getattr(member, name)) for name in names)
+    metrics, settings = [find(name) for name in names], ScoreSettings(estimator="mean-field")
+
+    @lru_cache(maxsize=8192)
+    def costs(genome: Any) -> tuple[float, ...]:
+        terms = ledger.terms(genome)
+        assert terms is not None  # without limits there always are some
+        return tuple(float(metric.value_of(terms, settings)) for metric in metrics)
+
+    return lambda member: costs(member.genome)
+
+
+def _rate(scorer: Scorer, genomes: Sequence[Any]) -> list[Rating]:
+    ratings, _ = scorer.rate(list(genomes), lambda: False)
+    found = [rating for rating in ratings if rating is not None]
+    if len(found) < len(genomes):
+        raise RunError("the first networks of the search have no score; use another estimator or proxy")
+    return found
+
+
+def _is_below(costs: Sequence[float], limits: Sequence[float]) -> bool:
+    return all(cost <= limit for cost, limit in zip(costs, limits, strict=True))
