@@ -42,10 +42,20 @@ def front_limits(settings: SearchSettings, count: int) -> list[Limits]:
 
     limits, costs = settings.limits, settings.front
     high = [limits[name] for name in costs]
-    rows = ladder([most / SPAN for most in high], high, count).tolist()
+    low = [min(most, max(most / SPAN, least)) for most, least in zip(high, _least_costs(settings), strict=True)]
+    rows = ladder(low, high, count).tolist()
     return [
         limits.replace(**{name: _bound(name, value) for name, value in zip(costs, row, strict=True)}) for row in rows
     ]
+
+
+def _least_costs(settings: SearchSettings) -> list[float]:
+    """The lowest of each cost of the front among the smallest members of the space."""
+    space, seed = settings.space, settings.seed_network()
+    ledger = Ledger(space, seed, settings.score.convention)
+    found = [ledger.terms(genome) for genome in (space.start(seed), *space.smallest(seed))]
+    metrics, score = [find(name) for name in settings.front], ScoreSettings(estimator="mean-field")
+    return [min(metric.value_of(terms, score) for terms in found if terms is not None) for metric in metrics]
 
 
 def _bound(name: str, value: float) -> float:

@@ -17,6 +17,7 @@ from ..nas.scorers import Ledger
 from ..nas.settings import SearchSettings
 from ..net.notation import notation
 from ..units import format_count, format_seconds
+from .fronts import front_lines
 from .layout import Line, wrap
 from .live import Display
 from .runs import next_lines
@@ -114,7 +115,7 @@ class Screen:
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         say(notation(best.spec))
-        for line in _of_band(outcome):
+        for line in [*front_lines(self._settings, outcome), *_of_band(outcome)]:
             say(line)
         self._ended = time.monotonic()
         preset = _preset_of(self._settings)
@@ -125,7 +126,7 @@ class Screen:
 
     def bound(self, outcome: Outcome) -> None:
         """Says what no network of the space exceeds."""
-        if self._quiet or outcome.bound is None or not outcome.candidates:
+        if self._quiet or outcome.bound is None or not outcome.candidates or self._settings.front:
             return
         best = outcome.candidates[0].score
         gap = max(0.0, (outcome.bound - best) / abs(best))

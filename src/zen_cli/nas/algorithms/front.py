@@ -20,10 +20,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..pareto import Floats, non_dominated
-from .evolution import COLD, HOT, Count, Finite, MemberRow, RandomState
+from .evolution import COLD, FIRST_ROUND, HOT, Count, Finite, MemberRow, RandomState
 from .proposer import Member, Rating
 
-FIRST_ROUND = 61_920
 FOLLOW = 0.03
 FROM_ARCHIVE = 0.01
 PENDING = 512  # networks that wait to be compared with the archive
