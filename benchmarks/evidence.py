@@ -17,17 +17,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from proxies import network as nats_network
 from report import FACTS, table
 
+from zen_cli.bench.figures import PLACE
 from zen_cli.bench.statistics import spearman
-from zen_cli.bench.summary import MOST_BINS, RULE, Table, summarize
+from zen_cli.bench.summary import MOST_BINS, RULE, Summary, Table, summarize
 from zen_cli.metrics import find
 from zen_cli.metrics.block_terms import Terms
 from zen_cli.metrics.evenness import chain_evenness
@@ -191,18 +193,26 @@ def table_of(networks: Sequence[Trained]) -> Table:
     return Table(np.array([row.accuracy for row in networks]), differ, values["macs"], values["params"])
 
 
-def report_table(name: str, data: Table, halves: int) -> str:
+def report_table(name: str, count: int, summaries: Sequence[Summary]) -> str:
     """One row a metric."""
     rows = []
-    for row in summarize(data, count=MOST_BINS, halves=halves):
+    for row in summaries:
         metric = f"**{RULE}**" if row.metric == RULE else row.metric
         ratios = [write_estimate(one) for one in (row.ratio, row.cells, row.limit)]
-        rows.append(
-            [metric, *ratios, f"{row.percentile.value:.0%}", write_estimate(row.ndcg), write_estimate(row.inside)]
-        )
+        ranks = [write_estimate(one) for one in (row.ndcg, row.inside)]
+        rows.append([metric, *ratios, f"{row.percentile.value:.0%}", *ranks])
     rows.append(["a random network", "1", "1", "1", "50%", "", "0"])
     head = ["maximised", "MACs deciles", "cells", "MACs <= B", "percentile", "nDCG", "Spearman in deciles"]
-    return f"### {name}, {len(data.accuracy):,} networks\n\n{table(head, rows)}"
+    return f"### {name}, {count:,} networks\n\n{table(head, rows)}"
+
+
+def figures_of(title: str, summaries: Sequence[Summary]) -> dict[str, Any]:
+    """What `zen search` quotes of a table: the ratios of each metric, with their intervals, to five digits."""
+    kept = ("ratio", "cells", "limit")
+    metrics = {
+        row.metric: {name: [round(number, 5) for number in getattr(row, name)] for name in kept} for row in summaries
+    }
+    return {"title": title, "metrics": metrics}
 
 
 def report_grid(name: str, data: Table) -> str:
@@ -216,14 +226,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--facts", type=Path, default=FACTS, help="the folder with the tables (default: ZEN_FACTS)")
     parser.add_argument("--halves", type=int, default=200, help="random halves for the intervals")
-    parser.add_argument("--save", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULT.name} and {PLACE.name}")
     options = parser.parse_args()
     if not (options.facts / "anb_dev_2569.csv").exists():
         parser.error(f"{options.facts}: has no anb_dev_2569.csv; give the folder of the tables, or set ZEN_FACTS")
     anb, nats, grid = (table_of(read(options.facts)) for read in (read_anb, read_nats, read_mobilenets))
+    large, small = (summarize(data, count=MOST_BINS, halves=options.halves) for data in (anb, nats))
     parts = [
-        report_table("Accel-NASBench (ImageNet, its proxy recipe)", anb, options.halves),
-        report_table("NATS-Bench size space (CIFAR-10, 90 epochs)", nats, options.halves),
+        report_table("Accel-NASBench (ImageNet, its proxy recipe)", len(anb.accuracy), large),
+        report_table("NATS-Bench size space (CIFAR-10, 90 epochs)", len(nats.accuracy), small),
         report_grid("MobileNetV1 and V2, widths and resolutions (ImageNet)", grid),
     ]
     text = "\n\n".join(parts)
@@ -236,6 +247,12 @@ def main() -> None:
             f"parentheses: 95% of {options.halves} random halves of the table.\n\n"
         )
         RESULT.write_text(intro + text + "\n", encoding="utf-8")
+        titles = (
+            f"{len(anb.accuracy):,} ImageNet networks",
+            f"{len(nats.accuracy):,} CIFAR-10 networks that differ in width alone",
+        )
+        quoted = {"large": figures_of(titles[0], large), "small": figures_of(titles[1], small)}
+        PLACE.write_text(json.dumps(quoted) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from cli_here import ZenHere
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zen_cli.bench.figures import evidence_line, figures
 from zen_cli.bench.statistics import bins, half_samples, interval, ndcg, spearman
 from zen_cli.bench.summary import RULE, Estimate, Summary, Table, summarize
 from zen_cli.ui.bench import bench_sheet
@@ -180,3 +181,21 @@ def test_the_table_fits_and_keeps_its_names(width: int) -> None:
     assert max(map(len, lines)) <= width
     assert any(RULE in line and "0.45 (0.25 to 0.50)" in line for line in lines)
     assert "in cells" not in " ".join(lines)  # a statistic without a value has no column
+
+
+def test_a_search_quotes_the_figure_of_its_problem() -> None:
+    table = figures()
+    value = table["large"]["metrics"][RULE]["limit"][0]
+    large = evidence_line(RULE, 224, has_params_limit=False)
+    assert f"{RULE} lost {value:.2f} (" in large
+    assert "ImageNet" in large
+    assert "docs/evidence.md" in large
+    assert f"{table['small']['metrics']['zen']['cells'][0]:.2f}" in evidence_line("zen", 32, has_params_limit=True)
+    assert "none for phi on public tables" in evidence_line("phi", 224, has_params_limit=False)
+
+
+def test_the_evidence_is_one_line_of_a_search(zen_here: ZenHere) -> None:
+    small = ["--space", "mobile", "--resolution", "32", "--max-macs", "2M", "--budget", "600evals", "--verify", "0"]
+    lines = zen_here("search", *small, "--no-keep").err.splitlines()
+    assert len([line for line in lines if line.startswith("zen: evidence: ")]) == 1
+    assert zen_here("search", *small, "--no-keep", "--quiet").err == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from zen_cli.bench.figures import figures
 from zen_cli.bench.summary import MOST_BINS, RULE, summarize
 from zen_cli.net.counting import layer_cost
 
@@ -26,6 +27,9 @@ def test_the_known_figures_come_out_again() -> None:
     assert rows["even"] == pytest.approx((0.49, 0.36), abs=0.005)
     assert rows["zen"] == pytest.approx((0.45, 0.60), abs=0.005)
     assert rows[RULE] == pytest.approx((0.52, 0.36), abs=0.005)
+    for name, (ratio, cells) in rows.items():  # what a search quotes
+        kept = figures()["large"]["metrics"][name]
+        assert (kept["ratio"][0], kept["cells"][0]) == pytest.approx((ratio, cells), abs=0.0006)
 
 
 @needs_facts
@@ -44,3 +48,14 @@ def test_the_chains_have_the_published_costs() -> None:
             published *= 30 / 34  # its 34M contradict its own 41M at 224, which are 30M at 192
         macs = evidence.chain_terms(net.chain, net.classifier).total.macs / 1e6
         assert macs == pytest.approx(published, rel=0.03, abs=1)  # whole millions
+
+
+def test_what_a_search_quotes_is_the_result_that_is_kept() -> None:
+    result = (BENCHMARKS / "results" / "evidence.md").read_text(encoding="utf-8")
+    for table in figures().values():
+        for name, row in table["metrics"].items():
+            line = next(line for line in result.splitlines() if line.startswith((f"| {name} ", f"| **{name}** ")))
+            result = result.replace(line, "", 1)  # the tables have the same metrics, the large one first
+            for value, low, high in row.values():
+                assert f"{value:.2f} " in line
+                assert f"({low:.2f} to {high:.2f})" in line

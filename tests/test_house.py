@@ -46,7 +46,10 @@ SLOW = {
         *(f"metrics.proxies.{name}" for name in MEASURED),
         *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
     ),
-    "numpy": ("nas.algorithms.exact", "nas.algorithms.front", "nas.pareto", "nas.front_series", "bench"),
+    "numpy": (
+        *("nas.algorithms.exact", "nas.algorithms.front", "nas.pareto", "nas.front_series"),
+        *(f"bench.{name}" for name in ("statistics", "summary", "measuring")),
+    ),
 }
 # Packages that only one home knows, and does without where they are missing.
 OPTIONAL = {

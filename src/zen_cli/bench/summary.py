@@ -11,6 +11,7 @@ import numpy as np
 
 from ..nas.band import DEFAULT_WIDTH
 from ..units import parse_count
+from .figures import RULE as RULE
 from .statistics import (
     Floats,
     Pick,
@@ -29,7 +30,6 @@ from .statistics import (
     spearman,
 )
 
-RULE = "zen in the band"  # the rule of the default search
 MOST_BINS = 10
 CELLS = (5, 3)
 LEAST_IN_BIN = 10

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..bench.figures import RULE, evidence_line
 from ..errors import UsageError
 from ..metrics.evenness import network_evenness
 from ..nas.algorithms import find_algorithm
@@ -118,6 +119,7 @@ class Screen:
         for line in [*front_lines(self._settings, outcome), *_of_band(outcome)]:
             say(line)
         self._ended = time.monotonic()
+        say(evidence_of(self._settings))
         preset = _preset_of(self._settings)
         if preset is not None and self._settings.proxy is None:
             say(_comparison(preset, self._settings))
@@ -169,6 +171,12 @@ class Screen:
         needed = outcome.elapsed_s + time.monotonic() - self._ended
         if needed < most:
             say(f"that was {format_seconds(needed)}, {needed / most:.2%} of the budget; more of it would gain little")
+
+
+def evidence_of(settings: SearchSettings) -> str:
+    """What the objective of a search did on trained networks, in one line."""
+    objective = settings.proxy or ("zen" if settings.evenness is None else RULE)
+    return evidence_line(objective, settings.resolution, has_params_limit=settings.limits.params is not None)
 
 
 def _of_race(race: RaceRow, verified: int) -> str:
