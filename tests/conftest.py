@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cli import Zen
+from cli import ENVIRONMENT, Zen
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 # Searches are kept in a folder of the tests, one a process, and never where the user's are.
 _STATE = tempfile.TemporaryDirectory(prefix="zen-tests-state-")
-os.environ["XDG_STATE_HOME"] = _STATE.name
+os.environ["XDG_STATE_HOME"] = ENVIRONMENT["XDG_STATE_HOME"] = _STATE.name
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)
 

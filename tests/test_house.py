@@ -57,6 +57,7 @@ OPTIONAL = {
     "formats": {"yaml"},
     "metrics": {"triton"},
     "trace": {"onnx", "timm", "torchvision"},
+    "report": {"altair", "vl_convert"},
 }
 
 

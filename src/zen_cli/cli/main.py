@@ -25,6 +25,7 @@ COMMANDS = {
     "runs": "Earlier searches, newest first: what they searched, their best, and whether they can be resumed.",
     "compare": "Networks side by side: score, cost, stages, and what differs.",
     "bench": "What each metric is worth on networks that you trained: regret, rank correlation, intervals.",
+    "report": "A page to look at and to send: charts, drawings and tables in one file, which works offline.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
 

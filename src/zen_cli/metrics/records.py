@@ -151,7 +151,7 @@ class SearchRow(_Row):
     space: str
     algorithm: str
     estimator: str
-    proxy: str | None
+    proxy: str | None = None
     front: tuple[str, ...] | None = None
     limits: dict[str, int | float]
     budget: dict[str, int | float]

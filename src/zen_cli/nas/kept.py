@@ -56,8 +56,12 @@ def list_runs() -> list[KeptRow]:
     return [row for path in list_paths() if (row := _row(path)) is not None]
 
 
-def find_run(word: str) -> Path:
+def find_run(word: str, where: str = "resume") -> Path:
     """The directory of a run: `last` for the newest that no process works in, a name, or a path.
+
+    Args:
+        word: what a user wrote.
+        where: the field of the message.
 
     Raises:
         UsageError: there is none; the message gives those there are.
@@ -67,7 +71,7 @@ def find_run(word: str) -> Path:
     for path in list_paths():
         if path.name == word or (word == LAST and (path / SETTINGS).exists() and not is_locked(path)):
             return path.resolve()
-    raise UsageError(f"resume: {word} is no run directory and no kept run; {_newest()}")
+    raise UsageError(f"{where}: {word} is no run directory and no kept run; {_newest()}")
 
 
 def find_network(word: str) -> bytes | None:

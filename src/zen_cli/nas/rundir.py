@@ -32,6 +32,28 @@ SETTINGS, BAND, HISTORY, RESULTS = "settings.json", "band.json", "history.jsonl"
 Run = TypeVar("Run", bound="RunDirectory")
 
 
+def read_settings(path: Path) -> SearchSettings:
+    """What defines the search of a run directory; another process may be working in it.
+
+    Raises:
+        UsageError: no run directory.
+        SourceError: of another version, or its settings are damaged.
+    """
+    file = path / SETTINGS
+    if not file.is_file():
+        raise UsageError(f"resume: {path} is no run directory; name one that a search made")
+    try:
+        body = orjson.loads(read_own(file))
+        version = body.get("schema") if isinstance(body, dict) else None
+        if version != SCHEMA:
+            raise SourceError(f'{file}: schema: {show(version)} is not known; this version of zen reads "{SCHEMA}"')
+        settings = SearchSettings.model_validate(body)
+        settings.seed_network()
+    except (orjson.JSONDecodeError, ValidationError, SpecError) as error:
+        raise SourceError(f"{file}: is damaged ({first_line(error)}); start a new run") from None
+    return settings
+
+
 class RunDirectory:
     """One directory, locked for one process; a context manager."""
 
@@ -72,19 +94,7 @@ class RunDirectory:
             UsageError: no run directory, or one that a process is using.
             SourceError: of another version, or its settings are damaged.
         """
-        file = path / SETTINGS
-        if not file.is_file():
-            raise UsageError(f"resume: {path} is no run directory; name one that a search made")
-        try:
-            body = orjson.loads(read_own(file))
-            version = body.get("schema") if isinstance(body, dict) else None
-            if version != SCHEMA:
-                raise SourceError(f'{file}: schema: {show(version)} is not known; this version of zen reads "{SCHEMA}"')
-            settings = SearchSettings.model_validate(body)
-            settings.seed_network()
-        except (orjson.JSONDecodeError, ValidationError, SpecError) as error:
-            raise SourceError(f"{file}: is damaged ({first_line(error)}); start a new run") from None
-        return cls(path, settings)
+        return cls(path, read_settings(path))
 
     def __enter__(self) -> RunDirectory:
         return self
