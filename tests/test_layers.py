@@ -78,8 +78,10 @@ def test_the_receptive_field_is_that_found_from_the_output_back(spec: ArchSpec) 
 def test_a_network_without_blocks_has_the_same_layers_and_one_row_for_the_rest(spec: ArchSpec) -> None:
     layers = layer_rows(Traced(spec))
     assert (sum(row.params for row in layers), sum(row.macs for row in layers)) == spec.cost[:2]
-    ours = [row[3:] for row in layer_rows(spec) if row.kind == "conv"]
-    assert [row[3:] for row in layers[:-1]] == ours
+    assert all(row.params >= 0 and row.macs >= 0 for row in layers)
+    ours = [row for row in layer_rows(spec) if row.kind == "conv"]
+    for name in ("conv", "in_shape", "out_shape", "macs", "receptive_field", "log_sigma"):
+        assert [getattr(row, name) for row in layers[:-1]] == [getattr(row, name) for row in ours]
 
 
 def test_pools_and_rectangles_widen_the_receptive_field() -> None:

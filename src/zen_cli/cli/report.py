@@ -98,7 +98,7 @@ def _read(sources: list[str], *, quiet: bool) -> tuple[RunView | None, list[Give
     Raises:
         ZenError: one of them cannot be read.
     """
-    from ..formats.reading import Overrides
+    from ..formats.base import Overrides
     from ..nas.population import view_run
     from .reading import read_sources
 
@@ -115,9 +115,9 @@ def _read(sources: list[str], *, quiet: bool) -> tuple[RunView | None, list[Give
         for item in items:
             if item.error is not None:
                 raise item.error
-            if item.spec is not None:
+            if item.network is not None:
                 word = shlex.quote(source) if len(items) == 1 and source != "-" else ""
-                given.append((item.spec, item.record, word))
+                given.append((item.network, item.record, word))
     return run, given
 
 

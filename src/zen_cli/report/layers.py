@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ from ..net.ops import Unit
 from ..net.spec import ArchSpec
 
 FLOAT_BYTES = 4
-CLASSIFIER = "classifier"
+CLASSIFIER, OTHER = "classifier", "other"
 Shape: TypeAlias = tuple[int, int, int]  # channels, height, width
 
 
@@ -23,10 +24,10 @@ class LayerRow(NamedTuple):
     """One layer, for one image.
 
     Attributes:
-        stage: the stem, a stage, the head, the classifier; empty where a network is not written as blocks.
+        stage: the stem, a stage, the head, the classifier; the size of the map where there are no blocks, and `other`.
         layer: its name, that of exported files for a network of blocks.
-        kind: `conv` for a layer that the score sees; `shortcut`, `squeeze`, `classifier`; `other` for what the chain of
-            a network that is not written as blocks does not show.
+        kind: `conv` for a layer that the score sees, with its BN; `shortcut`, `squeeze`, `classifier`; `other` for what
+            a network that is not written as blocks has beside its convolutions, BN included.
         conv: its kernel, stride and groups, as `3x3/2 g8`; empty where there is none.
         in_shape, out_shape: channels, height and width; None where they are not known.
         params, macs: exact.
@@ -111,7 +112,7 @@ def _of_unit(
     layers = unit.layers(side)
     for index, layer in enumerate(layers):
         own = f"{name}.conv{index + 1}" if len(layers) > 1 else name
-        yield _of_layer(stage, own, layer, reach, next(terms))
+        yield _of_layer(stage, own, layer, reach, next(terms), layer_cost(layer))
         if unit.squeeze and index == unit.kind.squeeze_after:
             shape = (layer.out_width, *layer.out_size)
             yield _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, _se(unit))
@@ -127,18 +128,20 @@ def _se(unit: Unit) -> Cost:
 
 
 def _of_chain(network: Network, shares: list[LayerTerm | None]) -> Iterator[LayerRow]:
-    """The layers of the chain, and one row for what the whole network costs beyond them."""
+    """The convolutions of the chain, and one row for what the whole network costs beyond them, such as its BN."""
     reach, total, names = _Reach(), Cost(), network.layer_names
-    for number, (layer, term) in enumerate(zip(network.chain, shares, strict=True), start=1):
-        total = total.plus(layer_cost(layer))
-        yield _of_layer("", names[number - 1] if names else f"layer{number}", layer, reach, term)
+    for index, (layer, term) in enumerate(zip(network.chain, shares, strict=True)):
+        cost = layer_cost(layer)._replace(params=math.prod(layer.weight_shape))
+        total = total.plus(cost)
+        name, (height, width) = names[index] if names else f"layer{index + 1}", layer.out_size
+        yield _of_layer(f"{height}x{width}", name, layer, reach, term, cost)
     rest = Cost(params=network.cost.params - total.params, macs=network.cost.macs - total.macs)
-    yield _row("", "other", "other", "", None, None, rest)
+    yield _row(OTHER, OTHER, OTHER, "", None, None, rest)
 
 
-def _of_layer(stage: str, name: str, layer: ConvLayer, reach: _Reach, term: LayerTerm | None) -> LayerRow:
+def _of_layer(stage: str, name: str, layer: ConvLayer, reach: _Reach, term: LayerTerm | None, cost: Cost) -> LayerRow:
     shapes = (layer.in_width, *layer.in_size), (layer.out_width, *layer.out_size)
-    row = _row(stage, name, "conv", conv_text(layer), *shapes, layer_cost(layer))
+    row = _row(stage, name, "conv", conv_text(layer), *shapes, cost)
     return row._replace(receptive_field=reach.after(layer), log_sigma=None if term is None else term.log_sigma)
 
 

@@ -16,9 +16,9 @@ class StageRow(NamedTuple):
     """What a stage does and costs, for one image.
 
     Attributes:
-        stage: the stem, a stage, the head, the classifier; `network` for one that is not written as blocks.
+        stage: the stem, a stage, the head, the classifier; the size of the map where there are no blocks, and `other`.
         blocks: in short notation, see `net.notation`.
-        units: how many; 0 for the classifier, the layers of the chain where there are no blocks.
+        units: how many, or layers of the chain where there are no blocks; 0 for the classifier.
         out_shape: channels, height and width at its end.
         receptive_field: height and width at its end; None for the classifier.
         params, macs, bytes: sums over its layers, see `LayerRow`.
@@ -56,10 +56,10 @@ def stage_rows(network: Network, layers: Sequence[LayerRow]) -> list[StageRow]:
         own = list(group)
         seen = [row for row in own if row.kind == "conv"]
         shares = [row.log_sigma for row in seen if row.log_sigma is not None]
-        blocks, units = described.get(stage, ("", len(seen) if not stage else 0))
+        blocks, units = described.get(stage, ("", len(seen)))
         rows.append(
             StageRow(
-                stage=stage or "network",
+                stage=stage,
                 blocks=blocks,
                 units=units,
                 out_shape=seen[-1].out_shape if seen else own[-1].out_shape,

@@ -127,7 +127,7 @@ def _compared_cells(quantity: Quantity, rows: Sequence[Compared]) -> list[str]:
 def comparison_stages(rows: Sequence[Compared]) -> Sheet:
     """One row a stage of any network: its map, its units, its share of the MACs and its blocks in each."""
     names = list(dict.fromkeys(stage.stage for row in rows for stage in row.stages))
-    names.sort(key=lambda name: {"stem": 0, "head": 2, "classifier": 3}.get(name, 1))
+    names.sort(key=lambda name: {"stem": 0, "head": 2, "classifier": 3, "other": 4}.get(name, 1))
     fields = [Field("stage", names, right=False)]
     for row in rows:
         own = {stage.stage: stage for stage in row.stages}
