@@ -25,7 +25,8 @@ TINY: dict[str, Any] = {
     "blocks": [{"op": "conv", "width": 8}, {"op": "basic", "width": 12, "mid_width": 8, "stride": 2}],
 }
 SUMS = ("params", "macs", "activations", "layers", "sublayers")
-WITHOUT_BLOCKS = ("zen", "phi", "random", *SUMS)
+CLOSED = ("balanced", "entropy", "depth_width_ratio")
+WITHOUT_BLOCKS = ("zen", "phi", "random", *CLOSED, *SUMS)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ def test_the_closed_form_and_the_cost_are_those_of_the_same_network_as_blocks(sp
 def test_sums_are_those_of_its_cost(name: str) -> None:
     spec, settings = parse_spec(TINY), check_settings()
     assert find(name).evaluate(traced(spec), settings) == find(name).evaluate(spec, settings)
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_of_sums_are_those_of_the_same_network_as_blocks(name: str) -> None:
+    spec, settings = parse_spec(TINY), check_settings()
+    mine, expected = (find(name).evaluate(network, settings) for network in (traced(spec), spec))
+    assert mine.value == pytest.approx(expected.value, rel=1e-12) and mine.settings == expected.settings
 
 
 def test_what_is_measured_on_the_chain_is_the_same_to_the_last_bit() -> None:

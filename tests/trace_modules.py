@@ -182,8 +182,8 @@ class Attention(nn.Module):
         if self.fused:
             mixed = functional.scaled_dot_product_attention(query, key, value)
         else:
-            mixed = (query @ key.mT).softmax(-1) @ value
-        return mixed.mT.reshape(x.shape)
+            mixed = (query @ key.transpose(1, 2)).softmax(-1) @ value
+        return mixed.transpose(1, 2).reshape(x.shape)
 
 
 class Several(nn.Module):

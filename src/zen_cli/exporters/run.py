@@ -11,6 +11,7 @@ from ..errors import InputError, MemoryLimitError, RunError, SourceError, UsageE
 from ..formats.files import write_files
 from ..formats.reading import Item
 from ..net.spec import ArchSpec
+from ..net.traced import TracedNetwork
 from .check import Checker, Finding, check_files
 from .memory import check_memory
 from .plan import ExportOptions, PlannedFile, PlannedNetwork, plan
@@ -75,6 +76,10 @@ def _item(item: ArchSpec | Item) -> Item:
         return Item(item.name or item.id, item)
     if item.error is not None:
         raise item.error
+    if isinstance(item.network, TracedNetwork):
+        from ..trace.blocks import spec_of
+
+        return item._replace(network=spec_of(item.network), record=None)
     return item
 
 

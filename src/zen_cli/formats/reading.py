@@ -93,6 +93,8 @@ def read(
                     yield _named(source, partial(onnx_reading, source, given))
                 else:
                     yield from _read_stream(stream, label, path, fields)
+        except UsageError:
+            raise
         except InputError as error:
             yield Item(source, None, error)
 

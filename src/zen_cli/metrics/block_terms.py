@@ -120,8 +120,8 @@ def _add_units(start: Terms, gene: Gene, in_width: int, side: int, convention: s
 @lru_cache(maxsize=16_384)
 def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     layers = unit.layers(side)
-    rows = [_layer_terms(layers[0], convention, first)]
-    rows += [_layer_terms(layer, convention, False) for layer in layers[1:]]
+    rows = [layer_terms(layers[0], convention, first)]
+    rows += [layer_terms(layer, convention, False) for layer in layers[1:]]
     if unit.squeeze:
         rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
     if unit.projection:
@@ -130,7 +130,8 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
 
 
 @lru_cache(maxsize=16_384)
-def _layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
+def layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
+    """The terms of one layer, which reads the image or what a ReLU leaves."""
     cost = layer_cost(layer)
     return Terms(
         log_gain(layer, LINEAR if image else RELU, convention),

@@ -17,7 +17,7 @@ from ..errors import RunError, ScoreError, UsageError
 from ..net.network import Network, label, require_spec
 from .records import MetricRow
 from .settings import Estimator, ScoreSettings
-from .terms import NetworkTerms, spec_terms
+from .terms import NetworkTerms, chain_terms, spec_terms
 
 Direction: TypeAlias = Literal["higher", "lower"]
 Kind: TypeAlias = Literal["additive", "closed form", "measured"]
@@ -65,6 +65,7 @@ class Metric:
         measured_with: the settings that the measured form uses.
         measure_all: the measured form for many networks at once, in order, where that is faster than one by one.
         details: what a record holds beside the closed form's value, flat; None for nothing.
+        needs_blocks: whether the closed form looks at blocks or stages, which a traced network does not have.
         is_additive: whether the closed form is a sum over blocks, the field of `Terms` of the same name.
     """
 
@@ -79,6 +80,7 @@ class Metric:
     measured_with: tuple[str, ...] = DRAWN
     measure_all: MeasureAll | None = None
     is_additive: bool = False
+    needs_blocks: bool = False
     details: Details | None = None
 
     def __post_init__(self) -> None:
@@ -200,7 +202,10 @@ class Metric:
         if self.is_additive and network.spec is None:
             return Measurement(getattr(network.cost, self.name))
         if self.estimator(settings.estimator) == "mean-field":
-            terms = spec_terms(require_spec(network, self.name), settings.convention)
+            if network.spec is None and not self.needs_blocks:
+                terms = chain_terms(network, settings.convention)
+            else:
+                terms = spec_terms(require_spec(network, self.name), settings.convention)
             used = {name: getattr(settings, name) for name in self.settings}
             extra = self.details(terms) if self.details is not None else {}
             return Measurement(self.value_of(terms, settings), None, {**used, **extra})

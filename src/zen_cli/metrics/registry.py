@@ -139,7 +139,8 @@ def _built_in(name: str) -> Metric:
         forms["closed_form"] = lambda terms, _: getattr(terms.total, name)
     elif closed is not None:
         code = _code_of(name)
-        forms |= {"closed_form": code.closed_form, "details": getattr(code, "details", None)}
+        needs = getattr(code, "NEEDS_BLOCKS", False)
+        forms |= {"closed_form": code.closed_form, "details": getattr(code, "details", None), "needs_blocks": needs}
     if measured is not None:
 
         def measure_all(*given: Any, **more: Any) -> Iterator[Measurement | RunError]:

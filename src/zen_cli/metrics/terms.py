@@ -17,7 +17,7 @@ from ..net.layers import shrink
 from ..net.network import Network, label
 from ..net.ops import Gene
 from ..net.spec import ArchSpec
-from .block_terms import Terms, block_terms
+from .block_terms import Terms, block_terms, layer_terms
 from .mean_field import log_delta, score_chain
 
 MAX_CACHED_BLOCKS = 16_384
@@ -41,11 +41,13 @@ class NetworkTerms(NamedTuple):
     """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages.
 
     genes, image: its blocks, and channels and side of the image, for a metric that is no function of these sums.
+    side: of a map that is not square, the root of its area. A network that is not written as blocks has neither
+        `stages` nor `genes`; a metric that looks at them says so by `needs_blocks`.
     """
 
     total: Terms
     width: int
-    side: int
+    side: float
     stages: tuple[StageTerms, ...]
     genes: tuple[Gene, ...]
     image: tuple[int, int]
@@ -85,6 +87,15 @@ def score_and_count(network: Network, *, convention: str, norm: str, alpha: floa
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
     return network_terms(spec.genes, spec.in_channels, spec.resolution, spec.num_classes, convention)
+
+
+def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
+    """The terms of a network of which the chain is known, with the cost that it has: no stages and no blocks."""
+    layers = [layer_terms(layer, convention, index == 0) for index, layer in enumerate(network.chain)]
+    total = add_columns(columns_of(layers))._replace(**network.cost._asdict())
+    first, last = network.chain[0], network.chain[-1]
+    side, image = (math.sqrt(math.prod(size)) for size in (last.out_size, first.in_size))
+    return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)))
 
 
 def network_terms(

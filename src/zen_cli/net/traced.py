@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -24,6 +24,21 @@ _Margin = Annotated[int, Field(ge=0, le=1_000_000)]
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+class Shortcut(NamedTuple):
+    """An addition around layers `first` to `last` of a chain, counted from 0; `projects` if a convolution is on it."""
+
+    first: int
+    last: int
+    projects: bool
+
+
+class Outline(NamedTuple):
+    """What a chain leaves out and a spec needs: shortcuts in order, and the classes of a linear classifier, if any."""
+
+    shortcuts: tuple[Shortcut, ...]
+    num_classes: int | None
+
+
 @dataclass(frozen=True)
 class TracedNetwork:
     """What was read from a module or from another program's file.
@@ -35,6 +50,7 @@ class TracedNetwork:
         cost: counted on the module or the file.
         layer_names: what the source calls each layer of the chain; empty where that is not known.
         notes: what the chain leaves out, a line each.
+        outline: what a spec needs beside the chain; None where that is not known.
         module: the module that it was traced from, if it is still there.
     """
 
@@ -44,6 +60,7 @@ class TracedNetwork:
     cost: Cost
     layer_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    outline: Outline | None = field(default=None, compare=False)
     module: nn.Module | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..errors import TraceError
 from ..net.layers import Chain, ConvLayer, Pair, Pool
+from ..net.traced import Outline, Shortcut
 from .graph import Graph, Margin, Node
 from .paths import Paths, Step, find_paths, last_conv, steps
 
@@ -19,11 +20,12 @@ NO_MARGIN: Margin = (0, 0, 0, 0)
 
 
 class Traced(NamedTuple):
-    """The chain of a graph, the modules of its layers, and what it leaves out, a line each."""
+    """The chain of a graph, the modules of its layers, what it leaves out in words, and what a spec needs of that."""
 
     chain: Chain
     labels: tuple[str, ...]
     notes: tuple[str, ...]
+    outline: Outline
 
 
 def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
@@ -58,7 +60,25 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
     if bare and not folded:
         count = f"{len(bare)} of {len(convs)} convolutions"
         notes.append(f"no normalisation follows {count}: the score puts a BN after each")
-    return Traced(tuple(_layers(on_path, graph)), tuple(graph.nodes[number].label for number in convs), tuple(notes))
+    labels = tuple(graph.nodes[number].label for number in convs)
+    return Traced(tuple(_layers(on_path, graph)), labels, tuple(notes), _outline(graph, paths, convs))
+
+
+def _outline(graph: Graph, paths: Paths, convs: Sequence[int]) -> Outline:
+    """The shortcuts around layers of the chain, and the classes."""
+    places = {number: index for index, number in enumerate(convs)}
+    found = set()
+    for join in paths.joins:
+        end = last_conv(join.chosen, graph.nodes)
+        if join.kind != "sum" or end not in places:
+            continue
+        for other in join.others:
+            beside = [step.node for step in steps(other) if graph.nodes[step.node].layer is not None]
+            shared = next((number for number in beside if number in places), None)
+            first = 0 if shared is None else places[shared] + 1
+            found.add(Shortcut(first, places[end], projects=beside.index(shared) > 0 if shared is not None else True))
+    classes = graph.nodes[graph.output].width if paths.output.has_layers else None
+    return Outline(tuple(sorted(found)), classes)
 
 
 def _without_classifier(on_path: Sequence[Step], graph: Graph, paths: Paths) -> Sequence[Step]:

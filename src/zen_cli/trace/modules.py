@@ -107,7 +107,7 @@ def network_of_module(
     params = sum(parameter.numel() for parameter in module.parameters())
     layers = len(found.chain)
     cost = Cost(params, graph.macs, graph.activations, layers, layers)
-    return TracedNetwork(name, source, found.chain, cost, found.labels, found.notes, module)
+    return TracedNetwork(name, source, found.chain, cost, found.labels, found.notes, found.outline, module)
 
 
 def failure(error: BaseException) -> str:

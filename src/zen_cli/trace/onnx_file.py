@@ -41,7 +41,7 @@ def onnx_network(path: Path, side: int | None = None) -> TracedNetwork:
     layers = len(found.chain)
     cost = Cost(params, graph.macs, graph.activations, layers, layers)
     name, source = one_line(path.stem)[:200], one_line(f"onnx:{path.name}")
-    return TracedNetwork(name, source, found.chain, cost, found.labels, found.notes)
+    return TracedNetwork(name, source, found.chain, cost, *found[1:])
 
 
 def _load(path: Path) -> Any:

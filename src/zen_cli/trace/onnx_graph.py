@@ -11,6 +11,8 @@ from .layouts import Shape
 
 MOST_NUMBERS = 65_536  # of a tensor whose numbers are kept: those of fixed kernels and of shapes are looked at
 
+MOST_FOLDED = 64  # of a tensor that the graph computes from constants
+
 
 class Value(NamedTuple):
     """What is known of a value: its node (None for a constant), its shape, and its axes."""
@@ -56,6 +58,7 @@ class Reader:
         self._shapes = shapes
         self._constants = constants
         self._values: dict[str, Value] = {}
+        self._folded: dict[str, Any] = {}
         self.nodes: list[Node] = []
 
     def value(self, name: str) -> Value:
@@ -75,12 +78,12 @@ class Reader:
 
     def integers(self, name: str) -> tuple[int, ...] | None:
         """The numbers of a small tensor of the file; None where they are not in it."""
-        array = self._array(name)
-        return None if array is None or array.size > 64 else tuple(int(number) for number in array.flatten())
+        array = self.array(name)
+        return None if array is None or array.size > MOST_FOLDED else tuple(int(number) for number in array.flatten())
 
     def is_repeated(self, name: str) -> bool:
         """Whether all channels of a depthwise weight have one kernel, as no trained weight has."""
-        array = self._array(name)
+        array = self.array(name)
         return array is not None and len(array) > 1 and bool((array == array[:1]).all())
 
     def layer_name(self, operator: Operator) -> str:
@@ -97,9 +100,16 @@ class Reader:
         """Says what a value is."""
         self._values[name] = Value(self.add(node), shape, axes)
 
-    def _array(self, name: str) -> Any:
+    def keep(self, name: str, array: Any) -> None:
+        """Remembers the numbers of a small constant that the graph computes."""
+        self._folded[name] = array
+
+    def array(self, name: str) -> Any:
+        """The numbers of a constant; None where they are not in the file, or are many."""
         from onnx import TensorProto, numpy_helper
 
+        if name in self._folded:
+            return self._folded[name]
         found = self._constants.get(name)
         if found is None or found.data_location == TensorProto.EXTERNAL or math.prod(found.dims) > MOST_NUMBERS:
             return None

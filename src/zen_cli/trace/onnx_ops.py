@@ -9,6 +9,7 @@ from typing import TypeAlias
 from ..net.layers import ConvLayer, Pair
 from .graph import Kind, Margin, Node, Window
 from .layouts import SPATIAL, after_reduction, axes_after, permuted, span
+from .onnx_constants import fold
 from .onnx_graph import Operator, Reader, Value
 
 Rule: TypeAlias = Callable[[Reader, Operator], None]
@@ -17,6 +18,7 @@ Rule: TypeAlias = Callable[[Reader, Operator], None]
 def read_operator(reader: Reader, operator: Operator) -> None:
     """Puts the results of an operator into a graph."""
     if operator.name == "Shape" or not any(reader.value(name).node is not None for name in operator.inputs):
+        fold(reader, operator)
         return  # a constant, as everything is that no rule has put
     RULES.get(operator.name, _unknown)(reader, operator)
 
@@ -195,7 +197,10 @@ def _reduce(reader: Reader, operator: Operator) -> None:
 
 def _pad(reader: Reader, operator: Operator) -> None:
     x = reader.value(operator.inputs[0])
-    pads = operator.numbers("pads") or reader.integers(operator.inputs[1] if len(operator.inputs) > 1 else "") or ()
+    pads = operator.numbers("pads") or reader.integers(operator.inputs[1] if len(operator.inputs) > 1 else "")
+    if pads is None:
+        _put(reader, operator, "fault", "the margins of a padding are not in the file; export it with fixed sizes")
+        return
     if x.axes != "NCHW" or len(pads) != 8 or any((pads[0], pads[1], pads[4], pads[5])) or x.node is None:
         _put(reader, operator, "same")
         return

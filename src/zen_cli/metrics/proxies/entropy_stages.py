@@ -20,6 +20,7 @@ from ..sums import plain_sum
 from ..terms import NetworkTerms
 
 LAST_WEIGHT = 8
+NEEDS_BLOCKS = True
 
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:

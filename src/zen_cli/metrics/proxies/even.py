@@ -10,6 +10,8 @@ from ..evenness import Evenness, network_evenness
 from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
+NEEDS_BLOCKS = True
+
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     """E in nats of MACs."""

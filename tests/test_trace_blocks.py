@@ -1,0 +1,97 @@
+"""Traced networks as specs: the network that a module was built from comes back, and what does not fit is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from cli_here import ZenHere
+from hypothesis import given, settings
+from strategies import specs
+from torch import nn
+from trace_modules import Net, Parallel, Residual, conv
+
+from zen_cli.errors import TraceError
+from zen_cli.net.module import build
+from zen_cli.net.spec import ArchSpec, parse_spec
+from zen_cli.net.traced import TracedNetwork, parse_chain
+from zen_cli.trace.blocks import spec_of
+from zen_cli.trace.modules import network_of_module
+
+HERE = str(Path(__file__).parent)
+EXPRESSIBLE = {
+    "resolution": 32,
+    "num_classes": 7,
+    "blocks": [
+        {"op": "conv", "width": 16, "stride": 2, "depth": 2},
+        {"op": "basic", "width": 24, "mid_width": 16, "kernel": 5, "depth": 2},
+        {"op": "bottleneck", "width": 32, "mid_width": 16, "groups": 4, "stride": 2, "depth": 3},
+        {"op": "mbconv", "width": 32, "expansion": 2, "kernel": 5, "depth": 2},
+        {"op": "conv", "width": 64, "kernel": 1},
+    ],
+}
+
+
+def traced(spec: ArchSpec) -> TracedNetwork:
+    with torch.device("meta"):
+        module = build(spec)
+    return network_of_module(module, (spec.in_channels, spec.resolution, spec.resolution), source="test:module")
+
+
+def test_the_spec_of_a_module_is_the_one_that_it_was_built_from() -> None:
+    spec = parse_spec(EXPRESSIBLE)
+    assert spec_of(traced(spec)).id == spec.id
+
+
+@settings(max_examples=30)
+@given(specs())
+def test_a_spec_comes_back_or_is_refused_and_is_never_another(spec: ArchSpec) -> None:
+    try:
+        found = spec_of(traced(spec))
+    except TraceError:
+        return
+    assert found.chain == spec.chain
+    assert (found.cost.params, found.cost.macs) == (spec.cost.params, spec.cost.macs)
+
+
+MISFITS = [
+    (nn.Sequential(nn.MaxPool2d(3, 2, 1), Residual()), "before middle.1.one.0 there is a pooling"),
+    (nn.Conv2d(8, 8, (1, 3), padding=(0, 1)), "middle has a kernel of 1 x 3"),
+    (nn.Conv2d(8, 8, 3), "middle has a padding of (0, 0)"),
+    (conv(8, 8, groups=8), "middle.0 has 8 groups and no shortcut around it"),
+    (Parallel(), "several shortcuts begin at layer 2"),
+    (nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, bias=True)), "biases, gates or branches that blocks do not have"),
+]
+
+
+@pytest.mark.parametrize(("middle", "message"), MISFITS)
+def test_a_layer_that_fits_no_block_is_named(middle: nn.Module, message: str) -> None:
+    network = network_of_module(Net(middle), (3, 16, 16), source="test:module")
+    with pytest.raises(TraceError) as error:
+        spec_of(network)
+    assert str(error.value).startswith("test:module: cannot be written as blocks: ") and message in str(error.value)
+
+
+def test_export_writes_the_spec_of_a_module(zen_here: ZenHere) -> None:
+    (zen_here.folder / "spec.json").write_text(json.dumps(EXPRESSIBLE))
+    source = [
+        "from zen_cli import load",
+        "from zen_cli.net.module import build",
+        "net = lambda: build(load('spec.json'))",
+    ]
+    (zen_here.folder / "own.py").write_text("\n".join(source))
+    done = zen_here("export", "module:own:net", "--path", ".", "--resolution", "32", "--to", "json", "--quiet")
+    assert done.code == 0, done.err
+    assert parse_spec(json.loads(done.out)).id == parse_spec(EXPRESSIBLE).id
+    refused = zen_here("export", "module:trace_modules:make", "--path", HERE, "--to", "json", "--quiet")
+    assert refused.code == 0  # convolutions and a classifier
+
+
+def test_a_record_of_layers_says_what_to_name_instead() -> None:
+    layer = {"in_width": 3, "out_width": 8, "kernel": [1, 1], "in_size": [8, 8]}
+    cost = {"params": 1, "macs": 1, "activations": 1, "layers": 1, "sublayers": 1}
+    network = parse_chain({"source": "timm:resnet18", "chain": [layer], "cost": cost}, "here")
+    with pytest.raises(TraceError, match="does not say where shortcuts are; name timm:resnet18 instead"):
+        spec_of(network)
