@@ -80,5 +80,5 @@ def test_a_quota_below_the_cores_of_torch_limits_them(
 
 @pytest.mark.parametrize("name", ["", "cpu\n", "cuda:", "cuda:\u0661", "tpu"])
 def test_a_device_is_one_of_the_words(name: str) -> None:
-    with pytest.raises(UsageError, match=r"device: unknown .*; use auto, cpu, cuda or cuda:0"):
+    with pytest.raises(UsageError, match=r"device: unknown .*; use auto, cpu, cuda, cuda:0 or cuda:0,1"):
         resolve_device(name)

@@ -144,8 +144,8 @@ def test_a_tiny_alpha_is_computed_in_float64() -> None:
         summarise(scores([network("a", chain)], settings(alpha=alpha))["a"]).value for alpha in (1e-7, 1e-8)
     )
     assert small - smaller == pytest.approx(math.log(10), abs=1e-3)
-    assert engine.resolve_mode(settings(alpha=1e-7), CPU) == "float64"
-    assert engine.resolve_mode(settings(), CPU) == "float32"
+    assert engine.resolve_mode(settings(alpha=1e-7), "cpu") == "float64"
+    assert engine.resolve_mode(settings(), "cpu") == "float32"
 
 
 # precision

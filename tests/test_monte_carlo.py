@@ -149,7 +149,7 @@ def test_a_network_that_cannot_fit_is_refused_before_memory_is_asked_for() -> No
         ({"batch_size": -1}, "batch_size: -1 is out of range"),
         ({"seed": -1}, "seed: -1 is out of range"),
         ({"precision": float("inf")}, "precision: inf is out of range"),
-        ({"device": "tpu"}, "device: unknown 'tpu'; use auto, cpu, cuda or cuda:0"),
+        ({"device": "tpu"}, "device: unknown 'tpu'; use auto, cpu, cuda, cuda:0 or cuda:0,1"),
     ],
     ids=str,
 )

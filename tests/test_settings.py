@@ -65,7 +65,7 @@ def test_each_word_is_taken_and_another_gives_the_nearest(name: str) -> None:
         ({"draws": "many"}, "draws: 'many' is not a number; use 1 to 1000000"),
         ({"seed": 1e300}, "seed: 1e+300 is out of range; use 0 to 9223372036854775807"),
         ({"alpha": float("nan")}, "alpha: nan is out of range; use 1e-12 to 1000"),
-        ({"device": "cuda:x"}, "device: unknown 'cuda:x'; use auto, cpu, cuda or cuda:0"),
+        ({"device": "cuda:x"}, "device: unknown 'cuda:x'; use auto, cpu, cuda, cuda:0 or cuda:0,1"),
         ({"draws": 4, "precision": 0.1}, "draws: given together with precision; keep one of the two"),
         (
             {"precision_mode": "bfloat16"},

@@ -14,8 +14,8 @@ from .errors import UsageError
 if TYPE_CHECKING:
     import torch
 
-DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"
-DEVICE_EXAMPLES = "auto, cpu, cuda or cuda:0"
+DEVICE_PATTERN = r"^(auto|cpu|cuda(:[0-9]{1,3}(,[0-9]{1,3}){0,63})?)$"
+DEVICE_EXAMPLES = "auto, cpu, cuda, cuda:0 or cuda:0,1"
 SHORTAGES = (
     "can't allocate memory",
     "CUDA out of memory",
@@ -27,7 +27,12 @@ SHORTAGES = (
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda` or `cuda:1` as a device; `auto` is CUDA where there is one.
+    """The first of `resolve_devices`."""
+    return resolve_devices(name)[0]
+
+
+def resolve_devices(name: str) -> tuple[torch.device, ...]:
+    """`cpu`, `cuda:1` or `cuda:0,1` as devices; `cuda` is all that are visible, and `auto` too where there is one.
 
     Raises:
         UsageError: an unknown name, or a device that this machine does not have.
@@ -36,16 +41,17 @@ def resolve_device(name: str) -> torch.device:
 
     if re.fullmatch(DEVICE_PATTERN, name) is None:
         raise UsageError(f"device: unknown {name!r}; use {DEVICE_EXAMPLES}")
-    if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    if name == "cpu":
-        return torch.device("cpu")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return (torch.device("cpu"),)
     if not torch.cuda.is_available():
         raise UsageError(f"device: {name} does not exist, this machine or this torch has no CUDA; use cpu")
-    index = int(name.removeprefix("cuda").removeprefix(":") or 0)
-    if index >= torch.cuda.device_count():
-        raise UsageError(f"device: {name} does not exist; this machine has cuda:0 to {torch.cuda.device_count() - 1}")
-    return torch.device("cuda", index)
+    count = torch.cuda.device_count()
+    _, _, numbers = name.partition(":")
+    indices = dict.fromkeys(map(int, numbers.split(","))) if numbers else range(count)
+    for index in indices:
+        if index >= count:
+            raise UsageError(f"device: cuda:{index} does not exist; this machine has cuda:0 to cuda:{count - 1}")
+    return tuple(torch.device("cuda", index) for index in indices)
 
 
 def usable_cores() -> int:

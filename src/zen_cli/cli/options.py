@@ -111,7 +111,7 @@ Seed = Annotated[str | None, _score_field("seed", 0, metavar="N")]
 Device = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|cpu|cuda[:i]",
+        metavar="auto|cpu|cuda[:i,j]",
         autocompletion=choices("auto", "cpu", "cuda"),
         help=f"{ScoreSettings.model_fields['device'].description}",
         rich_help_panel=SCORE_PANEL,

@@ -11,13 +11,16 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..errors import RunError, ScoreError, UsageError
 from ..net.network import Network, label, require_spec
 from .records import MetricRow
 from .settings import Estimator, ScoreSettings
 from .terms import NetworkTerms, chain_terms, spec_terms
+
+if TYPE_CHECKING:
+    from .monte_carlo.executors import Executor
 
 Direction: TypeAlias = Literal["higher", "lower"]
 Kind: TypeAlias = Literal["additive", "closed form", "measured"]
@@ -66,6 +69,7 @@ class Metric:
         measure_all: the measured form for many networks at once, in order, where that is faster than one by one.
         details: what a record holds beside the closed form's value, flat; None for nothing.
         needs_blocks: whether the closed form looks at blocks or stages, which a traced network does not have.
+        distributes: whether `measure_all` takes an `executor`, which computes its draws elsewhere.
         is_additive: whether the closed form is a sum over blocks, the field of `Terms` of the same name.
     """
 
@@ -81,6 +85,7 @@ class Metric:
     measure_all: MeasureAll | None = None
     is_additive: bool = False
     needs_blocks: bool = False
+    distributes: bool = False
     details: Details | None = None
 
     def __post_init__(self) -> None:
@@ -153,7 +158,12 @@ class Metric:
         raise AssertionError("one network gives one result")
 
     def evaluate_all(
-        self, networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+        self,
+        networks: Iterable[Network],
+        settings: ScoreSettings,
+        *,
+        on_draw: OnDraw | None = None,
+        executor: Executor | None = None,
     ) -> Iterator[Measurement | RunError]:
         """The metric on many networks, in order; an error takes the place of a value that could not be made.
 
@@ -161,6 +171,7 @@ class Metric:
             networks: some are read before they are measured.
             settings: as for `evaluate`.
             on_draw: called with the number of draws that were finished, where something is drawn.
+            executor: where draws are computed, of a metric that `distributes`; by default on this machine.
 
         Raises:
             UsageError: the device does not exist.
@@ -172,7 +183,7 @@ class Metric:
                 names.append(label(network))
                 yield network
 
-        for result in self._results(named(), settings, on_draw):
+        for result in self._results(named(), settings, on_draw, executor):
             name = names.popleft()
             if isinstance(result, RunError) or all(map(math.isfinite, (result.value, result.std_error or 0.0))):
                 yield result
@@ -187,10 +198,15 @@ class Metric:
         )
 
     def _results(
-        self, networks: Iterable[Network], settings: ScoreSettings, on_draw: OnDraw | None
+        self,
+        networks: Iterable[Network],
+        settings: ScoreSettings,
+        on_draw: OnDraw | None,
+        executor: Executor | None,
     ) -> Iterator[Measurement | RunError]:
         if self.measure_all is not None and self.estimator(settings.estimator) == "monte-carlo":
-            yield from self.measure_all(networks, settings, on_draw=on_draw)
+            more: dict[str, Any] = {"executor": executor} if self.distributes and executor is not None else {}
+            yield from self.measure_all(networks, settings, on_draw=on_draw, **more)
             return
         for network in networks:
             try:

@@ -147,7 +147,7 @@ def _built_in(name: str) -> Metric:
             found: Iterator[Measurement | RunError] = _code_of(name).measure_all(*given, **more)
             return found
 
-        forms["measure_all"] = measure_all
+        forms |= {"measure_all": measure_all, "distributes": name != "random"}
     return Metric(
         name, direction, summary, source, settings=closed or (), unit=unit, measured_with=measured or (), **forms
     )

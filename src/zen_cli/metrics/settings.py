@@ -55,7 +55,10 @@ class ScoreSettings(BaseModel):
     )
     seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Seed of all random numbers.")
     device: str = Field(
-        default="auto", pattern=DEVICE_PATTERN, examples=[DEVICE_EXAMPLES], description="Where to compute."
+        default="auto",
+        pattern=DEVICE_PATTERN,
+        examples=[DEVICE_EXAMPLES],
+        description="Where to compute; cuda: all GPUs.",
     )
 
     @model_validator(mode="before")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Generic, TypeAlias
 
 import torch
 
-from ...devices import resolve_device
 from ...errors import RunError, ScoreError
 from ..settings import PrecisionMode, ScoreSettings
 from .dispatch import dispatch
 from .draws import Draw, Estimate, KeyedChain, T, draws_wanted, summarise
+from .executors import Executor, chosen
 from .memory import Memory, draw_bytes
 from .precision import dtype_of, resolve_mode
 from .single import score_draw
@@ -25,7 +26,12 @@ LARGER = "use a larger alpha or batch size"
 
 
 def estimate(
-    networks: Iterable[KeyedChain], settings: ScoreSettings, *, first: int = 0, on_draw: OnDraw | None = None
+    networks: Iterable[KeyedChain],
+    settings: ScoreSettings,
+    *,
+    first: int = 0,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Estimate | RunError]:
     """Monte-Carlo Zen-scores, in the order of the networks.
 
@@ -36,6 +42,7 @@ def estimate(
             precision, draws are made until the standard error is that small, see `draws_wanted`.
         first: number of the first draw: the estimate is of the draws from there on.
         on_draw: called with the number of draws that were finished, or that a failed network leaves out.
+        executor: where draws are computed; by default on the devices of this machine that the settings name.
 
     Yields:
         One estimate a network, or the error of a network that has none: out of memory, not finite. Each depends on its
@@ -44,8 +51,9 @@ def estimate(
     Raises:
         UsageError: the device does not exist, or does not have the precision mode.
     """
-    device = resolve_device(settings.device)
-    with start_workers(device, settings, resolve_mode(settings, device)) as workers:
+    executor = chosen(executor, settings.device)
+    make = partial(start_workers, settings=settings, mode=resolve_mode(settings, executor.kind))
+    with executor.workers(make) as workers:
         yield from run(networks, workers, settings, first=first, on_draw=on_draw, advice=LARGER)
 
 

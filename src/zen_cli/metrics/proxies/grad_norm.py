@@ -21,15 +21,20 @@ from torch import Tensor, nn
 from ...errors import RunError
 from ...net.network import Network
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
 from .sampling import Sampler, loss_gradients, sample_all, training_sampler
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[Network],
+    settings: ScoreSettings,
+    *,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The gradient norm, averaged over random networks; see `sample_all`."""
-    return sample_all("grad_norm", sampler, networks, settings, on_draw)
+    return sample_all("grad_norm", sampler, networks, settings, on_draw, executor)
 
 
 def sampler(network: Network, settings: ScoreSettings) -> Sampler:

@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from ...errors import RunError, ScoreError
 from ...net.network import Network, label, require_spec
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
 from .sampling import (
     TRAINING,
@@ -41,10 +42,14 @@ _COLUMNS = 2**22  # few enough that float32 counts agreements exactly
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[Network],
+    settings: ScoreSettings,
+    *,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The log-determinant, averaged over random networks; see `sample_all`."""
-    return sample_all("naswot", sampler, networks, settings, on_draw)
+    return sample_all("naswot", sampler, networks, settings, on_draw, executor)
 
 
 def sampler(network: Network, settings: ScoreSettings) -> Sampler:

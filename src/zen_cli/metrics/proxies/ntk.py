@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ...errors import RunError, ScoreError
 from ...net.network import Network, label, require_spec
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
 from .sampling import (
     TRAINING,
@@ -34,10 +35,14 @@ from .sampling import (
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[Network],
+    settings: ScoreSettings,
+    *,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The condition number, averaged over random networks; see `sample_all`."""
-    return sample_all("ntk", sampler, networks, settings, on_draw)
+    return sample_all("ntk", sampler, networks, settings, on_draw, executor)
 
 
 def sampler(network: Network, settings: ScoreSettings) -> Sampler:

@@ -31,6 +31,7 @@ from ...errors import RunError
 from ...net.layers import Chain
 from ...net.network import Network
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.executors import Executor
 from ..monte_carlo.layers import layer_input
 from ..monte_carlo.seeds import image_size
 from ..settings import ScoreSettings
@@ -40,10 +41,14 @@ PROJECTIONS = 4
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[Network],
+    settings: ScoreSettings,
+    *,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The Phi-score in nats, averaged over random networks; see `sample_all`."""
-    return sample_all("phi", sampler, networks, settings, on_draw)
+    return sample_all("phi", sampler, networks, settings, on_draw, executor)
 
 
 def sampler(network: Network, settings: ScoreSettings) -> Sampler:

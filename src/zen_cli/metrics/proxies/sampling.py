@@ -10,13 +10,14 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...devices import resolve_device
 from ...errors import RunError, ScoreError
 from ...net.layers import Chain
 from ...net.module import ZenNet, build
@@ -25,6 +26,7 @@ from ...net.spec import ArchSpec
 from ..metric import Measurement, OnDraw, Setting
 from ..monte_carlo.draws import Draw
 from ..monte_carlo.estimates import run
+from ..monte_carlo.executors import Executor, chosen
 from ..monte_carlo.memory import Memory
 from ..monte_carlo.workers import Batches, Cores, Workers
 from ..settings import ScoreSettings
@@ -32,6 +34,9 @@ from ..settings import ScoreSettings
 SMALLER = "use a smaller batch size, or leave the metric out"
 LARGER = "use a larger batch size or another seed"
 TRAINING: Mapping[str, Setting] = {"weights": "he-normal", "mode": "train"}
+
+
+MakeSampler: TypeAlias = "Callable[[Network, ScoreSettings], Sampler]"
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,14 @@ class Sampler:
         draw: the value of one draw from a generator, which says on which device to draw.
         need: bytes that one draw takes.
         definition: what defines the metric beside draws, seed and device, for the record.
+        origin: what made it, and from which settings. It is sent to another machine as that, and made again there.
     """
 
     network: Network
     draw: Callable[[torch.Generator], float]
     need: int
     definition: Mapping[str, Setting]
+    origin: tuple[MakeSampler, ScoreSettings] | None = None
 
     @property
     def key(self) -> str:
@@ -60,13 +67,23 @@ class Sampler:
         """What messages call the network."""
         return label(self.network)
 
+    def __reduce__(self) -> tuple[Callable[..., Sampler], tuple[Any, ...]]:
+        if self.origin is None:
+            raise TypeError(f"{self.name}: a sampler without an origin cannot be sent")
+        return _make, (*self.origin, self.network)
+
+
+def _make(make: MakeSampler, settings: ScoreSettings, network: Network) -> Sampler:
+    return replace(make(network, settings), origin=(make, settings))
+
 
 def sample_all(
     metric: str,
-    sampler: Callable[[Network, ScoreSettings], Sampler],
+    sampler: MakeSampler,
     networks: Iterable[Network],
     settings: ScoreSettings,
     on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The mean of `settings.draws` draws of each network, in order; an error in place of a network that has none.
 
@@ -76,22 +93,40 @@ def sample_all(
         networks: some are read before they are needed.
         settings: `batch_size`, `draws`, `seed`, `device`.
         on_draw: called with the number of draws that were finished.
+        executor: where draws are computed; by default on the devices of this machine that the settings name.
 
     Raises:
         UsageError: the device does not exist.
     """
-    device, settings = resolve_device(settings.device), settings.model_copy(update={"precision": None})
+    settings = settings.model_copy(update={"precision": None})
+    executor = chosen(executor, settings.device)
     order: deque[Sampler | RunError] = deque()
 
     def samplers() -> Iterator[Sampler]:
         for network in networks:
             try:
-                found = sampler(network, settings)
+                found = _make(sampler, settings, network)
             except RunError as error:
                 order.append(error)
                 continue
             order.append(found)
             yield found
+
+    with executor.workers(partial(_start, metric=metric, settings=settings)) as workers:
+        for result in run(samplers(), workers, settings, on_draw=on_draw, advice=LARGER):
+            while isinstance(head := order.popleft(), RunError):
+                yield head
+            if isinstance(result, RunError):
+                yield result
+                continue
+            definition: dict[str, Setting] = {"batch_size": settings.batch_size, **head.definition}
+            definition |= {"draws": settings.draws, "seed": settings.seed, "device": executor.kind}
+            yield Measurement(result.value, result.std_error, definition)
+        yield from (error for error in order if isinstance(error, RunError))
+
+
+def _start(device: torch.device, *, metric: str, settings: ScoreSettings) -> Workers[Sampler]:
+    """The workers of a metric on a device."""
 
     def score(draw: Draw[Sampler], _: Callable[[], bool] = lambda: False) -> float:
         digest = hashlib.sha256(f"{metric}/{settings.seed}/{draw.task.key}/{draw.number}".encode()).digest()
@@ -100,20 +135,9 @@ def sample_all(
     memory = Memory[Sampler](
         device, lambda task: task.need, draw=f"{metric} at batch size {settings.batch_size}", advice=SMALLER
     )
-    workers: Workers[Sampler] = Cores(score, memory)
-    if device.type != "cpu":
-        workers = Batches(lambda draws: [score(draw) for draw in draws], memory, device, most=1)
-    with workers:
-        for result in run(samplers(), workers, settings, on_draw=on_draw, advice=LARGER):
-            while isinstance(head := order.popleft(), RunError):
-                yield head
-            if isinstance(result, RunError):
-                yield result
-                continue
-            definition: dict[str, Setting] = {"batch_size": settings.batch_size, **head.definition}
-            definition |= {"draws": settings.draws, "seed": settings.seed, "device": str(device)}
-            yield Measurement(result.value, result.std_error, definition)
-        yield from (error for error in order if isinstance(error, RunError))
+    if device.type == "cpu":
+        return Cores(score, memory)
+    return Batches(lambda draws: [score(draw) for draw in draws], memory, device, most=1)
 
 
 def training_sampler(

@@ -30,15 +30,20 @@ from ...net.network import Network, require_spec
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
 from ..metric import Measurement, OnDraw
+from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
 from .sampling import Sampler, forward_bytes, sample_all
 
 
 def measure_all(
-    networks: Iterable[Network], settings: ScoreSettings, *, on_draw: OnDraw | None = None
+    networks: Iterable[Network],
+    settings: ScoreSettings,
+    *,
+    on_draw: OnDraw | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Measurement | RunError]:
     """The logarithm of the flow, averaged over random networks; there is no batch; see `sample_all`."""
-    return sample_all("synflow", sampler, networks, settings, on_draw)
+    return sample_all("synflow", sampler, networks, settings, on_draw, executor)
 
 
 def sampler(network: Network, settings: ScoreSettings) -> Sampler:
