@@ -41,6 +41,7 @@ SLOW = {
         "trace.calls",
         "trace.rules",
         "trace.modules",
+        *(f"metrics.cluster.{name}" for name in ("actor", "connect", "ray_fleet", "workers")),
         "metrics.monte_carlo",
         "metrics.threads",
         *(f"metrics.proxies.{name}" for name in MEASURED),
@@ -55,7 +56,7 @@ SLOW = {
 OPTIONAL = {
     "exporters": {"onnx", "onnxruntime", "safetensors", "timm"},
     "formats": {"yaml"},
-    "metrics": {"triton"},
+    "metrics": {"ray", "triton"},
     "trace": {"onnx", "timm", "torchvision"},
     "report": {"altair", "vl_convert"},
 }

@@ -117,6 +117,15 @@ Device = Annotated[
         rich_help_panel=SCORE_PANEL,
     ),
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ray[://HOST:PORT]",
+        help="Measure on a Ray cluster: the one this machine is in, one of its own cores, or another.",
+        autocompletion=choices("ray"),
+        rich_help_panel=CLUSTER_PANEL,
+    ),
+]
 Resolution = Annotated[str | None, typer.Option(metavar="N", help="Side of the input image, instead of the spec's.")]
 NumClasses = Annotated[str | None, typer.Option(metavar="N", help="Classes, instead of the spec's.")]
 FactoryArgument = Annotated[

@@ -97,6 +97,7 @@ def score(
             rich_help_panel=opt.OUTPUT_PANEL,
         ),
     ] = None,
+    workers: opt.Workers = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -117,6 +118,7 @@ def score(
     from ..formats.shards import parse_shard
     from ..metrics import find, find_all, refuse_unused
     from ..metrics.settings import ScoreSettings, check_settings
+    from .cluster_run import check_use
     from .score_run import Job, run_score, view_of
 
     given = opt.parsed(ScoreSettings, ctx.params)
@@ -126,7 +128,8 @@ def score(
     format_ = opt.check_format(style)
     view = view_of(format_, others, columns, sort, None if top is None else parse_count(top, "top"))
     share = None if shard is None else parse_shard(shard)
-    job = Job(settings, others, opt.overrides_of(ctx.params), breakdown, fail_fast, share, skip_done or ())
+    job = Job(settings, others, opt.overrides_of(ctx.params), breakdown, fail_fast, share, skip_done or (), workers)
+    check_use(workers, [find("zen"), *others], settings)
     code = run_score(_sources(sources), job, format_, view, quiet=quiet)
     if code:
         raise typer.Exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from ..metrics.settings import ScoreSettings
 from ..net.network import Network
 from ..ui.progress import Progress
 from ..ui.terminal import is_terminal, say
+from .cluster_run import executor_of, status_of
 from .options import Format, report
 from .reading import read_sources
 from .writing import View, records
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     fail_fast: bool
     shard: Shard | None = None
     done: Sequence[Path] = ()
+    workers: str | None = None
 
 
 def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, quiet: bool) -> int:
@@ -65,7 +67,11 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
         say("waiting for networks from the terminal: type or paste them, then press Ctrl-D on a line of its own")
     scrolls = is_terminal(sys.stdout) and style in ("jsonl", "csv")
     unit = "draws" if job.settings.estimator == "monte-carlo" else "networks"
-    with records(style, view) as writer, Progress("scoring", quiet=quiet or typed or scrolls, unit=unit) as progress:
+    with (
+        records(style, view) as writer,
+        Progress("scoring", quiet=quiet or typed or scrolls, unit=unit) as progress,
+        ExitStack() as stack,
+    ):
         networks = failures.pass_networks(read_sources(places, job.overrides, quiet=quiet))
         networks = (network for network in networks if job.shard is None or job.shard.holds(network.id))
         networks = (network for network in networks if not done.holds(network.id))
@@ -73,12 +79,15 @@ def run_score(places: Sequence[str], job: Job, style: Format, view: View, *, qui
         results: Iterable[ScoreRecord | ZenError] = ()
         if known:  # torch is waited for only where there is something to score
             progress.update(0)
+            executor = stack.enter_context(executor_of(job.workers, job.settings.device, quiet=quiet))
+            progress.about = status_of(executor)
             results = score_all(
                 known if failures.is_at_end else chain(known, networks),
                 job.settings,
                 proxies=job.proxies,
                 breakdown=job.breakdown,
                 on_progress=progress.update,
+                executor=executor,
             )
         for result in results:
             if isinstance(result, ZenError):

@@ -20,8 +20,9 @@ from ..nas.options import (
     SearchOptions,
 )
 from . import options as opt
+from .cluster_run import check_use_in_search
 from .search_listing import check_space, print_presets
-from .search_run import run_search
+from .search_run import Show, run_search
 
 if TYPE_CHECKING:
     from ..nas.rundir import RunDirectory
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 LIMIT_PANEL = "Limits and budget"
 HOW_PANEL = "How to search"
 _NOT_OF_THE_SEARCH = frozenset(
-    {"bound", "out", "resume", "no_keep", "seeds", "check", "list_presets", "style", "quiet"}
+    {"workers", "bound", "out", "resume", "no_keep", "seeds", "check", "list_presets", "style", "quiet"}
 )
 
 
@@ -209,6 +210,7 @@ def search(
     ] = None,
     precision_mode: opt.PrecisionMode = None,
     device: opt.Device = None,
+    workers: opt.Workers = None,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -240,7 +242,9 @@ def search(
         searches, count = check_sweep(request, seeds, lambda line: None if quiet else _say_of_option(line))
         from .sweep_run import run_sweep
 
-        code = run_sweep(searches, count, out=out, keeps=not no_keep, bound=bound, style=format_, quiet=quiet)
+        check_use_in_search(workers, searches[0])
+        show = Show(format_, quiet, bound, workers)
+        code = run_sweep(searches, count, show, out=out, keeps=not no_keep)
         if code:
             raise typer.Exit(code)
         return
@@ -258,11 +262,12 @@ def search(
         if check:
             check_space(settings)
             return
+        check_use_in_search(workers, settings)
         if preset is not None and settings.space.rules is None and not quiet:
             _say_that_there_are_no_rules(preset, settings)
         if resume is None and not no_keep:
             run = stack.enter_context(_new_run(out, settings))
-        code = run_search(settings, run, bound=bound, style=format_, quiet=quiet)
+        code = run_search(settings, run, Show(format_, quiet, bound, workers))
     if code:
         raise typer.Exit(code)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RunError, ZenError
 from . import options as opt
+from .cluster_run import executor_of, status_of
 from .endings import Endings
 from .writing import records as write_records
 
 if TYPE_CHECKING:
+    from ..metrics.cluster.workers import Cluster
     from ..nas.answer import Answer
     from ..nas.outcome import Outcome
     from ..nas.rundir import RunDirectory
@@ -17,17 +19,24 @@ if TYPE_CHECKING:
     from ..ui.screen import Screen
 
 
-def run_search(
-    settings: SearchSettings, run: RunDirectory | None, *, bound: bool, style: opt.Format, quiet: bool
-) -> int:
+class Show(NamedTuple):
+    """How a search is shown: the format of its records, whether nothing is said, whether to add a bound, and where
+    scores are measured: the name of a cluster, or None for this machine.
+    """
+
+    style: opt.Format
+    quiet: bool
+    bound: bool
+    workers: str | None = None
+
+
+def run_search(settings: SearchSettings, run: RunDirectory | None, show: Show) -> int:
     """Searches, and writes the answer to stdout and into the run directory.
 
     Args:
         settings: of the search.
         run: where it is kept, if anywhere.
-        bound: whether to add what no network of the space exceeds.
-        style: of the records.
-        quiet: say nothing but warnings of what failed.
+        show: how it is shown, and where it is measured.
 
     Returns:
         The exit code: 128 and the number of the signal that cut it short (130 for Ctrl-C, 143 for SIGTERM), that of the
@@ -36,6 +45,8 @@ def run_search(
     from ..nas.answer import cannot_verify, check_bound, search
     from ..nas.outcome import Callbacks
     from ..ui.screen import Screen
+
+    bound, quiet = show.bound, show.quiet
 
     def warn(message: str) -> None:
         opt.report(f"warning: {message}", 0)
@@ -50,10 +61,11 @@ def run_search(
     if settings.verify and (reason := cannot_verify()):
         warn(f"{reason}: the answer will have the scores of the search, not verified ones")
         settings = settings.model_copy(update={"verify": 0})
-    with Endings() as endings:
+    with Endings() as endings, executor_of(show.workers, settings.score.device, quiet=quiet) as executor:
         try:
             with Screen(settings, quiet=quiet) as screen:
-                callbacks = Callbacks(screen.show, screen.note, endings.should_stop, warn)
+                screen.about = status_of(executor)
+                callbacks = Callbacks(screen.show, screen.note, endings.should_stop, warn, executor)
                 outcome = search(settings, run, callbacks)
         except KeyboardInterrupt:
             return opt.report("stopped before a network was found", endings.code or 130)
@@ -61,9 +73,9 @@ def run_search(
         code = 0
         if outcome.error is not None:
             code = opt.report(f"{outcome.error}; what was found until then follows", RunError.exit_code)
-        answer, code = _answer(settings, outcome, screen, endings, bound=bound, quiet=quiet, code=code)
+        answer, code = _answer(settings, outcome, screen, endings, show, executor, code=code)
         endings.hold()
-        code = _write(answer, run, style, code)
+        code = _write(answer, run, show.style, code)
         screen.next_commands(answer, outcome, run)
         return code
 
@@ -73,9 +85,9 @@ def _answer(
     outcome: Outcome,
     screen: Screen,
     endings: Endings,
+    show: Show,
+    executor: Cluster | None,
     *,
-    bound: bool,
-    quiet: bool,
     code: int,
 ) -> tuple[Answer, int]:
     """The records of the best, verified unless something ends that, and the exit code."""
@@ -90,15 +102,16 @@ def _answer(
     step = "computing the bound"
     try:
         endings.interrupt_at_once()
-        if bound:
-            with Progress(step, quiet=quiet) as progress:
+        if show.bound:
+            with Progress(step, quiet=show.quiet) as progress:
                 progress.update(0)
                 outcome = add_bound(settings, outcome)
         screen.bound(outcome)
         step = "verifying"
         screen.verifying(outcome)
-        with Progress(step, quiet=quiet, unit="draws") as progress:
-            answer = finish(settings, outcome, on_progress=progress.update)
+        with Progress(step, quiet=show.quiet, unit="draws") as progress:
+            progress.about = status_of(executor)
+            answer = finish(settings, outcome, on_progress=progress.update, executor=executor)
         endings.hold()  # here, where a signal that comes first is still caught
     except KeyboardInterrupt:
         endings.hold()

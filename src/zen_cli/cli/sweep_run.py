@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import RunError, UsageError, ZenError
 from . import options as opt
+from .cluster_run import executor_of, status_of
 from .endings import Endings
+from .search_run import Show
 from .writing import Writer
 from .writing import records as write_records
 
 if TYPE_CHECKING:
+    from ..metrics.cluster.workers import Cluster
     from ..nas.answer import Answer
     from ..nas.outcome import Outcome
-    from ..nas.parallel import Place, Shown
+    from ..nas.parallel import Place
     from ..nas.settings import SearchSettings
     from ..nas.sweep import Problem
 
@@ -24,23 +27,19 @@ if TYPE_CHECKING:
 def run_sweep(
     settings: Sequence[SearchSettings],
     seeds: int,
+    show: Show,
     *,
     out: Path | None,
     keeps: bool,
-    bound: bool,
-    style: opt.Format,
-    quiet: bool,
 ) -> int:
     """Runs searches, and writes the best of each problem to stdout: first all of the first problem, then the next.
 
     Args:
         settings: of the searches; each problem has `seeds` of them, one after the other.
         seeds: searches of one problem.
+        show: how they are shown, and where they are measured.
         out: a folder for a run directory of each search and for the answer, if any.
         keeps: whether each search is kept among the runs of the user, where there is no folder.
-        bound: whether to add what no network of a space exceeds.
-        style: of the records.
-        quiet: say nothing but warnings of what failed.
 
     Returns:
         The exit code, as for one search.
@@ -54,28 +53,26 @@ def run_sweep(
     from ..nas.sweep import problems
     from ..ui.progress import Progress
 
-    for one in settings if bound else ():
+    for one in settings if show.bound else ():
         check_bound(one)
     if settings[0].verify and (reason := cannot_verify()):
         opt.report(f"warning: {reason}: the answer will have the scores of the search, not verified ones", 0)
         settings = [one.model_copy(update={"verify": 0}) for one in settings]
     places = _places(out, keeps, len(settings))
-    with Endings() as endings:
+    with Endings() as endings, executor_of(show.workers, settings[0].score.device, quiet=show.quiet) as executor:
         try:
-            with Progress("searching", quiet=quiet, unit="evaluations", total=_evaluations(settings)) as progress:
-
-                def show(shown: Shown) -> None:
-                    progress.update(shown.evaluations)
-
-                callbacks = Callbacks(should_stop=endings.should_stop, warn=_warn)
-                found = run_all(settings, places, callbacks, show)
+            total = _evaluations(settings)
+            with Progress("searching", quiet=show.quiet, unit="evaluations", total=total) as progress:
+                progress.about = status_of(executor)
+                callbacks = Callbacks(should_stop=endings.should_stop, warn=_warn, executor=executor)
+                found = run_all(settings, places, callbacks, lambda shown: progress.update(shown.evaluations))
         except KeyboardInterrupt:
             return opt.report("stopped; what the searches found until then is kept", endings.code or 130)
         code, data = 0, b""
-        with write_records(style) as writer:
+        with write_records(show.style) as writer:
             outcomes = [row if isinstance(row, Outcome) else _failed(row) for row in found]
             for problem in problems(settings, outcomes, seeds):
-                answer, one_code = _answer(problem, endings, bound=bound, quiet=quiet)
+                answer, one_code = _answer(problem, endings, show, executor)
                 code = code or one_code
                 data += _write(answer, writer)
             endings.hold()
@@ -127,7 +124,7 @@ def _evaluations(settings: Sequence[SearchSettings]) -> int | None:
     return None if timed or None in counts else sum(count for count in counts if count is not None)
 
 
-def _answer(problem: Problem, endings: Endings, *, bound: bool, quiet: bool) -> tuple[Answer, int]:
+def _answer(problem: Problem, endings: Endings, show: Show, executor: Cluster | None) -> tuple[Answer, int]:
     """The best networks of one problem, verified unless something ends that, and the exit code."""
     from ..nas.answer import Answer, add_bound, finish, hand_over
     from ..nas.sweep import merge, with_origins
@@ -137,19 +134,20 @@ def _answer(problem: Problem, endings: Endings, *, bound: bool, quiet: bool) -> 
     settings, outcome = merge(problem)
     if not outcome.candidates:
         return Answer([], []), 0
-    screen = Screen(settings, quiet=quiet)
+    screen = Screen(settings, quiet=show.quiet)
     screen.report(outcome, hint=False)
-    if not quiet:
+    if not show.quiet:
         _say_of_seeds(problem)
     code = endings.code
     answer: Answer | None = None
     if not code:
         try:
             endings.interrupt_at_once()
-            outcome = add_bound(settings, outcome) if bound else outcome
+            outcome = add_bound(settings, outcome) if show.bound else outcome
             screen.bound(outcome)
-            with Progress("verifying", quiet=quiet, unit="draws") as progress:
-                answer = finish(settings, outcome, on_progress=progress.update)
+            with Progress("verifying", quiet=show.quiet, unit="draws") as progress:
+                progress.about = status_of(executor)
+                answer = finish(settings, outcome, on_progress=progress.update, executor=executor)
             screen.verified(answer)
         except KeyboardInterrupt:
             code = opt.report("stopped while verifying; these are the scores of the search", endings.code or 130)

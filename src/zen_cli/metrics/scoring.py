@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, tee
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..errors import UsageError, ZenError
@@ -13,7 +14,7 @@ from ..net.network import Network
 from .mean_field import score_chain
 from .metric import Measurement, Metric
 from .prefetch import Groups
-from .records import Breakdown, CostRow, LayerRow, ScoreRecord, Zen
+from .records import Breakdown, CostRow, LayerRow, MetricRow, ScoreRecord, Zen
 from .registry import find, refuse_unused
 from .settings import Convention, Estimator, Norm, PrecisionMode, ScoreSettings, check_settings
 from .terms import score_and_count
@@ -21,9 +22,12 @@ from .terms import score_and_count
 if TYPE_CHECKING:
     from torch import nn
 
+    from .monte_carlo.executors import Executor
+
 Scored: TypeAlias = tuple[Network, Zen | ZenError, Cost | None]  # the cost where it came along with the score
 OnProgress: TypeAlias = Callable[[int, int | None], None]
 GROUP = 1024  # networks that the engine gets at once, if so many have arrived
+SPREAD = 256  # scored networks whose other metrics an executor measures together
 
 
 def score(
@@ -114,6 +118,7 @@ def score_all(
     proxies: Sequence[Metric] = (),
     breakdown: bool = False,
     on_progress: OnProgress | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[ScoreRecord | ZenError]:
     """Records of many networks, in order; an error takes the place of a record that could not be made.
 
@@ -126,27 +131,72 @@ def score_all(
         breakdown: whether to add the layers' shares.
         on_progress: called with how many Monte-Carlo draws are finished, or networks by the closed form, and how many
             there are in all, None while that is not known. A network that fails counts as all of its draws.
+        executor: where draws are computed; by default on the devices of this machine that the settings name. With one
+            that is given, a stream is read without pauses between groups.
 
     Raises:
         UsageError: the device does not exist.
     """
+    tell = on_progress or (lambda *_: None)
     closed = settings.estimator == "mean-field"
-    scored = (_mean_field if closed else _monte_carlo)(networks, settings, on_progress or (lambda *_: None))
+    scored = _mean_field(networks, settings, tell) if closed else _monte_carlo(networks, settings, tell, executor)
+    spread = executor is not None and any(metric.distributes for metric in proxies)
+    for group in _grouped(scored, SPREAD if spread else 1):
+        measured = _beside(group, proxies, settings, executor)
+        for (network, zen, total), others in zip(group, measured, strict=True):
+            try:
+                if isinstance(zen, ZenError):
+                    raise zen
+                yield ScoreRecord.of(
+                    network,
+                    zen=zen,
+                    proxies=dict(_rows(proxies, others)) or None,
+                    cost=CostRow.of(network.cost if total is None else total),
+                    breakdown=break_down(network, settings) if breakdown else None,
+                )
+            except ZenError as error:
+                yield error
+
+
+def _grouped(scored: Iterable[Scored], size: int) -> Iterator[list[Scored]]:
+    """Groups of what comes, each as soon as it is full."""
+    rows = iter(scored)
+    while group := list(islice(rows, size)):
+        yield group
+
+
+def _beside(
+    group: Sequence[Scored], metrics: Sequence[Metric], settings: ScoreSettings, executor: Executor | None
+) -> list[tuple[Measurement | ZenError, ...]]:
+    """What other metrics say of networks, a tuple each; nothing of networks that have no score."""
     beside = settings.model_copy(update={"estimator": "mean-field"})
-    for network, zen, total in scored:
-        if isinstance(zen, ZenError):
-            yield zen
-            continue
+    good = [network for network, zen, _ in group if not isinstance(zen, ZenError)]
+    columns = [_measure(metric, good, beside, executor) for metric in metrics]
+    rows = iter(zip(*columns, strict=True))
+    return [() if isinstance(zen, ZenError) or not metrics else next(rows) for _, zen, _ in group]
+
+
+def _measure(
+    metric: Metric, networks: Sequence[Network], settings: ScoreSettings, executor: Executor | None
+) -> list[Measurement | ZenError]:
+    """A metric on some networks; an error of the user's, such as a network that is not written as blocks, is one's."""
+    if len(networks) > 1 and metric.distributes:
+        return list(metric.evaluate_all(networks, settings, executor=executor))
+    found: list[Measurement | ZenError] = []
+    for network in networks:
         try:
-            yield ScoreRecord.of(
-                network,
-                zen=zen,
-                proxies={metric.name: metric.row(metric.evaluate(network, beside)) for metric in proxies} or None,
-                cost=CostRow.of(network.cost if total is None else total),
-                breakdown=break_down(network, settings) if breakdown else None,
-            )
+            (row,) = metric.evaluate_all([network], settings, executor=executor)
+            found.append(row)
         except ZenError as error:
-            yield error
+            found.append(error)
+    return found
+
+
+def _rows(metrics: Sequence[Metric], found: Sequence[Measurement | ZenError]) -> Iterator[tuple[str, MetricRow]]:
+    for metric, row in zip(metrics, found, strict=True):
+        if isinstance(row, ZenError):
+            raise row
+        yield metric.name, metric.row(row)
 
 
 def zen_of(measurement: Measurement) -> Zen:
@@ -198,7 +248,9 @@ def _mean_field(networks: Iterable[Network], settings: ScoreSettings, on_progres
         on_progress(number, total)
 
 
-def _monte_carlo(networks: Iterable[Network], settings: ScoreSettings, on_progress: OnProgress) -> Iterator[Scored]:
+def _monte_carlo(
+    networks: Iterable[Network], settings: ScoreSettings, on_progress: OnProgress, executor: Executor | None
+) -> Iterator[Scored]:
     """Scores what has arrived together and hands each result on as soon as it and those before it are there."""
     from .proxies.zen import measure_all
 
@@ -210,12 +262,13 @@ def _monte_carlo(networks: Iterable[Network], settings: ScoreSettings, on_progre
         total = groups.total if settings.precision is None else None
         on_progress(done, None if total is None else total * settings.draws)
 
+    # many workers would wait for the last draws of every group
+    parts: Iterable[Iterable[Network]] = groups if executor is None else [chain.from_iterable(groups)]
     try:
-        for group in groups:
-            for network, result in zip(group, measure_all(group, settings, on_draw=drew), strict=True):
-                if isinstance(result, ZenError):
-                    yield network, result, None
-                    continue
-                yield network, zen_of(result), None
+        for part in parts:
+            ahead, given = tee(part)
+            results = measure_all(given, settings, on_draw=drew, executor=executor)
+            for result, network in zip(results, ahead, strict=False):
+                yield network, result if isinstance(result, ZenError) else zen_of(result), None
     finally:
         groups.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError, ZenError
 from ..metrics.evenness import network_evenness
@@ -17,6 +17,9 @@ from .outcome import Callbacks, Candidate, Outcome
 from .proof import no_proof, prove
 from .rundir import RunDirectory
 from .settings import SearchSettings
+
+if TYPE_CHECKING:
+    from ..metrics.monte_carlo.executors import Executor
 
 VERIFY_SEED_STEP = 1_000_000_007
 
@@ -96,7 +99,13 @@ def cannot_verify() -> str:
     return "" if find_spec("torch") is not None else "torch is not installed"
 
 
-def finish(settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgress | None = None) -> Answer:
+def finish(
+    settings: SearchSettings,
+    outcome: Outcome,
+    *,
+    on_progress: OnProgress | None = None,
+    executor: Executor | None = None,
+) -> Answer:
     """The answer.
 
     The first `verify` candidates get a Monte-Carlo score with draws that the search has not seen, and are ranked by it,
@@ -105,7 +114,7 @@ def finish(settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgres
     whose verification fails is handed over as the search found it.
     """
     checked = outcome.candidates[: settings.verify]
-    rows, row_of_race, first = _verify(settings, outcome, checked, on_progress)
+    rows, row_of_race, first = _verify(settings, outcome, checked, on_progress, executor)
     verified: list[ScoreRecord] = []
     rest: list[Candidate] = []
     errors: list[ZenError] = []
@@ -126,18 +135,23 @@ def finish(settings: SearchSettings, outcome: Outcome, *, on_progress: OnProgres
 
 
 def _verify(
-    settings: SearchSettings, outcome: Outcome, checked: Sequence[Candidate], on_progress: OnProgress | None
+    settings: SearchSettings,
+    outcome: Outcome,
+    checked: Sequence[Candidate],
+    on_progress: OnProgress | None,
+    executor: Executor | None,
 ) -> tuple[Sequence[ScoreRecord | ZenError], RaceRow | None, int | None]:
     """Records of candidates with Monte-Carlo scores, and how the race of them ended and who won, if there was one."""
     fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
     score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
     if not checked or settings.proxy is not None or settings.front or score.precision is not None:
-        return _scored(checked, score, on_progress), None, None
+        return _scored(checked, score, on_progress, executor), None, None
     from .verify import limits_of, race
 
     specs = [candidate.spec for candidate in checked]
-    limits = limits_of(settings.budget, outcome.elapsed_s, len(specs) * score.draws)
-    raced = race(specs, score, tolerance=settings.tolerance, limits=limits, on_progress=on_progress)
+    devices = 1 if executor is None else executor.devices
+    limits = limits_of(settings.budget, outcome.elapsed_s, len(specs) * score.draws, devices)
+    raced = race(specs, score, tolerance=settings.tolerance, limits=limits, on_progress=on_progress, executor=executor)
     if raced.standing is None or raced.ending is None:
         return raced.records, None, None
     first, rivals, below = raced.standing
@@ -162,11 +176,16 @@ def hand_over(
 
 
 def _scored(
-    candidates: Sequence[Candidate], score: ScoreSettings, on_progress: OnProgress | None
+    candidates: Sequence[Candidate],
+    score: ScoreSettings,
+    on_progress: OnProgress | None,
+    executor: Executor | None = None,
 ) -> list[ScoreRecord | ZenError]:
     if not candidates:
         return []
-    return list(score_all([candidate.spec for candidate in candidates], score, on_progress=on_progress))
+    return list(
+        score_all([candidate.spec for candidate in candidates], score, on_progress=on_progress, executor=executor)
+    )
 
 
 def _close(verified: Sequence[ScoreRecord]) -> int:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, SourceError, ZenError
 from ..metrics import Metric, find
@@ -27,6 +27,9 @@ from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
 from .settings import SearchSettings
 from .space import Space
 
+if TYPE_CHECKING:
+    from ..metrics.monte_carlo.executors import Executor
+
 Make = Callable[[Space, tuple[Any, Rating], SearchSettings], Proposer]
 
 
@@ -42,7 +45,7 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
     began = time.monotonic()  # the first network counts as well
     space, seed = settings.space, settings.seed_network()
     ledger = Ledger(space, seed, settings.score.convention)
-    sign, scorer = make_scorer(settings, ledger)
+    sign, scorer = make_scorer(settings, ledger, callbacks.executor)
     walk = Random(settings.score.seed)
     start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, walk))
     ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
@@ -89,6 +92,7 @@ def _climb(
         warn=callbacks.warn,
         spent=spent,
         began=began,
+        devices=_devices(settings, scorer, callbacks.executor),
     )
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
     return proposer, loop, stopped
@@ -169,24 +173,36 @@ def named(spec: ArchSpec, space: str) -> ArchSpec:
     return spec.model_copy(update={"name": f"{space}-{spec.id[:8]}"})
 
 
-def make_scorer(settings: SearchSettings, ledger: Ledger) -> tuple[int, Scorer]:
+def _devices(settings: SearchSettings, scorer: Scorer, executor: Executor | None) -> Callable[[], int]:
+    """How many devices a search keeps busy now: one where nothing is measured."""
+    if not scorer.is_slow:
+        return lambda: 1
+    from ..metrics.monte_carlo.executors import chosen
+
+    used = chosen(executor, settings.score.device)
+    return lambda: used.devices
+
+
+def make_scorer(settings: SearchSettings, ledger: Ledger, executor: Executor | None = None) -> tuple[int, Scorer]:
     """(sign of the metric that is searched for, its scorer); raises UsageError for an unknown metric."""
     limits, score = settings.limits, settings.score
     if settings.proxy is None and score.estimator == "mean-field":
         norm, alpha = score.norm, score.alpha
         return 1, ClosedFormScorer(ledger, limits, lambda terms: terms.zen(norm, alpha), stages=False)
     if settings.proxy is None:
-        return 1, BatchScorer(ledger, limits, lambda specs: _measured(find("zen"), specs, score))
+        return 1, BatchScorer(ledger, limits, lambda specs: _measured(find("zen"), specs, score, executor))
     metric = find(settings.proxy, "proxy")
     sign, closed_form = metric.sign, metric.closed_form
     if closed_form is not None:
         form = closed_form
         return sign, ClosedFormScorer(ledger, limits, lambda terms: sign * form(terms, score))
-    return sign, BatchScorer(ledger, limits, lambda specs: _measured(metric, specs, score))
+    return sign, BatchScorer(ledger, limits, lambda specs: _measured(metric, specs, score, executor))
 
 
-def _measured(metric: Metric, specs: Sequence[ArchSpec], settings: ScoreSettings) -> Iterator[float | RunError]:
-    for row in metric.evaluate_all(specs, settings):
+def _measured(
+    metric: Metric, specs: Sequence[ArchSpec], settings: ScoreSettings, executor: Executor | None
+) -> Iterator[float | RunError]:
+    for row in metric.evaluate_all(specs, settings, executor=executor):
         yield row if isinstance(row, RunError) else metric.sign * row.value
 
 

@@ -66,6 +66,7 @@ class LoopState(BaseModel):
 
     algorithm: dict[str, Any]
     elapsed_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    device_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     trail: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=SPARK_POINTS)]
     trail_step: Annotated[int, Field(ge=1, lt=2**63)]
     generations: Annotated[int, Field(ge=0, lt=2**63)]
@@ -88,6 +89,7 @@ class Loop:
         clock: seconds, for tests.
         spent: evaluations before the first proposal, which a snapshot counts as well.
         began: when the search began on that clock; now by default.
+        devices: how many are in use; a budget of gpu-days counts all of them.
 
     Raises:
         SourceError: the checkpoint is not one of this search.
@@ -108,6 +110,7 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
         spent: int = 0,
         began: float | None = None,
+        devices: Callable[[], int] = lambda: 1,
     ) -> None:
         self.error: ZenError | None = None
         self._proposer, self._scorer = proposer, scorer
@@ -116,12 +119,13 @@ class Loop:
         self._trail: list[float] = []  # the best score after every `_trail_step` generations
         self._trail_step = 1
         self._sign, self._spent = sign, spent
-        self._before_s = 0.0
+        self._before_s = self._device_s = 0.0
+        self._devices = devices
         self._history_bytes = 0
         self._generations = 0
         if run is not None:
             run.restore_checkpoint(lambda state: self._restore(state, decode), warn)
-        self._began = clock() if began is None else began
+        self._began = self._counted = clock() if began is None else began
 
     def _restore(self, state: dict[str, Any], decode: Callable[[Any], Any]) -> None:
         """Takes over a state.
@@ -136,7 +140,7 @@ class Loop:
             ratings, _ = self._scorer.rate([member.genome for member in members], lambda: False)
             if ratings != [member.rating for member in members]:
                 raise ValueError("population: its networks do not have these scores within the limits")
-        self._before_s, self._history_bytes = known.elapsed_s, known.history_bytes
+        self._before_s, self._device_s, self._history_bytes = known.elapsed_s, known.device_s, known.history_bytes
         self._trail, self._trail_step, self._generations = known.trail, known.trail_step, known.generations
 
     @property
@@ -209,8 +213,11 @@ class Loop:
         return most is not None and self._proposer.proposals + self._proposer.step > most
 
     def _is_late(self) -> bool:
-        limits = (self._budget.seconds, self._budget.device_seconds)  # a search keeps one device busy
-        return any(most is not None and self.elapsed_s >= most for most in limits)
+        now = self._clock()
+        self._device_s += (now - self._counted) * self._devices()
+        self._counted = now
+        spent = ((self._budget.seconds, self.elapsed_s), (self._budget.device_seconds, self._device_s))
+        return any(most is not None and used >= most for most, used in spent)
 
     def _reason_to_stop(self, should_stop: Callable[[], bool]) -> str | None:
         if should_stop():
@@ -251,6 +258,7 @@ class Loop:
             {
                 "algorithm": state,
                 "elapsed_s": self.elapsed_s,
+                "device_s": self._device_s,
                 "trail": self._trail,
                 "trail_step": self._trail_step,
                 "generations": self._generations,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZenError
 from ..net.spec import ArchSpec
@@ -11,6 +11,9 @@ from .band import Band
 from .limits import Limits
 from .loop import Snapshot
 from .scorers import Ledger
+
+if TYPE_CHECKING:
+    from ..metrics.monte_carlo.executors import Executor
 
 
 class Candidate(NamedTuple):
@@ -54,9 +57,13 @@ class Outcome(NamedTuple):
 
 
 class Callbacks(NamedTuple):
-    """What a search calls: after a generation, with a line of text, to know whether to stop, to warn."""
+    """What a search calls: after a generation, with a line of text, to know whether to stop, to warn.
+
+    `executor` is where scores are measured; None for the devices of this machine that the settings name.
+    """
 
     on_generation: Callable[[Snapshot, Ledger], None] = lambda *_: None
     on_progress: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     warn: Callable[[str], None] = lambda _: None
+    executor: Executor | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import RunError
 from ..metrics.records import CostRow, ScoreRecord
@@ -17,6 +17,9 @@ from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .budget import Budget
 from .race import Ending, Race, Standing
+
+if TYPE_CHECKING:
+    from ..metrics.monte_carlo.executors import Executor
 
 SHARE = 2  # without a budget of time, a race has so many times the draws of its first look
 
@@ -32,15 +35,17 @@ class RaceLimits(NamedTuple):
         return self.deadline is not None and time.monotonic() >= self.deadline
 
 
-def limits_of(budget: Budget, elapsed_s: float, draws: int) -> RaceLimits:
+def limits_of(budget: Budget, elapsed_s: float, draws: int, devices: int = 1) -> RaceLimits:
     """When a race ends: with what is left of a budget of time, or else after `SHARE` times the first draws.
 
     Args:
         budget: of the search.
         elapsed_s: what the search took of it.
         draws: before the first look, of all finalists together.
+        devices: how many the budget of gpu-days counts.
     """
-    times = [limit for limit in (budget.seconds, budget.device_seconds) if limit is not None]
+    device_seconds = None if budget.device_seconds is None else budget.device_seconds / devices
+    times = [limit for limit in (budget.seconds, device_seconds) if limit is not None]
     if not times:
         return RaceLimits(SHARE * draws)
     return RaceLimits(None, time.monotonic() + min(times) - elapsed_s)
@@ -69,6 +74,7 @@ def race(
     tolerance: float,
     limits: RaceLimits,
     on_progress: OnProgress | None = None,
+    executor: Executor | None = None,
 ) -> Raced:
     """Scores the finalists of a search until the best is known, or the limits end that.
 
@@ -78,6 +84,7 @@ def race(
         tolerance: how far the first may be below the best in nats.
         limits: when to end anyway. Draws that the time cuts off are left out of all finalists.
         on_progress: called with the draws made, and how many there may be, None where the clock decides.
+        executor: where draws are computed; by default on the devices of this machine that the settings name.
 
     Raises:
         UsageError: the device does not exist, or does not have the precision mode.
@@ -95,7 +102,7 @@ def race(
             if count < 1:
                 ending = "draws"
                 break
-        fresh = _draw(specs, state, first, settings.model_copy(update={"draws": count}), limits, tell)
+        fresh = _draw(specs, state, first, settings.model_copy(update={"draws": count}), limits, tell, executor)
         if fresh is None:
             ending = "time"
             break
@@ -110,7 +117,7 @@ def race(
         if index in errors:
             records.append(errors[index])
         else:
-            zen = zen_of(measurement(state.draws[index], settings))
+            zen = zen_of(measurement(state.draws[index], settings, executor))
             records.append(ScoreRecord.of(spec, zen=zen, cost=CostRow.of(spec.cost)))
     return Raced(records, ending, state.standing, state.total)
 
@@ -122,6 +129,7 @@ def _draw(
     settings: ScoreSettings,
     limits: RaceLimits,
     tell: Callable[[int, int | None], None],
+    executor: Executor | None,
 ) -> dict[int, tuple[float, ...] | RunError] | None:
     """The next draws of each finalist that is running; None where the time ended that, after the first look."""
     from ..metrics.proxies.zen import draw_all
@@ -134,7 +142,8 @@ def _draw(
         tell(made, limits.draws)
 
     found: dict[int, tuple[float, ...] | RunError] = {}
-    results = draw_all([specs[index] for index in state.running], settings, first=first, on_draw=count)
+    running = [specs[index] for index in state.running]
+    results = draw_all(running, settings, first=first, on_draw=count, executor=executor)
     for index, result in zip(state.running, results, strict=True):
         found[index] = result
         if first and len(found) < len(state.running) and limits.is_over():

@@ -92,6 +92,7 @@ class Progress:
         self._label, self._quiet, self._total = label, quiet or sys.stderr is None, total
         self._meter = Meter(unit)
         self._status = ""
+        self.about: Callable[[], str] = lambda: ""  # said after the counts, such as how many workers there are
         self._printed = time.monotonic()
         self._display = Display(self._frame, by_itself=True) if not self._quiet and is_terminal(sys.stderr) else None
 
@@ -127,7 +128,8 @@ class Progress:
             say(f"{self._label}: {self._text()}")
 
     def _text(self) -> str:
-        return f"{self._status}, {self._meter.elapsed}" if self._status else self._meter.text()
+        text = f"{self._status}, {self._meter.elapsed}" if self._status else self._meter.text()
+        return f"{text}; {about}" if (about := self.about()) else text
 
     def _frame(self, width: int) -> list[Line]:
         share = self._meter.share

@@ -57,6 +57,7 @@ class Screen:
         self._quiet = quiet or sys.stderr is None
         self._shown = self._ended = time.monotonic()
         self._frame: Callable[[int], list[Line]] = lambda _: []
+        self.about: Callable[[], str] = lambda: ""  # said after the counts, such as how many workers there are
         is_live = not self._quiet and is_terminal(sys.stderr)
         self._display = Display(lambda width: self._frame(width)) if is_live else None
 
@@ -72,7 +73,8 @@ class Screen:
         if not self._is_due():
             return
         if self._display is not None:
-            self._frame = lambda width: search_view(self._settings, snapshot, ledger, width)
+            about = self.about()
+            self._frame = lambda width: search_view(self._settings, snapshot, ledger, width, about)
             self._display.draw()
         else:
             best = ledger.spec(snapshot.best.genome)
@@ -81,6 +83,7 @@ class Screen:
                 f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "
                 f"best {snapshot.sign * snapshot.best.score:.2f}, "
                 f"median {snapshot.sign * snapshot.median:.2f}: {notation(best)}"
+                + (f"; {about}" if (about := self.about()) else "")
             )
 
     def _is_due(self) -> bool:

@@ -23,8 +23,10 @@ SPARK, BAR = 40, 30
 GAP = "   "
 
 
-def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int) -> list[Line]:
-    """The view as lines for a terminal of this width."""
+def search_view(
+    settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int, about: str = ""
+) -> list[Line]:
+    """The view as lines for a terminal of this width; `about` is what there is to compute on, if that is to be said."""
     rate, side = snapshot.proposals / max(snapshot.elapsed_s, 1e-9), settings.resolution
     head = [
         f"{ledger.space.name} {side}x{side}",
@@ -41,6 +43,7 @@ def search_view(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, wi
     ]
     return [
         *(Line(text, "bold") for text in pack(head, width, GAP)),
+        *(map(Line, pack(about.split(", "), width, GAP)) if about else ()),
         *_budget_lines(settings, snapshot, width),
         *map(Line, pack(state, width, GAP)),
         *growth_lines([snapshot.sign * value for value in snapshot.trail], width),

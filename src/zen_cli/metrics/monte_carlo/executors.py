@@ -22,10 +22,14 @@ class Executor(Protocol):
 
     Attributes:
         kind: of its devices, `cpu` or `cuda`. The scores of two kinds differ within their standard errors.
+        devices: how many are in use now; the cores of one worker count as one.
     """
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def devices(self) -> int: ...
 
     def workers(self, make: Make[T]) -> Workers[T]:
         """Workers on all of its devices; entered before they get draws, and left afterwards."""
@@ -36,6 +40,10 @@ class Local:
 
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self._devices = tuple(devices)
+
+    @property
+    def devices(self) -> int:
+        return len(self._devices)
 
     @property
     def kind(self) -> str:

@@ -38,12 +38,11 @@ class DrawResult(Generic[T]):
 
 
 class Workers(Protocol[T]):
-    """Takes draws, returns results in any order.
+    """Takes draws, returns results in any order."""
 
-    `look_ahead` is how many networks are worth having ready.
-    """
-
-    look_ahead: int
+    @property
+    def look_ahead(self) -> int:
+        """How many networks are worth having ready."""
 
     @property
     def busy(self) -> bool:

@@ -1,0 +1,186 @@
+"""Joining a Ray cluster, or starting one on this machine, within seconds or with one line that says why not.
+
+Nothing here listens beyond this machine: a cluster of several machines is started by `ray start`, by whoever may.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ...devices import free_cores
+from ...errors import RunError, UsageError, one_line, shorten
+from .address import EXAMPLES, check_workers
+from .crew import Crew
+from .ray_fleet import GROUP, RayFleet
+from .workers import Cluster
+
+CONNECT_SECONDS = 5.0  # until a port answers
+JOIN_SECONDS = 12.0  # until the cluster does
+STORE_BYTES = 200 * 2**20  # for objects of a cluster of this machine; batches are small
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_record_ref_creation_sites": "0",
+}
+
+
+def connect(workers: str, device: str, *, note: Callable[[str], None] = lambda _: None, cores: int = GROUP) -> Cluster:
+    """The executor of a cluster.
+
+    Args:
+        workers: `ray` for the cluster that this machine is part of (or that `RAY_ADDRESS` names), or else one of this
+            machine alone; `ray://HOST:PORT` for another.
+        device: `auto`, `cpu` or `cuda`; of the nodes of the cluster.
+        note: told what was joined or started.
+        cores: of one worker at most, on a CPU.
+
+    Raises:
+        UsageError: not such a text, Ray is not installed, or no node has the device.
+        RunError: nothing answers there, or the cluster does not let this machine in.
+    """
+    check_workers(workers)
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray about itself
+        is_own = _join(workers)
+    try:
+        fleet = RayFleet(_kind(device), cores=cores)
+        slots = fleet.slots()
+    except UsageError:
+        _leave()
+        raise
+    count = sum(slots.values())
+    where = (
+        "started Ray on this machine, for this run and listening on loopback only" if is_own else "joined the cluster"
+    )
+    plural = "" if count == 1 else "s"
+    note(f"{where}: {len(slots)} node{'' if len(slots) == 1 else 's'}, room for {count} {fleet.kind} worker{plural}")
+    return Cluster(Crew(fleet))
+
+
+def _join(workers: str) -> bool:
+    """Joins a cluster; whether it was started for this process."""
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    if workers != "ray":
+        _probe(workers.removeprefix("ray://"))
+        _within(lambda: ray.init(workers, **quiet), workers)
+        return False
+    address = os.environ.get("RAY_ADDRESS", "")
+    if address:
+        _probe(address.removeprefix("ray://"))
+    elif not _is_there():
+        _start(quiet)
+        return True
+    _within(lambda: ray.init(address or "auto", **quiet), address or "the cluster of this machine")
+    return False
+
+
+def _start(quiet: dict[str, Any]) -> None:
+    """Starts Ray on this machine for this process, on the loopback address, which Ray itself does not offer.
+
+    Raises:
+        RunError: it would listen to other machines as well.
+    """
+    import ray
+    from ray._private import ray_constants
+
+    os.environ[_LOOPBACK] = "0"  # for its processes; Ray's own default on macOS and Windows
+    setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  # for this one, where it may be imported already
+    try:
+        ray.init("local", num_cpus=free_cores(), include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
+    finally:
+        del os.environ[_LOOPBACK]
+    address = str(ray.get_runtime_context().gcs_address)
+    if not address.startswith(("127.", "[::1]", "localhost")):
+        ray.shutdown()
+        raise RunError(f"workers: Ray listens on {address} and not on loopback alone; start a cluster with ray start")
+
+
+def _is_there() -> bool:
+    """Whether this machine is part of a cluster that answers."""
+    from ray._private import services
+
+    with suppress(Exception):
+        for address in services.find_gcs_addresses():
+            with suppress(RunError):
+                _probe(address)
+                return True
+    return False
+
+
+def _probe(address: str) -> None:
+    """Fails where nothing answers at HOST:PORT.
+
+    Raises:
+        RunError: it does not.
+    """
+    host, _, port = address.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"workers: {shorten(address)!r} has no port; use {EXAMPLES}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        fault = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
+        raise RunError(
+            f"workers: nothing answers at {address}, {fault}; check the address, and that Ray runs"
+        ) from None
+
+
+def _within(join: Callable[[], object], where: str) -> None:
+    """Joins a cluster, or fails in time.
+
+    Raises:
+        RunError: it does not answer as a cluster of Ray, or refuses.
+    """
+    faults: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            join()
+        except BaseException as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True, name="zen-join")
+    thread.start()
+    thread.join(JOIN_SECONDS)
+    if thread.is_alive():
+        raise RunError(f"workers: {where} does not answer as a cluster of Ray; check the address and Ray's version")
+    if faults:
+        text = " ".join(str(faults[0]).split())
+        if "auth" in text.lower() or "token" in text.lower():
+            raise RunError(f"workers: {where} refuses this token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN") from None
+        raise RunError(f"workers: {where} cannot be joined, {one_line(shorten(text))}") from None
+
+
+def _kind(device: str) -> str:
+    """The kind of device of a setting: GPUs where the cluster has some.
+
+    Raises:
+        UsageError: no node has it, or the setting names devices of this machine.
+    """
+    import ray
+
+    if ":" in device:
+        raise UsageError(f"device: {device} names a GPU of one machine; use auto, cpu or cuda with a cluster")
+    found = ray.cluster_resources()
+    if device == "cuda" and found.get("GPU", 0) < 1:
+        _leave()
+        raise UsageError("device: no node of the cluster has a GPU; use cpu, or add one to the cluster")
+    return "cuda" if device != "cpu" and found.get("GPU", 0) >= 1 else "cpu"
+
+
+def _leave() -> None:
+    import ray
+
+    ray.shutdown()
