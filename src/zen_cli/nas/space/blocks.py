@@ -6,61 +6,33 @@ import math
 from collections.abc import Hashable
 from functools import cached_property
 from random import Random
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
-from ...errors import PRINTABLE
 from ...net.ops import OPS, Gene
 from ...net.spec import ArchSpec
 from ...net.validation import show
+from .block_keys import BlockKeys, excludes_blocks
 from .genes import Genome, genome_of
 from .moves import BlockMoves
-from .ranges import DepthRange, WidthRange, repeated
-from .rules import Rules
-
-Kernel: TypeAlias = Annotated[int, Field(ge=1, le=31)]
+from .ranges import repeated
 
 
-class BlockSpace(BaseModel):
+class BlockSpace(BlockKeys):
     """A seed network whose blocks may change one by one.
 
-    The first block is the stem and the last the head, both plain convolutions: of these only the width changes, or
-    nothing where they are fixed. Between them are blocks of the space's ops. A block that reaches `split_at` sub-layers
-    splits in two (3 and the rest); a block of stride 1 may be dropped, and any block be cut in two while `max_blocks`
-    allows.
+    The first block is the stem and the last the head: of these only the width changes, or nothing where they are fixed.
+    There may be more of both, which are fixed, and no head. Between them are blocks of the space's ops. A block that
+    reaches `split_at` sub-layers splits in two (3 and the rest); a block of stride 1 may be dropped, and any block be
+    cut in two while `max_blocks` allows. With `fixed_blocks` the blocks stay, and with them what has no range here.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
     bounds_depth: ClassVar[bool] = False  # a hundred deep blocks are no bound that a user has in mind
 
-    schema_: Literal["zen-space/1"] = Field(default="zen-space/1", alias="schema")
-    kind: Literal["blocks"]
-    name: str = Field(max_length=100, pattern=PRINTABLE)
-    summary: str = Field(default="", max_length=1000, pattern=PRINTABLE)
-    seeds: tuple[ArchSpec, ...] = Field(min_length=1, max_length=32, strict=False)
-    ops: tuple[str, ...] = Field(min_length=1, max_length=64, strict=False)
-    kernels: tuple[Kernel, ...] = Field(default=(3, 5, 7), min_length=1, max_length=16, strict=False)
-    expansions: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(), max_length=32, strict=False)
-    group_widths: tuple[Annotated[int, Field(ge=0, le=4096)], ...] = Field(
-        default=(0,), min_length=1, max_length=64, strict=False
-    )
-    pair_widths: bool = Field(
-        default=True, description="whether units of an inverted residual pair may differ in width"
-    )
-    width: WidthRange
-    mid_width: WidthRange
-    stem_width: WidthRange | None = Field(default=None, description="null: the stem is fixed")
-    head_width: WidthRange | None = Field(default=None, description="null: the head is fixed")
-    depth: DepthRange = DepthRange()
-    split_at: int | None = Field(default=6, ge=4, le=1000)
-    max_blocks: int = Field(default=32, ge=3, le=200)
-    rules: Rules | None = Field(default=None, description="design rules that every member keeps; null: none")
-
     @model_validator(mode="after")
     def _check(self) -> BlockSpace:
-        for field in ("ops", "kernels", "expansions", "group_widths"):
+        for field in ("ops", "kernels", "expansions", "group_widths", "mid_ratios"):
             if reason := repeated(field, getattr(self, field)):
                 raise ValueError(reason)
         for op in self.ops:
@@ -76,6 +48,8 @@ class BlockSpace(BaseModel):
         for kernel in self.kernels:
             if kernel % 2 == 0:
                 raise ValueError(f"kernels: {kernel} is even; use odd kernels such as 3, 5 and 7")
+        if reason := self.shape_fault():
+            raise ValueError(reason)
         for index, seed in enumerate(self.seeds):
             if reason := self.excludes(genome_of(seed), seed):
                 raise ValueError(f"seeds[{index}]: is outside its own space, {reason}")
@@ -120,7 +94,7 @@ class BlockSpace(BaseModel):
 
     @cached_property
     def _genomes_are_identities(self) -> bool:
-        return not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops)
+        return self.fixed_blocks or not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops)
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""
@@ -136,72 +110,85 @@ class BlockSpace(BaseModel):
 
     def smallest(self, seed: ArchSpec) -> tuple[Genome, ...]:
         """The members of least width, kernel and depth, one for each op and expansion."""
-        genome = [gene for gene in genome_of(seed) if not gene.kind.is_searchable or gene.stride > 1]
-        if not any(gene.kind.is_searchable for gene in genome):
-            genome = list(genome_of(seed))
+        model = genome_of(seed)
+        inner = self.inner(model)
+        if self.fixed_blocks:
+            least = [self._least_inner(model[index], model[index].op) for index in inner]
+            return ((*self._ends(model[: inner.start], 0), *least, *self._ends(model[inner.stop :], 1)),)
+        blocks = [model[index] for index in inner if model[index].stride > 1] or [model[index] for index in inner]
         return tuple(
-            tuple(self._least(gene, op, index, len(genome)) for index, gene in enumerate(genome)) for op in self.ops
+            (
+                *self._ends(model[: inner.start], 0),
+                *(self._least_inner(gene, op) for gene in blocks),
+                *self._ends(model[inner.stop :], 1),
+            )
+            for op in self.ops
         )
 
     def excludes(self, genome: Genome, seed: ArchSpec) -> str:
         """Why a genome is not a member, as `blocks[2].kernel: ...`; empty if it is one."""
-        if len(genome) < 3 or any(genome[end].kind.is_residual for end in (0, -1)):
-            return "blocks: a member has a conv stem, other blocks and a conv head"
+        model, inner = genome_of(seed), self.inner(genome)
+        if not inner or any(genome[end].kind.is_residual for end in self.ends(genome)):
+            return f"blocks: a member has {self.stem_blocks} conv blocks as stem, other blocks and {self.heads} as head"
         if len(genome) > self.max_blocks:
             return f"blocks: {len(genome)} are more than max_blocks {self.max_blocks}"
-        model = genome_of(seed)
         if [gene.stride for gene in genome if gene.stride > 1] != [gene.stride for gene in model if gene.stride > 1]:
             return "blocks: the strides are not those of the seed network"
-        for index, span, own in ((0, self.stem_span, model[0]), (-1, self.head_span, model[-1])):
-            gene = genome[index]
-            place = f"blocks[{index % len(genome)}]"
+        for index in self.ends(genome):
+            gene, own = genome[index], model[index if index < inner.start else index - len(genome)]
+            span = self.end_span(index)
             if gene._replace(width=0) != own._replace(width=0):
-                return f"{place}: only the width of stem and head may differ from the seed network"
+                return f"blocks[{index}]: only the width of stem and head may differ from the seed network"
             if gene.width != own.width and (span is None or gene.width not in span):
-                return f"{place}.width: {gene.width} is not allowed"
-        for index, gene in enumerate(genome[1:-1], start=1):
-            reason = self._excludes_gene(gene)
+                return f"blocks[{index}].width: {gene.width} is not allowed"
+        if self.fixed_blocks and (reason := excludes_blocks(genome, model, inner)):
+            return reason
+        for index in inner:
+            reason = self._excludes_gene(genome[index])
             if reason:
                 return f"blocks[{index}].{reason}"
-        narrow = None if self.rules is None else self.rules.narrower(gene.width for gene in genome[1:-1])
+        widths = [genome[index].width for index in inner]
+        narrow = None if self.rules is None else self.rules.narrower(widths)
         if narrow is not None:
-            return f"blocks[{narrow + 1}].width: is less than that of the block before it, against never_narrower"
+            return f"blocks[{inner[narrow]}].width: is less than that of the block before it, against never_narrower"
         return ""
 
     def _excludes_gene(self, gene: Gene) -> str:
+        if not gene.kind.is_searchable and self.fixed_blocks:
+            return ""
         if gene.op not in self.ops:
             return f"op: {gene.op} is not among {', '.join(self.ops)}"
         if gene.kernel not in self.kernels:
             return f"kernel: {gene.kernel} is not among {self.kernels}"
         if gene.width not in self.width:
             return f"width: {gene.width} is not allowed"
-        if reason := gene.kind.excludes(gene, self):
+        reason = self.ratios.excludes(gene) if self.ratios.governs(gene) else gene.kind.excludes(gene, self)
+        if reason:
             return reason
-        if gene.depth % gene.kind.units_per_sublayer:
+        if not self.counts_units and gene.depth % gene.kind.units_per_sublayer:
             return f"depth: {gene.depth} is odd; {gene.op} units come in pairs here"
-        if not self.depth.min <= gene.sublayers <= self.depth.max:
-            return f"depth: {gene.sublayers} sub-layers are not allowed"
+        if not self.depth.min <= self.depth_of(gene) <= self.depth.max:
+            return f"depth: {self.depth_of(gene)} {'units' if self.counts_units else 'sub-layers'} are not allowed"
         return "" if self.rules is None else self.rules.broken_by_block(gene, self.kernels)
-
-    @property
-    def stem_span(self) -> WidthRange | None:
-        """Widths of the stem; None where it is fixed, by the space or by its rules."""
-        return None if self.rules is not None and self.rules.fixed_ends else self.stem_width
-
-    @property
-    def head_span(self) -> WidthRange | None:
-        """Widths of the head; None where it is fixed, by the space or by its rules."""
-        return None if self.rules is not None and self.rules.fixed_ends else self.head_width
 
     @cached_property
     def _moves(self) -> BlockMoves:
         return BlockMoves(self)
 
-    def _least(self, gene: Gene, op: str, index: int, count: int) -> Gene:
+    def _ends(self, genes: Genome, end: int) -> Genome:
+        span = (self.stem_span, self.head_span)[end]
+        return genes if span is None else tuple(gene._replace(width=span.min) for gene in genes)
+
+    def _least_inner(self, gene: Gene, op: str) -> Gene:
         if not gene.kind.is_searchable:
-            span = self.stem_span if index == 0 else self.head_span if index == count - 1 else None
-            return gene if span is None else gene._replace(width=span.min)
-        least = OPS[op].converted(gene, self, min(self.expansions, default=0)).with_sublayers(self.depth.min)
+            return gene
+        if self.fixed_blocks and self.ratios.governs(gene):
+            widths = range(self.width.min, self.width.max + 1, self.width.step)
+            rows = (self.ratios.apply(gene, min(self.ratios.values), width) for width in widths)
+            least = next((row for row in rows if row.width in self.width), gene)
+            return self._moves.changes.fit(self.deepened(least, self.depth.min)._replace(kernel=min(self.kernels)))
+        expansion = min(self.expansions, default=0)
+        least = gene._replace(expansion=expansion) if self.fixed_blocks else OPS[op].converted(gene, self, expansion)
         mid = OPS[op].mid_span(self).min if OPS[op].has_mid else 0
-        least = least._replace(kernel=min(self.kernels), width=self.width.min, mid=mid)
-        return self._moves.fit(self._moves.regroup(least))
+        least = self.deepened(least, self.depth.min)._replace(kernel=min(self.kernels), width=self.width.min, mid=mid)
+        return self._moves.changes.fit(self._moves.changes.regroup(least))

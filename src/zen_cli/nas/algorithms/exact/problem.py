@@ -188,6 +188,11 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
         return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
     if space.rules is not None:
         return f"rules: the exact search does not keep those of {space.name}; set them to none, or {_INSTEAD}"
+    if space.stem_blocks != 1 or space.heads != 1 or space.counts_units or space.mid_ratios or space.fixed_blocks:
+        return (
+            "algorithm: the exact search needs a stem and a head of one block and depths of sub-layers, between them free "
+            f"blocks; {_INSTEAD}"
+        )
     for name in limits:
         if name not in SUMS:
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
