@@ -48,6 +48,7 @@ def search(
     *,
     preset: str | None = None,
     space: str | PathLike[str] | None = None,
+    from_: ArchSpec | None = None,
     rules: str | None = None,
     resolution: int | None = None,
     num_classes: int | None = None,
@@ -84,6 +85,7 @@ def search(
     Args:
         preset: a published problem, such as `cifar-1m`.
         space: a built-in space, or a JSON file.
+        from_: a network: look for better ones like it at its cost; it is the last record of the answer.
         rules: `none` or `default`; by default what the space says.
         resolution: side of the input image.
         num_classes: classes.
@@ -130,6 +132,7 @@ def search(
     request = {
         "preset": preset,
         "space": None if space is None else fspath(space),
+        "from_": from_,
         "rules": rules,
         "resolution": resolution,
         "num_classes": num_classes,

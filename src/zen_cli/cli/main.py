@@ -131,7 +131,7 @@ def _with_options(error: ZenError) -> str:
     known = {name for word in COMMANDS for name in signature(command(word)).parameters} - {"style"} | {"format"}
 
     def option(match: re.Match[str]) -> str:
-        return f"--{match[1].replace('_', '-')}" if match[1] in known else match[0]
+        return f"--{match[1].rstrip('_').replace('_', '-')}" if match[1] in known else match[0]
 
     field, colon, rest = str(error).partition(": ")
     if isinstance(error, (UsageError, SpecError)):

@@ -21,7 +21,7 @@ from ..nas.options import (
 )
 from . import options as opt
 from .cluster_run import check_use_in_search
-from .search_listing import check_space, print_presets
+from .search_listing import check_space, print_presets, say_of_option, say_that_there_are_no_rules
 from .search_run import Show, run_search
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def search(
             metavar="NAME|FILE",
             help=f"Where to search: a built-in space or a JSON file (default: {DEFAULT_SPACE}).",
             autocompletion=_complete_space,
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NETWORK",
+            help="Look for better networks like this one at its cost: a file, a name, or what an earlier search found.",
         ),
     ] = None,
     rules: Annotated[
@@ -228,6 +236,10 @@ def search(
     from ..nas.sweep import check_sweep, is_sweep
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
+    if from_ is not None:
+        from .reading import read_one
+
+        request["from_"] = read_one("from_", from_, opt.overrides_of(ctx.params), quiet=quiet)
     plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness", "front")}
     request |= opt.parsed(SearchOptions, plain)
     request |= opt.parsed(ScoreSettings, request)
@@ -239,7 +251,7 @@ def search(
     if is_sweep(request, seeds):
         if resume is not None:
             raise UsageError("resume: goes on with one search; leave seeds and lists of limits out")
-        searches, count = check_sweep(request, seeds, lambda line: None if quiet else _say_of_option(line))
+        searches, count = check_sweep(request, seeds, lambda line: None if quiet else say_of_option(line))
         from .sweep_run import run_sweep
 
         check_use_in_search(workers, searches[0])
@@ -257,14 +269,14 @@ def search(
             settings = check_request(request, run.settings)
             run.settings = settings
         else:
-            settings = check_request(request, note=lambda line: None if quiet else _say_of_option(line))
+            settings = check_request(request, note=lambda line: None if quiet else say_of_option(line))
             run = None
         if check:
             check_space(settings)
             return
         check_use_in_search(workers, settings)
         if preset is not None and settings.space.rules is None and not quiet:
-            _say_that_there_are_no_rules(preset, settings)
+            say_that_there_are_no_rules(preset, settings)
         if resume is None and not no_keep:
             run = stack.enter_context(_new_run(out, settings))
         code = run_search(settings, run, Show(format_, quiet, bound, workers))
@@ -286,18 +298,3 @@ def _new_run(out: Path | None, settings: SearchSettings) -> AbstractContextManag
 
 def _warn(message: str) -> None:
     opt.report(f"warning: {message}", 0)
-
-
-def _say_of_option(line: str) -> None:
-    from ..ui.terminal import say
-
-    say(line.replace("max_macs", "--max-macs"))
-
-
-def _say_that_there_are_no_rules(preset: str, settings: SearchSettings) -> None:
-    from ..nas.presets import find_preset
-    from ..ui.terminal import say
-
-    what = "is the published problem" if settings.limits == find_preset(preset).limits else "is searched"
-    other = settings.space.name.removeprefix("zennet-")
-    say(f"{preset} {what} in a space without design rules; add --space {other} to search with them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from . import options as opt
@@ -41,3 +42,20 @@ def check_space(settings: SearchSettings) -> None:
     for line in ["no design rules"] if rules is None else rules.lines():
         say(line)
     say(f"the space {settings.space.name} is sound")
+
+
+def say_of_option(line: str) -> None:
+    """Says a line of the core with its limits as options."""
+    from ..ui.terminal import say
+
+    say(re.sub(r"max_(\w+)", r"--max-\1", line))
+
+
+def say_that_there_are_no_rules(preset: str, settings: SearchSettings) -> None:
+    """Says that the space of a preset has no design rules, and which one has."""
+    from ..nas.presets import find_preset
+    from ..ui.terminal import say
+
+    what = "is the published problem" if settings.limits == find_preset(preset).limits else "is searched"
+    other = settings.space.name.removeprefix("zennet-")
+    say(f"{preset} {what} in a space without design rules; add --space {other} to search with them")

@@ -78,6 +78,7 @@ _SEARCH = (
     _column("search.seed", "search seed", "integer", name="search_seed"),
     _column("search.evaluations", kind="integer"),
     _column("search.stopped", "ended by"),
+    _column("search.role"),
 )
 COLUMNS: dict[str, Column] = {column.name: column for column in (*_NETWORK, *_SEARCH)}
 

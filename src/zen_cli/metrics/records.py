@@ -145,7 +145,8 @@ class SearchRow(_Row):
 
     `score` is what the search maximised, by `proxy` or else the Zen-score of `estimator`; `bound` is what no network of
     the space exceeds within the limits, and `gap` how far above `score` it is, as a share of `score`. In a front over
-    the costs `front`, the limits and the bound are those of the network itself.
+    the costs `front`, the limits and the bound are those of the network itself. The network that a search began from,
+    and did not find, has the `role` `original`.
     """
 
     space: str
@@ -163,6 +164,7 @@ class SearchRow(_Row):
     gap: Finite | None = None
     evenness: EvennessRow | None = None
     race: RaceRow | None = None
+    role: Literal["original"] | None = None
 
 
 class ScoreRecord(_Row):

@@ -129,9 +129,11 @@ def finish(
     if settings.proxy is None and not settings.front:
         verified.sort(key=lambda row: (row is winner, row.zen.value), reverse=True)
     rest += outcome.candidates[len(checked) :]
-    answer = hand_over(settings, outcome, rest[: max(0, settings.top - len(verified))], settings.score)
+    answer = _records(settings, outcome, rest[: max(0, settings.top - len(verified))], settings.score)
     records = [*verified, *answer.records][: settings.top]
-    return Answer(records, errors + answer.errors, len(verified), _close(verified), row_of_race)
+    answer = Answer(records, errors + answer.errors, len(verified), _close(verified), row_of_race)
+    fresh = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": _fresh_seed(settings)})
+    return _with_original(settings, outcome, answer, fresh if verified else settings.score)
 
 
 def _verify(
@@ -142,8 +144,7 @@ def _verify(
     executor: Executor | None,
 ) -> tuple[Sequence[ScoreRecord | ZenError], RaceRow | None, int | None]:
     """Records of candidates with Monte-Carlo scores, and how the race of them ended and who won, if there was one."""
-    fresh = (settings.score.seed + VERIFY_SEED_STEP) % 2**63
-    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": fresh})
+    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": _fresh_seed(settings)})
     if not checked or settings.proxy is not None or settings.front or score.precision is not None:
         return _scored(checked, score, on_progress, executor), None, None
     from .verify import limits_of, race
@@ -166,6 +167,38 @@ def hand_over(
 ) -> Answer:
     """Records of candidates as the search found them; by default with the closed form, which cannot fail for torch."""
     score = score or settings.score.model_copy(update={"estimator": "mean-field"})
+    return _with_original(settings, outcome, _records(settings, outcome, candidates, score), score)
+
+
+def _fresh_seed(settings: SearchSettings) -> int:
+    """The seed of draws that the search has not seen."""
+    return (settings.score.seed + VERIFY_SEED_STEP) % 2**63
+
+
+def _with_original(settings: SearchSettings, outcome: Outcome, answer: Answer, score: ScoreSettings) -> Answer:
+    """The answer with the network that the search began from as its last record, if there is one."""
+    if settings.origin is None or not answer.records:
+        return answer
+    from .original import ROLE, original_of
+
+    try:
+        candidate = original_of(settings)
+    except ZenError as error:
+        return answer._replace(errors=[*answer.errors, error])
+    if candidate is None:
+        return answer
+    last = _records(settings, outcome._replace(bound=None), [candidate], score)
+    marked = [
+        record.model_copy(update={"search": record.search and record.search.model_copy(update={"role": ROLE})})
+        for record in last.records
+    ]
+    return answer._replace(records=answer.records + marked, errors=answer.errors + last.errors)
+
+
+def _records(
+    settings: SearchSettings, outcome: Outcome, candidates: Sequence[Candidate], score: ScoreSettings
+) -> Answer:
+    """Records of candidates as the search found them."""
     records, errors = [], []
     for candidate, row in zip(candidates, _scored(candidates, score, None), strict=True):
         if isinstance(row, ScoreRecord):

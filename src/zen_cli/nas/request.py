@@ -11,6 +11,7 @@ from ..errors import UsageError, nearest
 from ..metrics import find
 from ..metrics.fields import usage_error
 from ..metrics.settings import ScoreSettings, check_settings
+from ..net.spec import ArchSpec
 from ..units import parse_real, parse_share
 from .algorithms import find_algorithm
 from .budget import Budget, parse_budget
@@ -33,7 +34,7 @@ from .space import load_space, parse_space
 
 _TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "tolerance", "top")
 RULES = ("default", "none")
-_OWN = ("space", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
+_OWN = ("space", "from_", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
 DEFAULT_PATIENCE = 1
 
 
@@ -43,9 +44,9 @@ def check_request(
     """The settings that a user asks for.
 
     Args:
-        request: what was written: fields of `SearchSettings` and `ScoreSettings`, `space` and `preset` by name,
-            `budget` as texts, `gap` as a share, and limits, `max_params` or `limit` as texts `params=1M`. None is not
-            written.
+        request: what was written: fields of `SearchSettings` and `ScoreSettings`, `space` and `preset` by name, a
+            network as `from_`, `budget` as texts, `gap` as a share, and limits, `max_params` or `limit` as texts
+            `params=1M`. None is not written.
         stored: the settings of a run to go on with.
         note: told of a limit that was added because none was given.
 
@@ -70,7 +71,7 @@ def check_request(
         base["gap"] = parse_share(str(given["gap"]), "gap")
     base["limits"] = base["limits"].replace(**_limits(given))
     base["score"] = _score(given, None if stored is None else stored.score)
-    line = _add_defaults(base) if stored is None else ""
+    line = _add_defaults(base, given.get("from_")) if stored is None else ""
     if "front" in given:
         base["front"] = _front(given["front"], base["limits"])
     if "evenness" in given:
@@ -110,6 +111,10 @@ def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[st
         base = {name: getattr(stored, name) for name in SearchSettings.model_fields if name != "schema_"}
     if preset is not None:
         base |= {"resolution": preset.resolution, "num_classes": preset.num_classes, "limits": preset.limits}
+    if "from_" in given:
+        if stored is not None:
+            raise UsageError("from_: a run that goes on has its network already; leave it out")
+        base |= _around(given)
     named = given.get("space") or (preset.space if preset is not None else None)
     if named is not None or base["space_document"] is None:
         space = load_space(named or DEFAULT_SPACE)
@@ -121,10 +126,32 @@ def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[st
     return base
 
 
-def _add_defaults(base: dict[str, Any]) -> str:
+def _around(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The space and the input of a search around a network."""
+    for name in ("space", "preset"):
+        if name in given:
+            raise UsageError(
+                f"from_: given together with {name}; the network says where to search, keep one of the two"
+            )
+    from .original import problem_around
+
+    return problem_around(_for_input(given["from_"], given))
+
+
+def _for_input(network: ArchSpec, given: Mapping[str, Any]) -> ArchSpec:
+    """A network for the resolution and the classes that were given instead of its own."""
+    return network.replace(**{name: given[name] for name in ("resolution", "num_classes") if name in given})
+
+
+def _add_defaults(base: dict[str, Any], origin: ArchSpec | None) -> str:
     """Adds a limit on MACs and a band of evenness, the defaults where nothing is said; a line about the limit."""
     space = parse_space(base["space_document"])
-    base["limits"], line = default_limits(space, base["resolution"], base["limits"])
+    if origin is None:
+        base["limits"], line = default_limits(space, base["resolution"], base["limits"])
+    else:
+        from .original import limits_of
+
+        base["limits"], line = limits_of(_for_input(origin, base), base["limits"])
     if base.get("proxy") is None and "evenness" in find_algorithm(base["algorithm"]).uses:
         base["evenness"] = default_evenness(space, base["limits"])
     return line

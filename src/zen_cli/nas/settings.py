@@ -30,6 +30,7 @@ class SearchSettings(SearchOptions):
     limits: LimitsField
     score: ScoreSettings
     algorithm: str = "evolution"
+    origin: str | None = Field(default=None, description="Name of the network that it began from, a row of the answer.")
     budget: Budget
 
     @cached_property

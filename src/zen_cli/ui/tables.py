@@ -59,8 +59,12 @@ def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None
         fields += _proxy_fields(records, column, error)
     fields.append(column_field(COLUMNS["id"], records, drop=_DROP_ID))
     verified = [is_verified(record) for record in records]
-    first = verified.index(False) if any(verified) and not all(verified) else 0
-    return Sheet(fields, captions=captions(records), sections={first: "not verified"} if first else {})
+    originals = [record.search is not None and record.search.role is not None for record in records]
+    found = [value for value, original in zip(verified, originals, strict=True) if not original]
+    first = found.index(False) if any(found) and not all(found) else 0
+    sections = {first: "not verified"} if first else {}
+    sections |= {index: "the original" for index, original in enumerate(originals) if original and index}
+    return Sheet(fields, captions=captions(records), sections=sections)
 
 
 def column_field(column: Column, records: Sequence[ScoreRecord], *, drop: int = 0) -> Field:

@@ -190,8 +190,8 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
         return f"rules: the exact search does not keep those of {space.name}; set them to none, or {_INSTEAD}"
     if space.stem_blocks != 1 or space.heads != 1 or space.counts_units or space.mid_ratios or space.fixed_blocks:
         return (
-            "algorithm: the exact search needs a stem and a head of one block and depths of sub-layers, between them free "
-            f"blocks; {_INSTEAD}"
+            "algorithm: the exact search needs free blocks that count in sub-layers, between a stem and a head of one "
+            f"block each; {_INSTEAD}"
         )
     for name in limits:
         if name not in SUMS:
