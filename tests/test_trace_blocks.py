@@ -13,6 +13,7 @@ from strategies import specs
 from torch import nn
 from trace_modules import Net, Parallel, Residual, conv
 
+from zen_cli import export, load
 from zen_cli.errors import TraceError
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec, parse_spec
@@ -87,6 +88,12 @@ def test_export_writes_the_spec_of_a_module(zen_here: ZenHere) -> None:
     assert parse_spec(json.loads(done.out)).id == parse_spec(EXPRESSIBLE).id
     refused = zen_here("export", "module:trace_modules:make", "--path", HERE, "--to", "json", "--quiet")
     assert refused.code == 0  # convolutions and a classifier
+
+
+def test_python_exports_a_traced_network(tmp_path: Path) -> None:
+    spec = parse_spec(EXPRESSIBLE)
+    export(traced(spec), to="json", out=tmp_path / "net.json")
+    assert load(tmp_path / "net.json").id == spec.id
 
 
 def test_a_record_of_layers_says_what_to_name_instead() -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .metrics.records import ScoreRecord
+from .net.network import Network
 from .net.spec import ArchSpec
+from .net.traced import TracedNetwork
 
 if TYPE_CHECKING:
     from .exporters.run import ExportedFile
@@ -188,7 +190,7 @@ def search(
 
 
 def export(
-    network: ArchSpec | Iterable[ArchSpec],
+    network: ArchSpec | TracedNetwork | Iterable[Network],
     to: str | Sequence[str],
     out: str | PathLike[str],
     *,
@@ -201,7 +203,7 @@ def export(
     """Exports networks to files, each loaded in a fresh process and compared with the network before it is placed.
 
     Args:
-        network: a spec, or several.
+        network: a spec, a network that blocks can express, or several.
         to: a target, such as `onnx`, or several.
         out: a file, or a folder for several.
         weights: `seed`, `none`, or a checkpoint.
@@ -218,5 +220,5 @@ def export(
     from .exporters.run import export as run_export
 
     options = ExportOptions(fspath(out), None if weights is None else fspath(weights), seed, force, opset)
-    specs = [network] if isinstance(network, ArchSpec) else list(network)
-    return run_export(specs, [to] if isinstance(to, str) else list(to), options, on_step)
+    networks = [network] if isinstance(network, (ArchSpec, TracedNetwork)) else list(network)
+    return run_export(networks, [to] if isinstance(to, str) else list(to), options, on_step)

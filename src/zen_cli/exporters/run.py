@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..errors import InputError, MemoryLimitError, RunError, SourceError, UsageError
 from ..formats.files import write_files
 from ..formats.reading import Item
-from ..net.spec import ArchSpec
+from ..net.network import Network, label
 from ..net.traced import TracedNetwork
 from .check import Checker, Finding, check_files
 from .memory import check_memory
@@ -31,7 +31,7 @@ class ExportedFile(NamedTuple):
 
 
 def export(
-    specs: Iterable[ArchSpec | Item],
+    specs: Iterable[Network | Item],
     targets: Sequence[str],
     options: ExportOptions | None = None,
     on_step: Callable[[str], None] | None = None,
@@ -71,9 +71,9 @@ def export(
     return done
 
 
-def _item(item: ArchSpec | Item) -> Item:
-    if isinstance(item, ArchSpec):
-        return Item(item.name or item.id, item)
+def _item(item: Network | Item) -> Item:
+    if not isinstance(item, Item):
+        return _item(Item(label(item), item))
     if item.error is not None:
         raise item.error
     if isinstance(item.network, TracedNetwork):

@@ -68,6 +68,12 @@ class ModuleNames(_Prefixed):
             raise UsageError("num_classes: has no effect on module:; give it to the factory by arg")
         return module_network(name, overrides.resolution, overrides.arg, overrides.path)
 
+    def read(self, name: str, overrides: Overrides) -> Reading:
+        reading = super().read(name, overrides)
+        package, _, factory = name.removeprefix(self.prefix).partition(":")
+        ran = Note(f"imported {package} and called {factory}: this alone runs code that you name")
+        return reading._replace(notes=(ran, *reading.notes))
+
 
 def onnx_reading(path: str, overrides: Overrides) -> Reading:
     """The network of an ONNX file.

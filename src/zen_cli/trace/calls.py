@@ -51,7 +51,8 @@ RULES: dict[str, Rule] = {
     **_table(as_fault("it has convolutions in three dimensions"), "conv3d"),
     **_table(as_fault("it has recurrent layers"), "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell"),
     **_table(pool("max"), "max_pool2d max_pool2d_with_indices"),
-    **_table(pool("avg"), "avg_pool2d lp_pool2d"),
+    **_table(pool("avg"), "avg_pool2d"),
+    **_table(pool("avg", at=2), "lp_pool2d"),
     **_table(adaptive_pool("max"), "adaptive_max_pool2d adaptive_max_pool2d_with_indices"),
     **_table(adaptive_pool("avg"), "adaptive_avg_pool2d"),
     **_table(

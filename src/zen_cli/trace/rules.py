@@ -76,7 +76,7 @@ def conv2d(record: Record, call: Call) -> None:
     if known.node is not None:
         put(record, call, "fault", "it has convolutions whose weights are computed from the image")
         return
-    x, (out, fan_in, *kernel) = call.args[0] if call.args else call.kwargs["input"], weight.shape
+    x, (out, fan_in, *kernel) = call.argument(0, "input"), weight.shape
     stride, dilation = _pair(call.argument(3, "stride", 1)), _pair(call.argument(5, "dilation", 1))
     padding = call.argument(4, "padding", 0)
     taps = (kernel[0], kernel[1])
@@ -126,7 +126,7 @@ def conv1d(record: Record, call: Call) -> None:
 
 def linear(record: Record, call: Call) -> None:
     """A linear layer; its weight is [out, in]."""
-    x, weight = call.args[0], call.argument(1, "weight")
+    x, weight = call.argument(0, "input"), call.argument(1, "weight")
     known = record.value(weight)
     if known.node is not None:
         put(record, call, "fault", "it has layers whose weights are computed from the image")
@@ -160,14 +160,19 @@ def _pointwise(record: Record, call: Call, x: Tensor, label: str, fan_in: int, o
     record.put(result, Node(kind, (node,), out, size, result.numel(), name, layer, macs=macs, bias=bias), axes)
 
 
-def pool(kind: str) -> Rule:
-    """A pooling; one that leaves one position is global."""
+def pool(kind: str, at: int = 1) -> Rule:
+    """A pooling, whose kernel is its argument `at`; one that leaves one position is global."""
 
     def rule(record: Record, call: Call) -> None:
-        x, result = call.args[0], next(tensors(call.result))
-        kernel = _pair(call.argument(1, "kernel_size"))
-        stride = _pair(call.argument(2, "stride") or kernel)
-        _put_pool(record, x, result, Window(kind, kernel, stride, _pair(call.argument(3, "padding", 0))))
+        x, result = call.argument(0, "input"), next(tensors(call.result))
+        kernel = _pair(call.argument(at, "kernel_size"))
+        stride = _pair(call.argument(at + 1, "stride") or kernel)
+        _put_pool(
+            record,
+            x,
+            result,
+            Window(kind, kernel, stride, _pair(call.argument(at + 2, "padding", 0) if at == 1 else 0)),
+        )
 
     return rule
 
@@ -176,7 +181,7 @@ def adaptive_pool(kind: str) -> Rule:
     """A pooling to a size, with evenly spaced windows."""
 
     def rule(record: Record, call: Call) -> None:
-        x, result = call.args[0], next(tensors(call.result))
+        x, result = call.argument(0, "input"), next(tensors(call.result))
         sides, outs = x.shape[-2:], result.shape[-2:]
         stride = (max(1, sides[0] // outs[0]), max(1, sides[1] // outs[1]))
         kernel = (sides[0] - (outs[0] - 1) * stride[0], sides[1] - (outs[1] - 1) * stride[1])
@@ -222,7 +227,7 @@ def _dims(call: Call) -> Sequence[int] | None:
 
 def pad(record: Record, call: Call) -> None:
     """A margin around a map; zeros beside its channels change nothing."""
-    x, amounts = call.args[0], [int(amount) for amount in call.argument(1, "pad")]
+    x, amounts = call.argument(0, "input"), [int(amount) for amount in call.argument(1, "pad")]
     value, result = record.value(x), call.result
     left, right, top, bottom = (*amounts, 0, 0, 0, 0)[:4]
     if value.axes != "NCHW" or any(amounts[4:]) or value.node is None:
