@@ -67,6 +67,7 @@ def search(
     verify: int | None = None,
     tolerance: float | None = None,
     top: int | None = None,
+    similar: bool | None = None,
     estimator: str | None = None,
     convention: str | None = None,
     norm: str | None = None,
@@ -104,6 +105,7 @@ def search(
         verify: how many of the best get a Monte-Carlo score.
         tolerance: verify until the first is within so many nats of the best, at 95%.
         top: networks in the answer.
+        similar: whether they may be of one shape; by default their shapes differ.
         estimator: `mean-field` or `monte-carlo`; this and what follows is as in `score`.
         convention: `paper` or `zennas`.
         norm: `frobenius` or `l1`.
@@ -150,6 +152,7 @@ def search(
         "verify": verify,
         "tolerance": tolerance,
         "top": top,
+        "similar": similar,
         "estimator": estimator,
         "convention": convention,
         "norm": norm,

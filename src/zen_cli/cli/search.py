@@ -181,6 +181,14 @@ def search(
     top: Annotated[
         str | None, opt.of_field(SearchOptions, "top", DEFAULT_TOP, panel=opt.OUTPUT_PANEL, metavar="K")
     ] = None,
+    similar: Annotated[
+        bool,
+        typer.Option(
+            "--similar",
+            help="The best networks, also where they are of one shape (default: of different shapes).",
+            rich_help_panel=opt.OUTPUT_PANEL,
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -25,6 +25,7 @@ from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
 from .settings import SearchSettings
+from .shapes import different_first, shape_of
 from .space import Space
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callba
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
     rest = settings.model_copy(update={"budget": budget})
     proposer, loop, stopped = _climb(make, rest, ledger, sign, scorer, start, began, run, callbacks, spent)
-    candidates = _candidates(proposer.population, ledger, sign, max(settings.top, settings.verify))
+    candidates = _candidates(proposer.population, ledger, sign, settings)
     evaluations = max(1, spent + proposer.proposals)
     return Outcome(candidates, stopped, evaluations, loop.elapsed_s, error=loop.error, band=ledger.band)
 
@@ -206,7 +207,13 @@ def _measured(
         yield row if isinstance(row, RunError) else metric.sign * row.value
 
 
-def _candidates(population: list[Member], ledger: Ledger, sign: int, count: int) -> tuple[Candidate, ...]:
+def _candidates(population: list[Member], ledger: Ledger, sign: int, settings: SearchSettings) -> tuple[Candidate, ...]:
+    """The best of a population, best first; of different shapes unless the settings say otherwise."""
+    count = max(settings.top, settings.verify)
+    if not settings.similar:
+        shapes = [shape_of(ledger.space.genes(member.genome, ledger.seed)) for member in population]
+        places = different_first([member.score for member in population], shapes, count)
+        population = [population[place] for place in places]
     found: dict[tuple[Chain, Cost], Candidate] = {}
     for member in population:
         spec = ledger.spec(member.genome)
@@ -214,4 +221,4 @@ def _candidates(population: list[Member], ledger: Ledger, sign: int, count: int)
         found.setdefault((spec.chain, spec.cost), Candidate(named(spec, ledger.space.name), sign * member.score))
         if len(found) >= count:
             break
-    return tuple(found.values())
+    return tuple(sorted(found.values(), key=lambda row: -sign * row.score))

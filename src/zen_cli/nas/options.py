@@ -21,7 +21,7 @@ DEFAULT_SPACE = "mobile"
 ONLY_SOME = frozenset({"population", "lineages", "patience", "gap", "evenness"})
 
 # What only says when to stop and what to hand over; a resumed run may be given others.
-FREE = ("budget", "patience", "verify", "tolerance", "top", "gap")
+FREE = ("budget", "patience", "verify", "tolerance", "top", "similar", "gap")
 
 
 class SearchOptions(BaseModel):
@@ -52,4 +52,5 @@ class SearchOptions(BaseModel):
         description="Verify until the first is within so many nats of the best, at 95%.",
     )
     top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
+    similar: bool = Field(default=False, description="The best networks, also where they are of one shape.")
     gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")

@@ -32,7 +32,18 @@ from .proof import MOST_EVALUATIONS, is_ceiling
 from .settings import SearchSettings
 from .space import load_space, parse_space
 
-_TAKEN = ("resolution", "num_classes", "patience", "population", "lineages", "proxy", "verify", "tolerance", "top")
+_TAKEN = (
+    "resolution",
+    "num_classes",
+    "patience",
+    "population",
+    "lineages",
+    "proxy",
+    "verify",
+    "tolerance",
+    "top",
+    "similar",
+)
 RULES = ("default", "none")
 _OWN = ("space", "from_", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
 DEFAULT_PATIENCE = 1

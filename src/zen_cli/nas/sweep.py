@@ -19,6 +19,7 @@ from .answer import Answer
 from .outcome import Candidate, Outcome
 from .request import check_request
 from .settings import SearchSettings
+from .shapes import different_first, shape_of
 
 MOST_SEARCHES = 10_000
 _RANGE = re.compile(r"([0-9]{1,19})(?:\.\.([0-9]{1,19}))?")
@@ -132,9 +133,13 @@ def merge(problem: Problem) -> tuple[SearchSettings, Outcome]:
         spec = row.spec
         if band is None or band.admits(spec.genes, (spec.in_channels, spec.resolution)):
             found.setdefault((spec.chain, spec.cost), row)
+    rows, count = list(found.values()), max(base.top, base.verify)
+    if not base.similar:
+        shapes = [shape_of(row.spec.genes) for row in rows]
+        rows = [rows[place] for place in different_first([sign * row.score for row in rows], shapes, count)]
     bounds = [outcome.bound for outcome in outcomes if outcome.bound is not None]
     return base, Outcome(
-        tuple(found.values())[: max(base.top, base.verify)],
+        tuple(sorted(rows[:count], key=lambda row: -sign * row.score)),
         _stopped([outcome.stopped for outcome in outcomes]),
         sum(outcome.evaluations for outcome in outcomes),
         max((outcome.elapsed_s for outcome in outcomes), default=0.0),

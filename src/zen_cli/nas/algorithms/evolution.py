@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..shapes import shape_of
 from .proposer import Member, Rating
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 FIRST_ROUND = 15_480
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
+SHAPES = 64  # shapes of which the best network is remembered, beside the population
 
 
 Word = Annotated[int, Field(ge=0, lt=2**32)]
@@ -43,6 +45,9 @@ MemberRow = tuple[Finite, Negative, Negative, Any]
 RandomState = tuple[Literal[3], Annotated[tuple[Word, ...], Field(min_length=625, max_length=625)], Finite | None]
 
 
+_WORST = Member(-math.inf, 0, 0, None)
+
+
 class EvolutionState(BaseModel):
     """What a checkpoint holds of an evolution."""
 
@@ -51,6 +56,7 @@ class EvolutionState(BaseModel):
     random: RandomState
     lineages: Annotated[list[MemberRow], Field(min_length=1)]
     population: Annotated[list[MemberRow], Field(min_length=1)]
+    shapes: Annotated[list[MemberRow], Field(max_length=2 * SHAPES)]
     best: MemberRow
     proposals: Count
     round: Annotated[int, Field(ge=0, lt=64)]
@@ -69,6 +75,7 @@ class Evolution:
         population: how many networks are remembered.
         lineages: how many change side by side: the proposals of one step.
         identity: equal for genomes that are the same network.
+        shape: of a genome; the best network of each shape is remembered too. By default all are of one shape.
     """
 
     def __init__(
@@ -80,8 +87,10 @@ class Evolution:
         population: int,
         lineages: int,
         identity: Callable[[Any], Any] = lambda genome: genome,
+        shape: Callable[[Any], Any] = lambda _: None,
     ) -> None:
         self._neighbour = neighbour
+        self._shape = shape
         self._identity = identity
         self._capacity = population
         self._start = first = Member.of(*start)
@@ -90,6 +99,7 @@ class Evolution:
         self._proposals: list[tuple[int, Any]] = []
         self._heap = [first]
         self._known = {identity(first.genome)}
+        self._shapes = {shape(first.genome): first}
         self.best = first
         self.proposals = 0
         self.round = 0
@@ -99,8 +109,9 @@ class Evolution:
 
     @property
     def population(self) -> list[Member]:
-        """The best networks so far, best first, no two alike."""
-        return sorted(self._heap, reverse=True)
+        """The best networks so far, and the best one of each shape, best first, no two alike."""
+        others = (row for row in self._shapes.values() if self._identity(row.genome) not in self._known)
+        return sorted([*self._heap, *others], reverse=True)
 
     @property
     def step(self) -> int:
@@ -154,6 +165,7 @@ class Evolution:
         identity = self._identity(member.genome)
         if identity in self._known:
             return
+        self._remember_shape(member)
         if len(self._heap) < self._capacity:
             heapq.heappush(self._heap, member)
         elif member > self._heap[0]:
@@ -162,6 +174,15 @@ class Evolution:
             return
         self._known.add(identity)
         self.best = max(self.best, member)
+
+    def _remember_shape(self, member: Member) -> None:
+        shape = self._shape(member.genome)
+        if member.score <= self._shapes.get(shape, _WORST).score:
+            return
+        self._shapes[shape] = member
+        if len(self._shapes) > 2 * SHAPES:
+            best = sorted(self._shapes, key=self._shapes.__getitem__, reverse=True)[:SHAPES]
+            self._shapes = {shape: self._shapes[shape] for shape in best}
 
     def _next_round(self) -> None:
         self.idle_rounds = 0 if self.best.score > self._best_before else self.idle_rounds + 1
@@ -178,6 +199,7 @@ class Evolution:
             "random": [version, list(numbers), gauss],
             "lineages": [list(member) for member in self._lineages],
             "population": [list(member) for member in self._heap],
+            "shapes": [list(member) for member in self._shapes.values()],
             "best": list(self.best),
             "proposals": self.proposals,
             "round": self.round,
@@ -205,6 +227,8 @@ class Evolution:
         self._lineages = [member(row) for row in known.lineages]
         self._heap = [member(row) for row in known.population]
         heapq.heapify(self._heap)
+        rows = [member(row) for row in known.shapes]
+        self._shapes = {self._shape(row.genome): row for row in rows}
         self._known = {self._identity(row.genome) for row in self._heap}
         self.best = member(known.best)
         self.proposals, self.round = known.proposals, known.round
@@ -229,6 +253,7 @@ class _EvolutionAlgorithm:
 
 
 def _make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> Evolution:
+    seed = settings.seed_network()
     return Evolution(
         space.neighbour,
         start,
@@ -236,6 +261,7 @@ def _make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> 
         population=settings.population,
         lineages=settings.lineages,
         identity=space.identity,
+        shape=lambda genome: shape_of(space.genes(genome, seed)),
     )
 
 
