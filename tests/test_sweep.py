@@ -20,9 +20,17 @@ from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.parallel import Place, Shown, run_all
 from zen_cli.nas.sweep import Problem, check_sweep, expand, merge, parse_seeds
 
-SMALL = {"space": "zennet-resnet", "resolution": 16, "num_classes": 10, "max_sublayers": "10", "verify": 0, "top": 3}
+SMALL = {
+    "space": "zennet-resnet",
+    "resolution": 16,
+    "num_classes": 10,
+    "max_sublayers": "10",
+    "verify": 0,
+    "top": 3,
+    "similar": True,
+}
 WORDS = ["search", "--space", "zennet-resnet", "--resolution", "16", "--num-classes", "10", "--max-sublayers", "10"]
-WORDS += ["--verify", "0", "--top", "3", "--quiet", "--budget", "1024evals"]
+WORDS += ["--verify", "0", "--top", "3", "--similar", "--quiet", "--budget", "1024evals"]
 NOWHERE = Place(None, False)
 
 

@@ -24,8 +24,8 @@ COMMANDS = {
     "search": "The best architectures within limits, best first, as score records.",
     "runs": "Earlier searches, newest first: what they searched, their best, and whether they can be resumed.",
     "compare": "Networks side by side: score, cost, stages, and what differs.",
-    "bench": "What each metric is worth on networks that you trained: regret, rank correlation, intervals.",
-    "report": "A page to look at and to send: charts, drawings and tables in one file, which works offline.",
+    "bench": "What each metric is worth on networks that you trained: regret of its pick, rank correlation, intervals.",
+    "report": "A page to look at and to send: one file with charts, drawings and tables, which works offline.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
 
