@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from strategies import specs
 
 from zen_cli import ArchSpec
+from zen_cli.formats.base import Overrides
 from zen_cli.formats.literal import read_literal
 from zen_cli.formats.reading import Item, read
 from zen_cli.net.spec import parse_spec
@@ -207,3 +208,43 @@ def test_a_structure_goes_through_the_commands(zen: Zen, write: Write) -> None:
     assert done.rows[0]["arch"]["blocks"][1]["op"] == "bottleneck"
     assert "left out the numbers of bits (nbitsA, nbitsW)" in done.err
     assert zen.score("--quiet", "net.txt").err == ""
+
+
+# TransNAS.
+
+
+@pytest.mark.parametrize(
+    ("code", "params", "macs"),
+    [
+        ("64-41414-basic", 14_029_163, 2_226_648_576),
+        ("64-44-basic", 2_664_043, 890_743_552),
+        ("64-3333-basic", 633_131, 227_017_408),
+    ],
+)
+def test_a_code_costs_what_the_benchmarks_own_network_costs(code: str, params: int, macs: int) -> None:
+    (item,) = read([code])
+    assert item.spec is not None
+    assert (item.spec.name, item.spec.cost.params, item.spec.cost.macs) == (code, params, macs)
+    (item,) = read([code], Overrides(num_classes=10))
+    assert item.spec is not None
+    assert item.spec.num_classes == 10
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("64-41414-3_33_333", "has cells, which blocks cannot express; end it in -basic"),
+        ("63-4-basic", "width 63 is odd"),
+        ("999998-44-basic", "as a spec: blocks[0].width: 499999 is too large"),
+        ("8-3333333333-basic", "on a 1 x 1 map shrinks it to nothing"),
+    ],
+)
+def test_a_code_that_is_no_network_of_blocks_is_one_line(code: str, words: str) -> None:
+    (item,) = read([code])
+    assert words in str(item.error)
+
+
+def test_codes_are_lines_of_a_file(tmp_path: Path) -> None:
+    found = items(tmp_path, "64-44-basic\n\n64-1-basic\n")
+    assert [item.spec is not None for item in found] == [True, True]
+    assert found[1].notes  # the projection of the first unit

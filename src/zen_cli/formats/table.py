@@ -10,11 +10,13 @@ from .plainnet import StructureString
 from .record_json import RecordJson
 from .spec_json import SpecJson
 from .tinynas import TinyNasStructure
+from .transnas import TransNasCode
 
 # The first that recognises a value reads it.
 FORMATS: list[Format] = [
     StructureString(),
     TinyNasStructure(),
+    TransNasCode(),
     OnceForAllConfig(),
     RecordJson(),
     SpecJson(),
