@@ -192,7 +192,8 @@ def _with_original(settings: SearchSettings, outcome: Outcome, answer: Answer, s
         record.model_copy(update={"search": record.search and record.search.model_copy(update={"role": ROLE})})
         for record in last.records
     ]
-    return answer._replace(records=answer.records + marked, errors=answer.errors + last.errors)
+    found = [record for record in answer.records if record.id != candidate.spec.id or not marked]
+    return answer._replace(records=found + marked, errors=answer.errors + last.errors)
 
 
 def _records(

@@ -25,7 +25,7 @@ def problem_around(network: ArchSpec) -> dict[str, Any]:
     """
     name = printable(network.name or network.id)
     return {
-        "space_document": space_around(network, f"from-{name}"[:100]).to_dict(),
+        "space_document": space_around(network, f"from-{name.removeprefix('from-')}"[:100]).to_dict(),
         "resolution": network.resolution,
         "num_classes": network.num_classes,
         "origin": name,
