@@ -260,7 +260,7 @@ def test_the_original_is_one_row_also_where_it_was_found_again(zen_here: ZenHere
 def test_verified_answers_verify_the_original_too(zen_here: ZenHere, tmp_path: Any) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(network("groups").to_dict()))
-    words = ["--budget", "500evals", "--verify", "1", "--top", "1", "--draws", "2", "--batch-size", "2"]
+    words = ["--budget", "2000evals", "--verify", "1", "--top", "1", "--draws", "2", "--batch-size", "2"]
     first, last = zen_here("search", "--from", str(path), *words).rows
     for key in ("estimator", "seed", "batch_size"):
         assert first["zen"][key] == last["zen"][key]
