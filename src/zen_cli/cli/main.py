@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SpecError, UsageError, ZenError, nearest, reason
+from .help import FIRST_EXAMPLES, FIRST_PAGE, PAGES, GroupedCommand, epilog, help_text
 from .reporting import STDOUT, report
 
 # The commands, each in the module of its name, with the first line of its help.
@@ -40,10 +41,16 @@ def make_app(*names: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Find convolutional networks without training and without data.",
+        epilog=epilog(FIRST_EXAMPLES, FIRST_PAGE),
     )
     app.callback()(root)
     for name, summary in COMMANDS.items():
-        app.command(name, help=None if name in names else summary)(command(name) if name in names else _unknown)
+        if name not in names:
+            app.command(name, help=summary)(_unknown)
+            continue
+        function = command(name)
+        text, examples = help_text(function)
+        app.command(name, cls=GroupedCommand, help=text, epilog=epilog(examples, f"docs/{PAGES[name]}"))(function)
     return app
 
 

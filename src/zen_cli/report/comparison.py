@@ -139,7 +139,8 @@ def _block_lines(one: Sequence[_Named], two: Sequence[_Named]) -> Iterator[str]:
         before, after = one[begin:end], two[other:last]
         common = min(len(before), len(after))
         for row, new in zip(before, after, strict=False):
-            yield f"{row.stage}: {_changes(row.fields, new.fields)}"
+            place = row.stage if row.stage == new.stage else f"{row.stage} → {new.stage}"
+            yield f"{place}: {_changes(row.fields, new.fields)}"
         yield from (f"{row.stage}: without {row.text()}" for row in before[common:])
         yield from (f"{row.stage}: with {row.text()}" for row in after[common:])
 
