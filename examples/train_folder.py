@@ -5,9 +5,9 @@
     zen export last --to torch -o net.py
     python examples/train_folder.py net.py IMAGES --epochs 30
 
-IMAGES has one folder for each class, as IMAGES/cat/1.jpg. A fifth of each class is held out. After each epoch a checkpoint
-is written beside the weights; `--resume` goes on from it. `--demo` makes a small network and a folder of drawn shapes in
-place of yours, to see that everything works.
+IMAGES has one folder for each class, as IMAGES/cat/1.jpg. A fifth of each class is held out. After each epoch a
+checkpoint is written beside the weights; `--resume` goes on from it. `--demo` makes a small network and a folder of
+drawn shapes in place of yours, to see that everything works.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ def _compared(networks: list[Network], convention: str | None, draws: int | None
         with Progress("scoring", quiet=quiet, unit="draws") as progress:
             settings = check_settings(draws=draws, **given)
             measured = [_raised(row) for row in score_all(networks, settings, on_progress=progress.update)]
-    return [compare_one(*row) for row in zip(networks, closed, measured, strict=True)]
+    maps = any(network.spec is None for network in networks)
+    return [compare_one(*row, maps=maps) for row in zip(networks, closed, measured, strict=True)]
 
 
 def _raised(row: Any) -> Any:

@@ -15,7 +15,7 @@ from ..net.network import Network
 from ..net.spec import ArchSpec
 from .documents import network_part
 from .layers import layer_rows
-from .stages import StageRow, stage_rows
+from .stages import StageRow, by_map, stage_rows
 
 SCHEMA = "zen-compare/1"
 ABSENT_STAGE = "none"
@@ -64,16 +64,19 @@ class Compared(NamedTuple):
         return {"schema": SCHEMA, **network_part(self.network), **self.numbers, "stages": stages}
 
 
-def compare(network: Network, scored: ScoreRecord, measured: ScoreRecord | None = None) -> Compared:
+def compare(
+    network: Network, scored: ScoreRecord, measured: ScoreRecord | None = None, *, maps: bool = False
+) -> Compared:
     """All that is compared of one network.
 
     Args:
         network: any.
         scored: its record by the closed form.
         measured: its record by random networks, if there is one.
+        maps: whether its stages are those of equal maps, so that a network without blocks can be beside it.
     """
     layers = layer_rows(network, scored.zen.convention)
-    stages = stage_rows(network, layers)
+    stages = stage_rows(network, by_map(layers) if maps else layers)
     spec, fields = network.spec, [row.receptive_field for row in layers if row.receptive_field is not None]
     numbers: dict[str, float | int | None] = {
         "zen": scored.zen.value,
@@ -82,8 +85,8 @@ def compare(network: Network, scored: ScoreRecord, measured: ScoreRecord | None 
         "evenness": None if spec is None else _evenness(spec),
         **{name: getattr(network.cost, name) for name in ("params", "macs", "activations", "layers")},
         "bytes": sum(row.bytes for row in layers),
-        "units": sum(row.units for row in stages),
-        "resolution": None if spec is None else max(network.chain[0].in_size),
+        "units": None if spec is None else len(spec.units),
+        "resolution": max(network.chain[0].in_size),
         "num_classes": None if spec is None else spec.num_classes,
         "receptive_field": max(fields[-1]) if fields else None,
     }

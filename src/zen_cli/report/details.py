@@ -11,8 +11,7 @@ import orjson
 
 from ..units import format_count
 from .charts import breakdown_rows
-from .documents import size_text
-from .layers import LayerRow, layer_rows
+from .layers import LayerRow, layer_rows, size_text
 from .stages import stage_rows
 from .subject import Shown
 

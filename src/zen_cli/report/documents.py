@@ -7,7 +7,7 @@ from typing import Any
 
 from ..net.network import Network
 from ..net.traced import chain_rows
-from .layers import LayerRow
+from .layers import LayerRow, size_text
 from .stages import StageRow
 
 SCHEMA = "zen-layers/1"
@@ -32,8 +32,3 @@ def flat_rows(network: Network, rows: Sequence[LayerRow] | Sequence[StageRow]) -
     for row in rows:
         values = {key: size_text(value) if isinstance(value, tuple) else value for key, value in row._asdict().items()}
         yield {"network": network.name or network.id, "id": network.id, **values}
-
-
-def size_text(size: tuple[int, ...] | None) -> str:
-    """A shape as `64x56x56`; empty where it is not known."""
-    return "" if size is None else "x".join(map(str, size))

@@ -133,8 +133,8 @@ def _of_chain(network: Network, shares: list[LayerTerm | None]) -> Iterator[Laye
     for index, (layer, term) in enumerate(zip(network.chain, shares, strict=True)):
         cost = layer_cost(layer)._replace(params=math.prod(layer.weight_shape))
         total = total.plus(cost)
-        name, (height, width) = names[index] if names else f"layer{index + 1}", layer.out_size
-        yield _of_layer(f"{height}x{width}", name, layer, reach, term, cost)
+        name = names[index] if names else f"layer{index + 1}"
+        yield _of_layer(size_text(layer.out_size), name, layer, reach, term, cost)
     rest = Cost(params=network.cost.params - total.params, macs=network.cost.macs - total.macs)
     yield _row(OTHER, OTHER, OTHER, "", None, None, rest)
 
@@ -166,3 +166,8 @@ def conv_text(layer: ConvLayer) -> str:
     if layer.groups > 1:
         text += " dw" if layer.groups == layer.in_width == layer.out_width else f" g{layer.groups}"
     return text
+
+
+def size_text(size: tuple[int, ...] | None) -> str:
+    """A shape as `64x56x56`; empty where it is not known."""
+    return "" if size is None else "x".join(map(str, size))

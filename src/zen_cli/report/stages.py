@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..exporters.layout import lay_out
 from ..net.network import Network
 from ..net.notation import notation
-from .layers import LayerRow, Shape
+from .layers import CLASSIFIER, OTHER, LayerRow, Shape, size_text
 
 
 class StageRow(NamedTuple):
@@ -48,31 +47,41 @@ def stage_rows(network: Network, layers: Sequence[LayerRow]) -> list[StageRow]:
 
     Args:
         network: any.
-        layers: its `layer_rows`.
+        layers: its `layer_rows`, or those `by_map`.
     """
-    described = _described(network)
-    rows = []
-    for stage, group in groupby(layers, key=lambda row: row.stage):
-        own = list(group)
-        seen = [row for row in own if row.kind == "conv"]
-        shares = [row.log_sigma for row in seen if row.log_sigma is not None]
-        blocks, units = described.get(stage, ("", len(seen)))
-        rows.append(
-            StageRow(
-                stage=stage,
-                blocks=blocks,
-                units=units,
-                out_shape=seen[-1].out_shape if seen else own[-1].out_shape,
-                receptive_field=seen[-1].receptive_field if seen else None,
-                params=sum(row.params for row in own),
-                macs=sum(row.macs for row in own),
-                bytes=sum(row.bytes for row in own),
-                params_share=sum(row.params for row in own) / max(1, network.cost.params),
-                macs_share=sum(row.macs for row in own) / max(1, network.cost.macs),
-                log_sigma=sum(shares) if shares and len(shares) == len(seen) else None,
-            )
-        )
-    return rows
+    described, groups = _described(network), dict[str, list[LayerRow]]()
+    for row in layers:
+        groups.setdefault(row.stage, []).append(row)
+    return [_stage_row(network, stage, own, described) for stage, own in groups.items()]
+
+
+def by_map(layers: Sequence[LayerRow]) -> list[LayerRow]:
+    """Layers with the size of their map as stage, so that networks with and without blocks can be compared."""
+    return [
+        row._replace(stage=OTHER if row.out_shape is None or row.kind == CLASSIFIER else size_text(row.out_shape[1:]))
+        for row in layers
+    ]
+
+
+def _stage_row(
+    network: Network, stage: str, own: Sequence[LayerRow], described: Mapping[str, tuple[str, int]]
+) -> StageRow:
+    seen = [row for row in own if row.kind == "conv"]
+    shares = [row.log_sigma for row in seen if row.log_sigma is not None]
+    blocks, units = described.get(stage, ("", len(seen)))
+    return StageRow(
+        stage=stage,
+        blocks=blocks,
+        units=units,
+        out_shape=seen[-1].out_shape if seen else own[-1].out_shape,
+        receptive_field=seen[-1].receptive_field if seen else None,
+        params=sum(row.params for row in own),
+        macs=sum(row.macs for row in own),
+        bytes=sum(row.bytes for row in own),
+        params_share=sum(row.params for row in own) / max(1, network.cost.params),
+        macs_share=sum(row.macs for row in own) / max(1, network.cost.macs),
+        log_sigma=sum(shares) if shares and len(shares) == len(seen) else None,
+    )
 
 
 def _described(network: Network) -> dict[str, tuple[str, int]]:

@@ -12,6 +12,7 @@ from ..metrics.metric import Metric
 from ..metrics.records import ScoreRecord
 from ..metrics.registry import find
 from ..metrics.settings import ScoreSettings
+from ..metrics.terms import score_and_count
 from ..nas.population import RunView
 from ..net.network import Network
 from ..units import format_count
@@ -74,7 +75,7 @@ def subject_of(run: RunView | None, given: Iterable[Given]) -> Subject:
     """The subject of a page about a run, with networks to compare it with, or about networks alone.
 
     Raises:
-        ScoreError: the score of a network is not finite.
+        ZenError: the score of a network cannot be computed.
     """
     return _of_networks(list(given)) if run is None else _of_run(run, given)
 
@@ -83,8 +84,7 @@ def _of_networks(given: Sequence[Given]) -> Subject:
     settings = ScoreSettings(estimator="mean-field")
     metric = find("zen")
     shown = [
-        Shown(network, "network", metric.evaluate(network, settings).value, _record(row), word)
-        for network, row, word in given
+        Shown(network, "network", _value(network, metric, settings), _record(row), word) for network, row, word in given
     ]
     shown.sort(key=lambda row: row.value, reverse=True)
     count = len(shown)
@@ -99,7 +99,7 @@ def _of_run(run: RunView, given: Iterable[Given]) -> Subject:
     kept = {row.id for row in run.records}
 
     def shown_as(group: Group, network: Network, record: ScoreRecord | None, word: str) -> Shown:
-        return Shown(network, group, metric.evaluate(network, settings).value, record, word)
+        return Shown(network, group, _value(network, metric, settings), record, word)
 
     shown = [
         shown_as("answer", row.arch, row, shlex.quote(row.name or row.id))
@@ -120,6 +120,13 @@ def _of_run(run: RunView, given: Iterable[Given]) -> Subject:
         history=run.history,
         provenance=list(_provenance(shown)),
     )
+
+
+def _value(network: Network, metric: Metric, settings: ScoreSettings) -> float:
+    """The closed form of a metric; the Zen-score has one of networks that are not written as blocks, too."""
+    if metric.name == "zen":
+        return score_and_count(network, **{name: getattr(settings, name) for name in metric.settings})[0]
+    return metric.evaluate(network, settings).value
 
 
 def _objective(run: RunView) -> Metric:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..net.network import label
 from ..report.comparison import ABSENT_STAGE, QUANTITIES, Compared, Quantity, differences
-from ..report.documents import size_text
+from ..report.layers import size_text
 from .layout import ABSENT, Field, Line, Sheet, fit, lay_out, wrap
 from .numbers import write_column
 from .terminal import print_lines, width_of
@@ -137,8 +137,12 @@ def comparison_stages(rows: Sequence[Compared]) -> Sheet:
 
 
 def _stage_text(stage: StageRow) -> str:
-    units = f", {stage.units} unit{'s' if stage.units > 1 else ''}" if stage.units else ""
-    return f"{size_text(stage.out_shape)}{units}, {stage.macs_share:.1%} {stage.blocks}".rstrip()
+    count = (
+        f"{stage.units} {'unit' if stage.blocks else 'layer'}{'s' if stage.units > 1 else ''}" if stage.units else ""
+    )
+    return ", ".join(
+        filter(None, [size_text(stage.out_shape), count, f"{stage.macs_share:.1%} {stage.blocks}".strip()])
+    )
 
 
 def difference_lines(rows: Sequence[Compared], width: int) -> Iterator[Line]:
