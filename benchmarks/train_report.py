@@ -1,8 +1,8 @@
 """What the runs of train.py say: each kind of network against random ones, and how metrics rank them.
 
 Every network is scored anew, so that a new metric of the registry gets its row at once. A difference of means has the
-95% interval 1.96 sqrt(s1^2 / n1 + s2^2 / n2) of the normal distribution, with s^2 over networks for random and hand-made
-ones, and over training seeds for a pick, which is one network.
+95% interval 1.96 sqrt(s1^2 / n1 + s2^2 / n2) of the normal distribution, with s^2 over networks for random and
+hand-made ones, and over training seeds for a pick, which is one network.
 """
 
 from __future__ import annotations
