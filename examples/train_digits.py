@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 SIDE, CLASSES = 16, 10
+TRAINED_EPOCHS = 10  # before, how quickly a network begins to learn decides, and deep ones begin slowly
 BATCH, WEIGHT_DECAY, SMOOTHING, PEAK_RATE = 64, 5e-4, 0.1, 0.1
 
 
@@ -100,6 +101,9 @@ def main() -> None:
     for name, net in networks.items():
         curves[name] = train(name, net, data, options.epochs, options.seed, options.out / f"{name}.checkpoint.pt")
         print(f"{name:>9}: {size(net)}, {curves[name][-1]:.2%} of the test digits right")
+    if options.epochs < TRAINED_EPOCHS:
+        few = f"after {options.epochs} epochs neither is trained, and the difference says nothing"
+        print(f"{few}; take {TRAINED_EPOCHS} or more")
     plot(curves, networks, options.out / "accuracy.png")
     (options.out / "accuracy.json").write_text(json.dumps(curves, indent=1))
     print(f"curves: {options.out / 'accuracy.png'}, trained weights: {options.out / 'found.pt'}")

@@ -34,10 +34,10 @@ def difference(depth: int, width: int, alpha: float, draws: int) -> tuple[float,
     return record.zen.value - math.log(alpha) - phi.value, error
 
 
-def plot(depths: list[int], curves: dict[float, list[float]]) -> str:
-    """The curves as an SVG of 640 x 400 points."""
-    low = math.floor(min(-1.0, *(value for curve in curves.values() for value in curve)))
-    high = math.ceil(max(1.0, *(value for curve in curves.values() for value in curve)))
+def plot(depths: list[int], curves: dict[float, list[tuple[float, float]]]) -> str:
+    """The curves, with bars of two standard errors up and down, as an SVG of 640 x 420 points."""
+    low = math.floor(min(-1.0, *(value - 2 * error for curve in curves.values() for value, error in curve)))
+    high = math.ceil(max(1.0, *(value + 2 * error for curve in curves.values() for value, error in curve)))
 
     def x(depth: float) -> float:
         return 60 + 540 * (depth - depths[0]) / (depths[-1] - depths[0])
@@ -45,23 +45,29 @@ def plot(depths: list[int], curves: dict[float, list[float]]) -> str:
     def y(value: float) -> float:
         return 360 - 320 * (value - low) / (high - low)
 
-    parts = ['<rect width="640" height="400" fill="white"/>']
+    parts = ['<rect width="640" height="420" fill="white"/>']
     for value in range(low, high + 1):
         parts.append(f'<path d="M60 {y(value):.1f}H600" stroke="{"#888" if value == 0 else "#eee"}"/>')
         parts.append(f'<text x="52" y="{y(value) + 4:.1f}" text-anchor="end">{value}</text>')
     parts += [f'<text x="{x(depth):.1f}" y="378" text-anchor="middle">{depth}</text>' for depth in depths]
     for index, (alpha, curve) in enumerate(curves.items()):
         colour = COLOURS[index % len(COLOURS)]
-        points = " ".join(f"{x(depth):.1f},{y(value):.1f}" for depth, value in zip(depths, curve, strict=True))
+        points = " ".join(f"{x(depth):.1f},{y(value):.1f}" for depth, (value, _) in zip(depths, curve, strict=True))
+        for depth, (value, error) in zip(depths, curve, strict=True):
+            left, top, bottom = x(depth) - 4, y(value + 2 * error), y(value - 2 * error)
+            bar = f"M{left:.1f} {top:.1f}h8m-4 0V{bottom:.1f}m-4 0h8"
+            parts.append(f'<path d="{bar}" fill="none" stroke="{colour}" stroke-width="1.3"/>')
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts.append(f'<text x="70" y="{300 + 18 * index}" fill="{colour}">alpha = {alpha:g}</text>')
         limit = saturation(alpha)
         if depths[0] < limit < depths[-1]:
             parts.append(f'<path d="M{x(limit):.1f} 40V360" stroke="{colour}" stroke-dasharray="4 4"/>')
-    parts.append('<text x="330" y="24" text-anchor="middle">Zen - log alpha - Phi (nats) over layers</text>')
+    parts.append('<text x="330" y="404" text-anchor="middle">layers</text>')
+    label = "Zen - log alpha - Phi (nats), bars: 2 standard errors"
+    parts.append(f'<text transform="translate(18 200) rotate(-90)" text-anchor="middle">{label}</text>')
     body = "\n".join(parts)
     return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 400" font-family="sans-serif" font-size="12">\n'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 420" font-family="sans-serif" font-size="12">\n'
         f"{body}\n</svg>\n"
     )
 
@@ -83,12 +89,12 @@ def main() -> None:
     table.add_column("layers", justify="right")
     for alpha in ALPHAS:
         table.add_column(f"alpha = {alpha:g}", justify="right")
-    curves: dict[float, list[float]] = {alpha: [] for alpha in ALPHAS}
+    curves: dict[float, list[tuple[float, float]]] = {alpha: [] for alpha in ALPHAS}
     for depth in depths:
         cells = []
         for alpha in ALPHAS:
             value, error = difference(depth, width, alpha, draws)
-            curves[alpha].append(value)
+            curves[alpha].append((value, error))
             cells.append(f"{value:.2f} ± {error:.2f}")
         table.add_row(str(depth), *cells)
     table.add_section()

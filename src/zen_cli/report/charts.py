@@ -20,6 +20,7 @@ GROUPS = {
     "reference": ("#d55e00", "triangle-up", "for comparison"),
     "answer": ("#009e73", "diamond", "answer"),
 }
+BOUND_COLOR = "#b8508a"
 WIDTH, HEIGHT = 460, 300
 _NEEDS = {"altair": "altair", "vl-convert-python": "vl_convert"}
 PICKED = "picked"  # the signal of the charts of networks that holds the index of the network that is shown
@@ -57,7 +58,9 @@ def network_row(index: int, row: Shown) -> dict[str, Any]:
     """What the charts know of a network."""
     cost = row.network.cost
     costs = {name: getattr(cost, name) for name in COSTS}
-    return {"index": index, "label": row.label, "group": row.group, "value": row.value, **costs, "layers": cost.layers}
+    found = {"index": index, "label": row.label, "group": row.group, "value": row.value, **costs, "layers": cost.layers}
+    search = None if row.record is None else row.record.search
+    return found if search is None or search.front is None else {**found, "bound": search.bound}
 
 
 def breakdown_rows(layers: Sequence[LayerRow]) -> list[dict[str, Any]]:
@@ -112,7 +115,7 @@ def _cost_chart(cost: str) -> Callable[[Subject], Any]:
                 ],
             )
         )
-        parts: list[Any] = [points, *_limit_parts(cost, subject), *_bound_parts(subject)]
+        parts: list[Any] = [points, *_limit_parts(cost, subject), *_bound_parts(cost, subject)]
         return alt.layer(*parts).add_params(alt.param(name=PICKED, value=-1))
 
     return make
@@ -129,14 +132,19 @@ def _limit_parts(cost: str, subject: Subject) -> list[Any]:
     return [rule, mark.encode(x="limit:Q", y=alt.value(HEIGHT), text="text:N")]
 
 
-def _bound_parts(subject: Subject) -> list[Any]:
+def _bound_parts(cost: str, subject: Subject) -> list[Any]:
+    """The proven bound as a line; of a front, whose networks have bounds of their own, as a tick over each network."""
     import altair as alt
 
+    if any(row.record and row.record.search and row.record.search.front for row in subject.shown):
+        data = alt.Chart(alt.NamedData("networks")).transform_filter("isValid(datum.bound)")
+        tip = [alt.Tooltip("label:N", title="network"), alt.Tooltip("bound:Q", title="proven bound", format=".2f")]
+        return [data.mark_tick(color=BOUND_COLOR, thickness=2).encode(x=f"{cost}:Q", y="bound:Q", tooltip=tip)]
     if subject.bound is None:
         return []
     data = alt.InlineData(values=[{"bound": subject.bound, "text": "proven bound"}])
-    rule = alt.Chart(data).mark_rule(strokeDash=[2, 3], color="#cc79a7", strokeWidth=1.6).encode(y="bound:Q")
-    mark = alt.Chart(data).mark_text(align="left", dx=5, dy=-5, baseline="bottom", color="#a64d79")
+    rule = alt.Chart(data).mark_rule(strokeDash=[2, 3], color=BOUND_COLOR, strokeWidth=1.6).encode(y="bound:Q")
+    mark = alt.Chart(data).mark_text(align="left", dx=5, dy=-5, baseline="bottom", color=BOUND_COLOR)
     return [rule, mark.encode(y="bound:Q", x=alt.value(0), text="text:N")]
 
 

@@ -116,7 +116,7 @@ def _of_run(run: RunView, given: Iterable[Given]) -> Subject:
         measure=f"{metric.name}, closed form{f' ({metric.unit})' if metric.unit else ''}".replace("zen,", "Zen,"),
         shown=shown,
         limits=dict(run.settings.limits),
-        bound=None if first is None or run.settings.proxy is not None else first.bound,
+        bound=None if first is None or run.settings.proxy is not None or first.front is not None else first.bound,
         history=run.history,
         provenance=list(_provenance(shown)),
     )
@@ -139,10 +139,12 @@ def problem_sentence(run: RunView) -> str:
     """What a run searched and how, in a sentence or two."""
     settings = run.settings
     limits = [f"{COSTS.get(name, name)} at most {_number(value)}" for name, value in settings.limits.items()]
+    front = [COSTS.get(name, name) for name in settings.front or ()]
     text = (
         f"The networks of the space {settings.space.name} for {settings.resolution} x {settings.resolution} images and "
         f"{settings.num_classes:,} classes that have the highest {settings.proxy or 'Zen-score'}"
     )
+    text += f" for their {_and(front)}" if front else ""
     text += f", with {_and(limits)}." if limits else "."
     search = run.records[0].search if run.records else None
     if search is None:
