@@ -6,11 +6,12 @@ import random
 from typing import NamedTuple
 
 import pytest
+from cli import Zen
 from fake_fleet import FakeFleet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zen_cli.errors import RunError
+from zen_cli.errors import RunError, UsageError
 from zen_cli.metrics.cluster.crew import Crew, own_versions
 from zen_cli.metrics.cluster.fleet import Greeting
 from zen_cli.metrics.cluster.workers import Cluster
@@ -173,3 +174,23 @@ def test_status_says_what_was_requeued() -> None:
         list(run(nets, workers, check_settings(draws=4), advice=""))
         assert executor.status.startswith("2 cpu workers, ")
         assert "draws requeued" in executor.status
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--workers", "foo"], "--workers: 'foo' names no cluster; use ray, or ray://HOST:PORT"),
+        (["--workers", "ray://host"], "--workers: 'ray://host' names no cluster"),
+        (["--workers", "ray", "--estimator", "mean-field"], "--workers: has no effect on closed forms"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_one_line(zen: Zen, words: list[str], message: str) -> None:
+    zen("score", *words, "SuperConvK3BNRELU(3,8,2,1)").fails(message)
+
+
+def test_without_ray_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zen_cli.metrics.cluster import address
+
+    monkeypatch.setattr(address, "find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r"workers: Ray is not installed; pip install 'zen-cli\[ray\]'"):
+        address.check_workers("ray")
