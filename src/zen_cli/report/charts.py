@@ -136,10 +136,12 @@ def _bound_parts(cost: str, subject: Subject) -> list[Any]:
     """The proven bound as a line; of a front, whose networks have bounds of their own, as a tick over each network."""
     import altair as alt
 
-    if any(row.record and row.record.search and row.record.search.front for row in subject.shown):
+    searches = [row.record.search for row in subject.shown if row.record is not None and row.record.search is not None]
+    if any(search.front is not None and cost in search.front for search in searches):
         data = alt.Chart(alt.NamedData("networks")).transform_filter("isValid(datum.bound)")
         tip = [alt.Tooltip("label:N", title="network"), alt.Tooltip("bound:Q", title="proven bound", format=".2f")]
-        return [data.mark_tick(color=BOUND_COLOR, thickness=2).encode(x=f"{cost}:Q", y="bound:Q", tooltip=tip)]
+        tick = data.mark_tick(orient="horizontal", size=18, thickness=2, color=BOUND_COLOR)
+        return [tick.encode(x=f"{cost}:Q", y="bound:Q", tooltip=tip)]
     if subject.bound is None:
         return []
     data = alt.InlineData(values=[{"bound": subject.bound, "text": "proven bound"}])

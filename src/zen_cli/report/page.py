@@ -31,7 +31,7 @@ WORTH = (
 )
 WORTH_SOURCE = "docs/evidence.md of zen-cli, on tables of trained networks"
 CAPTIONS = {
-    "macs": "Score against multiply-adds. Click a point to see its network.",
+    "macs": "Score against multiply-adds. Click a point to see its network. Ticks and dotted lines are proven bounds.",
     "params": "Score against parameters.",
     "activations": "Score against activations.",
     "history": "How the search went.",
