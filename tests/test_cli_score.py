@@ -182,7 +182,7 @@ def test_an_unknown_command_is_one_line(zen: Zen) -> None:
 
 def test_a_network_that_cannot_fit_is_refused_by_monte_carlo(zen: Zen) -> None:
     block = {"op": "conv", "width": 65536, "kernel": 31, "depth": 2}
-    zen("score", "-", stdin=json.dumps({**GOOD, "blocks": [block]})).fails("good: ", "mean-field")
+    zen("score", "-", "--quiet", stdin=json.dumps({**GOOD, "blocks": [block]})).fails("good: ", "mean-field")
 
 
 def test_a_cost_beyond_64_bits_is_refused_rather_than_written(zen: Zen) -> None:
