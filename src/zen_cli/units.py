@@ -91,6 +91,42 @@ def parse_real(text: str, where: str, *, least: float, most: float) -> float:
     return float(value)
 
 
+_BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_MILLISECONDS = {"ms": "1", "us": "1/1000", "s": "1000"}
+
+
+def parse_bytes(text: str, where: str) -> int:
+    """`320kB`, `1MB`, `512KiB` or `1048576` as a number of bytes; kB is 1000 of them and KiB 1024.
+
+    Raises:
+        UsageError: not a number, another unit, less than a byte, or a fraction of one.
+    """
+    value, unit = split_number(text, where, "write it like 320kB, 1MB or 512KiB")
+    if unit.lower() not in _BYTES:
+        raise UsageError(f"{where}: unknown unit {unit!r} in {text!r}; use B, kB, MB, GB, KiB, MiB or GiB")
+    size = value * _BYTES[unit.lower()]
+    if size < 1 or size > LARGEST or size.denominator != 1:
+        raise UsageError(f"{where}: {text!r} is no whole number of bytes from 1 to 2^63; write it like 320kB")
+    return size.numerator
+
+
+def parse_milliseconds(text: str, where: str) -> float:
+    """`5ms`, `0.5s` or `800us` as milliseconds; the unit is not left out, because both s and ms are usual.
+
+    Raises:
+        UsageError: not a number, no unit, another one, or less than 1 ns or more than a day.
+    """
+    from fractions import Fraction
+
+    value, unit = split_number(text, where, "write it like 5ms")
+    if unit.lower() not in _MILLISECONDS:
+        raise UsageError(f"{where}: {text!r} has no unit of time; write it like 5ms, 0.5s or 800us")
+    time = value * Fraction(_MILLISECONDS[unit.lower()])
+    if not Fraction(1, 10**6) <= time <= 86_400_000:
+        raise UsageError(f"{where}: {text!r} is out of range; use 0.001us to a day, such as 5ms")
+    return float(time)
+
+
 def format_seconds(value: float) -> str:
     """Seconds for people: `8.1 s`, `3 min 20 s`, `2 h 5 min`."""
     if value < 60:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from ..errors import UsageError, reason
-from ..metrics.metric import Metric
+from ..metrics.metric import Metric, setting_of
 from ..metrics.records import SCHEMA
 from ..metrics.settings import ScoreSettings, resolved_mode
 
@@ -138,7 +138,7 @@ def _has(rows: Mapping[str, Any], proxy: Metric, settings: ScoreSettings) -> boo
     if not isinstance(row, dict) or not _is_on(row.get("device"), settings):
         return False
     used = [name for name in proxy.uses("mean-field") if name in row and name != "device"]
-    return all(row[name] == getattr(settings, name) for name in used)
+    return all(row[name] == setting_of(settings, name) for name in used)
 
 
 def _is_on(device: object, settings: ScoreSettings) -> bool:

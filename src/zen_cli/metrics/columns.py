@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from ..errors import UsageError, nearest
 
 Scalar: TypeAlias = str | int | float | None
-Kind: TypeAlias = Literal["text", "words", "integer", "count", "nats", "real", "share"]
+Kind: TypeAlias = Literal["text", "words", "integer", "count", "bytes", "nats", "real", "share"]
 Direction: TypeAlias = Literal["higher", "lower"]
 
 
@@ -54,6 +54,9 @@ _NETWORK = (
     _column("cost.activations", "acts", "count"),
     _column("cost.layers", kind="integer"),
     _column("cost.sublayers", kind="integer"),
+    _column("cost.weights", kind="bytes"),
+    _column("cost.memory", kind="bytes"),
+    _column("cost.dtype"),
     _column("arch.resolution", "input", "integer"),
     _column("arch.num_classes", "classes", "integer"),
     _column("zen.estimator"),

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..errors import RunError, ScoreError, UsageError
@@ -27,6 +28,12 @@ Kind: TypeAlias = Literal["additive", "closed form", "measured"]
 Setting: TypeAlias = str | int | float | bool | None
 
 DRAWN = ("batch_size", "draws", "seed", "device")
+
+
+def setting_of(settings: ScoreSettings, name: str) -> Setting:
+    """A setting as a record holds it: a target by its name."""
+    value = getattr(settings, name)
+    return value if isinstance(value, (str, int, float, bool, NoneType)) else str(value)
 
 
 class Measurement(NamedTuple):
@@ -222,7 +229,7 @@ class Metric:
                 terms = chain_terms(network, settings.convention)
             else:
                 terms = spec_terms(require_spec(network, self.name), settings.convention)
-            used = {name: getattr(settings, name) for name in self.settings}
+            used = {name: setting_of(settings, name) for name in self.settings}
             extra = self.details(terms) if self.details is not None else {}
             return Measurement(self.value_of(terms, settings), None, {**used, **extra})
         assert self.measure is not None  # or it would have no such estimator

@@ -8,14 +8,16 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..errors import SpecError
 from ..net.counting import Cost
 from ..net.layers import Chain, Pair
 from ..net.network import Network
 from ..net.notation import notation
 from ..net.spec import ArchSpec
 from ..net.traced import chain_rows
+from ..target.memory import footprint
 from .columns import Scalar, columns_of
-from .settings import Convention, Estimator, Norm, PrecisionMode
+from .settings import Convention, Dtype, Estimator, Norm, PrecisionMode
 
 SCHEMA: Literal["zen-score/1"] = "zen-score/1"
 
@@ -61,18 +63,31 @@ class MetricRow(_Row):
 
 
 class CostRow(_Row):
-    """Exact cost of the training form for one image."""
+    """Exact cost of the training form for one image, and of the inference form in bytes.
+
+    `weights` and `memory` (the peak of live activations) are those of `dtype`; null where a network is not written as
+    blocks. See `target.memory`.
+    """
 
     params: int
     macs: int
     activations: int
     layers: int
     sublayers: int
+    weights: int | None = None
+    memory: int | None = None
+    dtype: Dtype | None = None
 
     @classmethod
-    def of(cls, cost: Cost) -> CostRow:
-        """The row of a cost."""
-        return cls(**cost._asdict())
+    def of(cls, network: Network, cost: Cost, dtype: Dtype) -> CostRow:
+        """The row of a network with this cost."""
+        spec = network.spec
+        if spec is None:
+            return cls(**cost._asdict())
+        found = footprint(spec.genes, spec.in_channels, spec.resolution, spec.num_classes).bytes(dtype)
+        if max(found) >= 2**63:
+            raise SpecError(f"{network.name or network.id}: needs {max(found):.1e} bytes; use smaller widths")
+        return cls(**cost._asdict(), weights=found.weights, memory=found.peak, dtype=dtype)
 
 
 class LayerRow(_Row):

@@ -13,7 +13,7 @@ from ..errors import RunError, UsageError, nearest
 from .block_terms import Terms
 from .metric import DRAWN, Direction, Measurement, Metric
 from .plugins import entry_points, load, package_of
-from .settings import ScoreSettings
+from .settings import DEPLOYMENT, ScoreSettings
 
 ZEN = ("convention", "norm", "alpha")
 ENGINE = (*ZEN, *DRAWN, "precision", "precision_mode")
@@ -46,6 +46,9 @@ BUILT_IN = {
     "activations": _Entry("higher", "", "output elements of convolutions, one image", "RegNet, arXiv 2003.13678", ()),
     "layers": _Entry("higher", "", "convolutions of the chain", "exact count", ()),
     "sublayers": _Entry("higher", "", "sub-layers as published searches count them", "exact count", ()),
+    "memory": _Entry("lower", "bytes", "peak of live activations on a device, one image", "docs/devices.md", ("dtype",)),
+    "weights": _Entry("lower", "bytes", "parameters on a device, BN folded", "docs/devices.md", ("dtype",)),
+    "latency": _Entry("lower", "ms", "predicted time on a target", "docs/devices.md", ("target",)),
     "depth_width_ratio": _Entry("lower", "", "layers over their mean width", "DeepMAD, arXiv 2303.02165", ()),
     "phi": _Entry("higher", "nats", "log gradient norm of the chain without BN", "arXiv 2102.01063", None, DRAWN),
     "grad_norm": _Entry("higher", "", "gradient norm of the loss on random data", "arXiv 2101.08134", None, DRAWN),
@@ -124,7 +127,7 @@ def refuse_unused(given: Iterable[str], metrics: Collection[Metric], settings: S
     Raises:
         UsageError: a setting that has no effect.
     """
-    used = {"estimator", *(name for metric in metrics for name in metric.uses(settings.estimator))}
+    used = {"estimator", *DEPLOYMENT, *(name for metric in metrics for name in metric.uses(settings.estimator))}
     for name in given:
         if name in ScoreSettings.model_fields and name not in used:
             what = ", ".join(f"{metric.name} ({metric.estimator(settings.estimator)})" for metric in metrics)

@@ -151,7 +151,7 @@ def score_all(
                     network,
                     zen=zen,
                     proxies=dict(_rows(proxies, others)) or None,
-                    cost=CostRow.of(network.cost if total is None else total),
+                    cost=CostRow.of(network, network.cost if total is None else total, settings.dtype),
                     breakdown=break_down(network, settings) if breakdown else None,
                 )
             except ZenError as error:

@@ -8,13 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..devices import DEVICE_EXAMPLES, DEVICE_PATTERN
 from ..errors import UsageError
+from ..target.model import Target
 from .fields import usage_error
 
 Estimator: TypeAlias = Literal["monte-carlo", "mean-field"]
 Convention: TypeAlias = Literal["paper", "zennas"]
 Norm: TypeAlias = Literal["frobenius", "l1"]
+Dtype: TypeAlias = Literal["float32", "float16", "int8"]
 PrecisionMode: TypeAlias = Literal["auto", "float64", "float32", "tf32", "float16", "bfloat16"]
 
+DEPLOYMENT = ("dtype", "target")  # what says on what a network runs, and not how it is scored
 DEFAULT_NORM: dict[str, Norm] = {"paper": "frobenius", "zennas": "l1"}
 DEFAULT_DRAWS = 4
 DOUBLE_BELOW_ALPHA = 1e-3
@@ -60,6 +63,8 @@ class ScoreSettings(BaseModel):
         examples=[DEVICE_EXAMPLES],
         description="Where to compute; cuda: all GPUs.",
     )
+    dtype: Dtype = Field(default="float32", description="What weights and activations are on the device.")
+    target: Target | None = Field(default=None, description="The device that a network is for.")
 
     @model_validator(mode="before")
     @classmethod

@@ -40,7 +40,8 @@ class StageTerms(NamedTuple):
 class NetworkTerms(NamedTuple):
     """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages.
 
-    genes, image: its blocks, and channels and side of the image, for a metric that is no function of these sums.
+    genes, image, num_classes: its blocks, channels and side of the image, and its classes, for a metric that is no
+        function of these sums.
     side: of a map that is not square, the root of its area. A network that is not written as blocks has neither
         `stages` nor `genes`; a metric that looks at them says so by `needs_blocks`.
     """
@@ -51,6 +52,7 @@ class NetworkTerms(NamedTuple):
     stages: tuple[StageTerms, ...]
     genes: tuple[Gene, ...]
     image: tuple[int, int]
+    num_classes: int
 
     def zen(self, norm: str, alpha: float) -> float:
         """The closed form of the Zen-score in nats; arguments as for `score_and_count`."""
@@ -104,7 +106,8 @@ def network_terms(
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
     rows, width, last_side = block_rows(genes, in_width, side, convention, {})
     total = add_columns(columns_of([*rows, head_terms(width, num_classes)]))
-    return NetworkTerms(total, width, last_side, stages_of(genes, rows, in_width, side), tuple(genes), (in_width, side))
+    stages = stages_of(genes, rows, in_width, side)
+    return NetworkTerms(total, width, last_side, stages, tuple(genes), (in_width, side), num_classes)
 
 
 def block_rows(

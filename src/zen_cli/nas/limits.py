@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, InstanceOf, PlainSerializer
 from ..errors import UsageError, nearest
 from ..metrics import Metric, find, limitable
 from ..metrics.block_terms import Terms
-from ..metrics.settings import ScoreSettings
+from ..metrics.proxies.latency import require_target
+from ..metrics.settings import DEPLOYMENT, ScoreSettings
 from ..metrics.terms import NetworkTerms
-from ..units import LARGEST, parse_count, parse_real
+from ..units import LARGEST, parse_bytes, parse_count, parse_milliseconds, parse_real
 
 # Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.
 DEPTH = ("layers", "sublayers", "depth_width_ratio")
@@ -23,7 +24,9 @@ _NO_SETTINGS = ScoreSettings(estimator="mean-field")
 class Limits(Mapping[str, float]):
     """Upper bounds by the name of the metric, immutable; a bound of None is none.
 
-    A metric can be limited if it is a sum over blocks, or has a closed form that no setting changes.
+    A metric can be limited if it is a sum over blocks, or has a closed form that no setting of a score changes. `on`
+    says on what the network runs, for limits in bytes and in milliseconds. The bound of a latency is lowered by the
+    error of the target's predictions, so that nine in ten networks at the bound keep the limit.
 
     Raises:
         UsageError: no such metric, or a bound that is not positive and finite.
@@ -38,6 +41,21 @@ class Limits(Mapping[str, float]):
             if bound is not None and not (_is_number(bound) and 0 < bound <= LARGEST):
                 raise UsageError(f"max_{name}: {bound!r} is out of range; use a positive number of at most 64 bits")
         self._bounds = {name: given[name] for name in known if given.get(name) is not None}
+        self._settings = _NO_SETTINGS
+
+    def on(self, settings: ScoreSettings) -> Limits:
+        """These limits on the device of the settings.
+
+        Raises:
+            UsageError: a limit needs a device that is not there.
+        """
+        limits = Limits(self._bounds)
+        limits._settings = ScoreSettings(
+            estimator="mean-field", **{name: getattr(settings, name) for name in DEPLOYMENT}
+        )
+        if "latency" in limits:
+            require_target(settings)
+        return limits
 
     def __getitem__(self, name: str) -> float:
         return self._bounds[name]  # type: ignore[return-value]  # those of None were left out
@@ -56,7 +74,9 @@ class Limits(Mapping[str, float]):
 
     def replace(self, **named: float | None) -> Limits:
         """These limits with some changed; None takes one away."""
-        return Limits({**self._bounds, **named})
+        limits = Limits({**self._bounds, **named})
+        limits._settings = self._settings
+        return limits
 
     @property
     def params(self) -> int | None:
@@ -95,11 +115,16 @@ class Limits(Mapping[str, float]):
     @cached_property
     def others(self) -> tuple[tuple[Metric, float], ...]:
         """(metric, bound) of the metrics that are functions of a network's sums."""
-        return tuple((find(name), bound) for name, bound in self.items() if name not in Terms._fields)
+        return tuple((find(name), self.lowered(name)) for name in self if name not in Terms._fields)
+
+    def lowered(self, name: str) -> float:
+        """The bound that a search keeps: that of a latency is divided by 1 + the error of nine in ten predictions."""
+        target = self._settings.target
+        return self._bounds[name] / (1 + target.margin) if name == "latency" and target else self._bounds[name]  # type: ignore[operator,return-value]  # those of None were left out
 
     def usage(self, terms: NetworkTerms) -> list[tuple[str, float, float]]:
-        """(name, value, bound) of each limit."""
-        return [(name, find(name).value_of(terms, _NO_SETTINGS), bound) for name, bound in self.items()]
+        """(name, value, lowered bound) of each limit."""
+        return [(name, find(name).value_of(terms, self._settings), self.lowered(name)) for name in self]
 
     def admits(self, terms: NetworkTerms) -> bool:
         """Whether a network with these terms, classifier included, keeps every limit."""
@@ -107,20 +132,25 @@ class Limits(Mapping[str, float]):
 
     def admits_others(self, terms: NetworkTerms) -> bool:
         """Whether it keeps those that are no sums."""
-        return all(metric.value_of(terms, _NO_SETTINGS) <= bound for metric, bound in self.others)
+        return all(metric.value_of(terms, self._settings) <= bound for metric, bound in self.others)
 
 
 def limit_names() -> tuple[str, ...]:
     """The metrics that can be limited."""
-    return tuple(name for name in limitable() if not find(name).settings)
+    return tuple(name for name in limitable() if set(find(name).settings) <= set(DEPLOYMENT))
 
 
 def parse_limit(name: str, text: str | float, field: str) -> float:
-    """A bound from what a user wrote: a whole number such as `1.05M` for a sum over blocks, else any number.
+    """A bound from what a user wrote, by the unit of the metric: `320kB`, `5ms`, `1.05M` for a sum, or any number.
 
     Raises:
-        UsageError: not a positive number.
+        UsageError: not a positive number, or another unit.
     """
+    unit = find(name).unit
+    if unit == "bytes":
+        return parse_bytes(str(text), field)
+    if unit == "ms":
+        return parse_milliseconds(str(text), field)
     if name in Terms._fields[3:]:
         return parse_count(str(text), field)
     return parse_real(str(text), field, least=1e-12, most=float(LARGEST))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..errors import UsageError, nearest
 from ..metrics import find
 from ..metrics.fields import usage_error
-from ..metrics.settings import ScoreSettings, check_settings
+from ..metrics.settings import DEPLOYMENT, ScoreSettings, check_settings
 from ..net.spec import ArchSpec
 from ..units import parse_real, parse_share
 from .algorithms import find_algorithm
@@ -82,6 +82,7 @@ def check_request(
         base["gap"] = parse_share(str(given["gap"]), "gap")
     base["limits"] = base["limits"].replace(**_limits(given))
     base["score"] = _score(given, None if stored is None else stored.score)
+    base["limits"] = _fit_into(base["limits"], base["score"]) if stored is None else base["limits"]
     line = _add_defaults(base, given.get("from_")) if stored is None else ""
     if "front" in given:
         base["front"] = _front(given["front"], base["limits"])
@@ -166,6 +167,15 @@ def _add_defaults(base: dict[str, Any], origin: ArchSpec | None) -> str:
     if base.get("proxy") is None and "evenness" in find_algorithm(base["algorithm"]).uses:
         base["evenness"] = default_evenness(space, base["limits"])
     return line
+
+
+def _fit_into(limits: Limits, score: ScoreSettings) -> Limits:
+    """The limits, with those of the target on memory and weights where none were given."""
+    target = score.target
+    if target is None:
+        return limits
+    sizes = {"memory": target.memory, "weights": target.weights}
+    return limits.replace(**{name: size for name, size in sizes.items() if size and name not in limits})
 
 
 def _width(text: str) -> float | None:
@@ -254,7 +264,7 @@ def _refuse_unused(given: Mapping[str, Any], settings: SearchSettings) -> None:
     metric = find("zen" if settings.proxy is None else settings.proxy, "proxy")
     if settings.proxy is not None and "estimator" in given and len(metric.estimators) == 1:
         raise UsageError(f"estimator: has no effect on {metric.name}; leave it out")
-    used = {*metric.uses(settings.score.estimator), "seed", "estimator"}  # the search draws from the seed as well
+    used = {*metric.uses(settings.score.estimator), *DEPLOYMENT, "seed", "estimator"}  # the search draws from the seed as well
     if settings.proxy is not None:
         used |= {"convention", "norm", "alpha"}  # of the Zen-score in the records
     if "tolerance" in given and not settings.verify:

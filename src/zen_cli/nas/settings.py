@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import orjson
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
@@ -32,6 +32,14 @@ class SearchSettings(SearchOptions):
     algorithm: str = "evolution"
     origin: str | None = Field(default=None, description="Name of the network that it began from, a row of the answer.")
     budget: Budget
+
+    @model_validator(mode="after")
+    def _deploy(self) -> SearchSettings:
+        try:
+            object.__setattr__(self, "limits", self.limits.on(self.score))
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @cached_property
     def space(self) -> Space:

@@ -118,7 +118,7 @@ def race(
             records.append(errors[index])
         else:
             zen = zen_of(measurement(state.draws[index], settings, executor))
-            records.append(ScoreRecord.of(spec, zen=zen, cost=CostRow.of(spec.cost)))
+            records.append(ScoreRecord.of(spec, zen=zen, cost=CostRow.of(spec, spec.cost, settings.dtype)))
     return Raced(records, ending, state.standing, state.total)
 
 

@@ -17,7 +17,7 @@ _SUFFIXES = {0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 def write_column(values: Sequence[Scalar], kind: Kind) -> list[str]:
     """The cells of a column, one per value.
 
-    `integer` has all digits, `count` three and a suffix (`4.63M`), `nats` the decimals that the smallest value needs,
+    `integer` has all digits, `count` and `bytes` three and a suffix (`4.63M`), `nats` the decimals that the smallest value needs,
     `real` five digits of the largest value and the same decimals and suffix in all cells, `share` is in per cent.
     """
     if kind in ("text", "words"):
@@ -80,6 +80,7 @@ def _share(_: Sequence[float]) -> Callable[[float], str]:
 _WRITERS: dict[str, Callable[[Sequence[float]], Callable[[float], str]]] = {
     "integer": _integer,
     "count": _count,
+    "bytes": _count,
     "nats": _nats,
     "real": _real,
     "share": _share,

@@ -1,0 +1,137 @@
+"""The operations of the inference graph of a network, in the order in which they run, BN folded. No torch.
+
+The order is that of the exported graph: the convolutions of a unit, then the projection of its shortcut, then the
+addition. A ReLU, a sigmoid, an addition and a product write to the place of an input, and the first two are no
+operations of their own. Elements are those of one image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..net.layers import ConvLayer, shrink, square_conv
+from ..net.ops import Gene, Unit, block_units, repeated_units, walk
+
+KINDS = ("image", "dense", "pointwise", "depthwise", "grouped", "squeeze", "gate", "add", "pool", "linear")
+PAD = 16  # channels that a vector unit computes together
+
+
+class Operation(NamedTuple):
+    """One operation.
+
+    Attributes:
+        path: the module that computes it, below its unit; empty for the unit itself.
+        kind: its class, one of `KINDS`, for which times follow one law.
+        reads: elements of its inputs.
+        writes: elements of its output, 0 where it takes the place of an input.
+        held: elements that wait for a later operation, such as a shortcut.
+        macs: multiply-adds.
+        padded: the same with channels rounded up to whole vectors.
+        weights: parameters, biases included.
+    """
+
+    path: str
+    kind: str
+    reads: int
+    writes: int
+    held: int = 0
+    macs: int = 0
+    padded: int = 0
+    weights: int = 0
+
+    @property
+    def live(self) -> int:
+        """Elements that are needed while it runs."""
+        return self.reads + self.writes + self.held
+
+
+def network_operations(
+    genes: Iterable[Gene], in_width: int, side: int, num_classes: int
+) -> Iterator[tuple[str, Operation]]:
+    """(full name of the module, operation) of a network, in order; names as those of the module."""
+    width = in_width
+    for number, (gene, width, block_side) in enumerate(walk(genes, in_width, side)):
+        inner = block_side
+        for index, unit in enumerate(block_units(gene, width)):
+            for one in unit_operations(unit, inner, first=number == index == 0):
+                yield f"blocks.{number}.{index}" + (f".{one.path}" if one.path else ""), one
+            inner = shrink(inner, unit.stride)
+        width, side = gene.width, shrink(block_side, gene.stride)
+    for one in head_operations(width, side, num_classes):
+        yield one.path, one
+
+
+def block_operations(gene: Gene, in_width: int, side: int, *, first: bool) -> Iterator[tuple[Operation, int]]:
+    """The different operations of a block, and how often each runs; `first` where it reads the image."""
+    for unit, times in repeated_units(gene, in_width):
+        for one in unit_operations(unit, side, first=first):
+            yield one, times
+        side, first = shrink(side, unit.stride), False
+
+
+@lru_cache(maxsize=8192)
+def unit_operations(unit: Unit, side: int, *, first: bool = False) -> tuple[Operation, ...]:
+    """The operations of a unit on a map of `side` x `side`; `first` where that is the image."""
+    layers, kind = unit.layers(side), unit.kind
+    block_input = unit.in_width * side**2
+    rows: list[Operation] = []
+    for index, layer in enumerate(layers):
+        held = block_input if kind.is_residual and index else 0
+        path = f"conv{index + 1}" if kind.is_residual else ""
+        rows.append(_conv(path, layer, held, "image" if first and not index else ""))
+        if unit.squeeze and index == kind.squeeze_after:
+            rows += _squeeze(unit, rows[-1].writes, block_input if kind.is_residual else 0)
+    if not kind.is_residual:
+        return tuple(rows)
+    out, shortcut = layers[-1].out_width * math.prod(layers[-1].out_size), block_input
+    if unit.projection:
+        projection = square_conv(unit.in_width, unit.width, 1, side, unit.stride)
+        rows.append(_conv("shortcut", projection, out))
+        shortcut = rows[-1].writes
+    rows.append(Operation("add", "add", out + shortcut, 0))
+    return tuple(rows)
+
+
+def head_operations(width: int, side: int, num_classes: int) -> tuple[Operation, ...]:
+    """Global average pooling and the classifier on a map of `width` x `side` x `side`."""
+    weights = width * num_classes
+    padded = _padded(width) * _padded(num_classes)
+    return (
+        Operation("pool", "pool", width * side**2, width),
+        Operation("classifier", "linear", width, num_classes, 0, weights, padded, weights + num_classes),
+    )
+
+
+def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
+    area, taps = math.prod(layer.out_size), math.prod(layer.kernel)
+    weights = math.prod(layer.weight_shape)
+    if not kind:
+        is_depthwise = layer.groups > 1 and layer.fan_in == 1
+        kind = "depthwise" if is_depthwise else "grouped" if layer.groups > 1 else "pointwise" if taps == 1 else "dense"
+    fan_in = layer.fan_in if kind in ("depthwise", "image") else _padded(layer.fan_in)
+    return Operation(
+        path,
+        kind,
+        layer.in_width * math.prod(layer.in_size),
+        layer.out_width * area,
+        held,
+        weights * area,
+        fan_in * _padded(layer.out_width) * taps * area,
+        weights + layer.out_width,
+    )
+
+
+def _squeeze(unit: Unit, gated: int, held: int) -> Iterator[Operation]:
+    """Squeeze-and-excitation on a map of so many elements."""
+    width, inside = unit.mid_width, unit.squeeze
+    yield Operation("se.pool", "gate", gated, width, held)
+    for path, read, written in (("se.reduce", width, inside), ("se.expand", inside, width)):
+        yield _conv(path, square_conv(read, written, 1, 1), held + gated, "squeeze")
+    yield Operation("se.mul", "gate", gated + width, 0, held)
+
+
+def _padded(channels: int) -> int:
+    return -(-channels // PAD) * PAD
