@@ -27,6 +27,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 SCORE_PANEL = "What defines the score"
 OUTPUT_PANEL = "Output"
+DEVICE_PANEL = "Device"
 CLUSTER_PANEL = "Several machines"
 
 
@@ -126,6 +127,15 @@ Workers = Annotated[
         rich_help_panel=CLUSTER_PANEL,
     ),
 ]
+DtypeOption = Annotated[str | None, of_field(ScoreSettings, "dtype", "float32", panel=DEVICE_PANEL)]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|here",
+        help="The device that networks are for, as zen profile wrote it; here is this machine, measured when needed.",
+        rich_help_panel=DEVICE_PANEL,
+    ),
+]
 Resolution = Annotated[str | None, typer.Option(metavar="N", help="Side of the input image, instead of the spec's.")]
 NumClasses = Annotated[str | None, typer.Option(metavar="N", help="Classes, instead of the spec's.")]
 FactoryArgument = Annotated[
@@ -175,6 +185,26 @@ def overrides_of(params: Mapping[str, Any]) -> Overrides:
     given = parsed(ArchSpec, {name: params[name] for name in ("resolution", "num_classes")})
     fields = {name: int(value) for name, value in given.items()}
     return Overrides(**fields, arg=tuple(params.get("arg") or ()), path=params.get("path"))
+
+
+def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[str, Any]:
+    """The device and its numbers that were asked for, as settings.
+
+    Raises:
+        SourceError: the target cannot be read.
+        UsageError: it was measured with other numbers than asked for; says both.
+    """
+    if target is None:
+        return {} if dtype is None else {"dtype": dtype}
+    from ..profiling.kept import find_target
+    from ..ui.terminal import say
+
+    found, line = find_target(target, quiet=quiet)
+    if line and not quiet:
+        say(line)
+    if dtype is not None and found.dtype is not None and dtype != found.dtype:
+        raise UsageError(f"dtype: {dtype} is asked for and {found.name} is of {found.dtype}; use one of the two")
+    return {"target": found, "dtype": dtype or found.dtype or "float32"}
 
 
 def emit(data: bytes) -> None:

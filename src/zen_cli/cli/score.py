@@ -34,6 +34,8 @@ def score(
     precision_mode: opt.PrecisionMode = None,
     seed: opt.Seed = None,
     device: opt.Device = None,
+    dtype: opt.DtypeOption = None,
+    target: opt.TargetOption = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
     arg: opt.FactoryArgument = None,
@@ -121,9 +123,11 @@ def score(
     from .cluster_run import check_use
     from .score_run import Job, run_score, view_of
 
-    given = opt.parsed(ScoreSettings, ctx.params)
+    given = opt.parsed(ScoreSettings, ctx.params) | opt.deployment(target, dtype, quiet=quiet)
     settings = check_settings(**given)
     others = () if proxies is None else find_all(proxies)
+    if settings.target is not None and settings.target.predicts and find("latency") not in others:
+        others = (*others, find("latency"))
     refuse_unused(given, [find("zen"), *others], settings)
     format_ = opt.check_format(style)
     view = view_of(format_, others, columns, sort, None if top is None else parse_count(top, "top"))

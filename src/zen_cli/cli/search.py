@@ -120,6 +120,13 @@ def search(
     max_depth_width_ratio: Annotated[
         str | None, _limit("DeepMAD's effectiveness: layers over mean width.", metavar="X")
     ] = None,
+    max_memory: Annotated[
+        str | None, _limit("Peak of live activations for one image, such as 320kB.", metavar="SIZE")
+    ] = None,
+    max_weights: Annotated[str | None, _limit("Bytes of the parameters, such as 1MB.", metavar="SIZE")] = None,
+    max_latency: Annotated[str | None, _limit("Time on the --target, such as 5ms.", metavar="TIME")] = None,
+    dtype: opt.DtypeOption = None,
+    target: opt.TargetOption = None,
     limit: Annotated[
         list[str] | None,
         _limit("Any metric that is a sum or has a closed form, such as activations=5M.", metavar="METRIC=N"),
@@ -251,6 +258,7 @@ def search(
     plain = {name: value for name, value in request.items() if name not in ("gap", "budget", "evenness", "front")}
     request |= opt.parsed(SearchOptions, plain)
     request |= opt.parsed(ScoreSettings, request)
+    request |= opt.deployment(target, dtype, quiet=quiet)
     format_ = opt.check_format(style)
     if out is not None and resume is not None:
         raise UsageError("out: given together with resume; keep one of the two")

@@ -97,7 +97,7 @@ def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
     total = add_columns(columns_of(layers))._replace(**network.cost._asdict())
     first, last = network.chain[0], network.chain[-1]
     side, image = (math.sqrt(math.prod(size)) for size in (last.out_size, first.in_size))
-    return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)))
+    return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)), 0)
 
 
 def network_terms(

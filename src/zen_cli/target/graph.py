@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..net.layers import ConvLayer, shrink, square_conv
 from ..net.ops import Gene, Unit, block_units, repeated_units, walk
 
-KINDS = ("image", "dense", "pointwise", "depthwise", "grouped", "squeeze", "gate", "add", "pool", "linear")
+KINDS = ("image", "dense", "pointwise", "depthwise", "grouped", "narrow", "squeeze", "gate", "add", "pool", "linear")
 PAD = 16  # channels that a vector unit computes together
 
 
@@ -109,8 +109,7 @@ def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
     area, taps = math.prod(layer.out_size), math.prod(layer.kernel)
     weights = math.prod(layer.weight_shape)
     if not kind:
-        is_depthwise = layer.groups > 1 and layer.fan_in == 1
-        kind = "depthwise" if is_depthwise else "grouped" if layer.groups > 1 else "pointwise" if taps == 1 else "dense"
+        kind = _grouped(layer) if layer.groups > 1 else "pointwise" if taps == 1 else "dense"
     fan_in = layer.fan_in if kind in ("depthwise", "image") else _padded(layer.fan_in)
     return Operation(
         path,
@@ -122,6 +121,11 @@ def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
         fan_in * _padded(layer.out_width) * taps * area,
         weights + layer.out_width,
     )
+
+
+def _grouped(layer: ConvLayer) -> str:
+    """Groups that do not fill whole vectors are narrow: runtimes have slower code for them."""
+    return "depthwise" if layer.fan_in == 1 else "narrow" if layer.fan_in % PAD else "grouped"
 
 
 def _squeeze(unit: Unit, gated: int, held: int) -> Iterator[Operation]:

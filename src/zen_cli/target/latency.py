@@ -37,7 +37,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
         side: of the image.
         num_classes: of the classifier.
     """
-    known, model, total, first = target._blocks, target.model, 0.0, True
+    known, total, first = target._blocks, 0.0, True
     for gene in genes:
         key = (gene, in_width, side, first)
         value = known.get(key)
@@ -53,7 +53,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
     if value is None:
         value = known[head] = sum(_operation_ms(target, one) for one in head_operations(*head))
     total += value
-    return total if model is None else max(0.0, model.offset + model.scale * total)
+    return total
 
 
 def law_ms(law: Law, one: Operation) -> float:
@@ -65,17 +65,14 @@ def law_ms(law: Law, one: Operation) -> float:
 
 def _operation_ms(target: Target, one: Operation) -> float:
     if target.model is not None:
-        return law_ms(_law_of(target.model.laws, one.kind), one)
+        return law_ms(target.model.laws[nearest_kind(target.model.laws, one.kind)], one)
     assert target.clock is not None and target.macs_per_cycle is not None  # or it would not predict
     return 1e3 * one.macs / (target.clock * target.macs_per_cycle)
 
 
-def _law_of(laws: Mapping[str, Law], kind: str) -> Law:
-    """The law of a kind, or of the nearest kind that was measured; see `NEAREST`."""
-    for name in (kind, *NEAREST[kind], *laws):
-        if name in laws:
-            return laws[name]
-    raise AssertionError("a model has a law")
+def nearest_kind(laws: Mapping[str, Law], kind: str) -> str:
+    """The kind, or the nearest one that was measured; see `NEAREST`."""
+    return next(name for name in (kind, *NEAREST[kind], *laws) if name in laws)
 
 
 # Whose law is taken for a kind that no probe has, such as grouped convolutions in a profile of inverted residuals.
@@ -83,8 +80,9 @@ NEAREST = {
     "image": ("dense", "pointwise"),
     "dense": ("pointwise", "image"),
     "pointwise": ("dense",),
-    "depthwise": ("grouped", "dense"),
-    "grouped": ("dense", "pointwise"),
+    "depthwise": ("narrow", "grouped", "dense"),
+    "grouped": ("narrow", "dense", "pointwise"),
+    "narrow": ("grouped", "dense", "pointwise"),
     "squeeze": ("pointwise", "linear"),
     "gate": ("add", "pool"),
     "add": ("gate", "pool"),

@@ -38,10 +38,8 @@ class Law(_Part):
 
 
 class LatencyModel(_Part):
-    """Milliseconds of a network: offset + scale x the sum over its operations, each by the law of its kind."""
+    """Milliseconds of a network: the sum over its operations, each by the law of its kind."""
 
-    offset: Annotated[float, Field(allow_inf_nan=False)] = 0.0
-    scale: Positive = 1.0
     laws: dict[str, Law]
 
     @model_validator(mode="after")

@@ -1,0 +1,5 @@
+"""Measures a machine: layers inside random networks, a law for each kind of operation, and how wrong it is.
+
+`backends/` runs networks (one a file), `probes` draws them, `sampling` visits them, `fitting` makes the laws,
+`profile` goes from settings to a target and can go on where it was cut off, and `kept` finds targets by name.
+"""

@@ -1,0 +1,79 @@
+"""What runs networks on this machine: one backend a module, all with one protocol, and the table of them.
+
+To add a backend, add a module that defines `BACKEND`, and its line in `BACKENDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import NamedTuple, Protocol
+
+from ...errors import UsageError, nearest
+from ...net.spec import ArchSpec
+
+BACKENDS = {
+    "onnxruntime": f"{__name__}.onnx_runtime",
+    "torch": f"{__name__}.torch_modules",
+    "torch-folded": f"{__name__}.torch_folded",
+    "cuda": f"{__name__}.cuda",
+}
+
+
+class Conditions(NamedTuple):
+    """How networks are run; with `one_core`, the time of this process is that of the network."""
+
+    threads: int = 1
+    batch_size: int = 1
+    dtype: str = "float32"
+    one_core: bool = True
+
+
+class Session(Protocol):
+    """A network that is ready to run."""
+
+    def run(self) -> None:
+        """One inference; returns when it is done."""
+
+    def times(self, runs: int) -> Mapping[str, list[float]]:
+        """Milliseconds of each module in each of so many runs, by its full name."""
+
+    def close(self) -> None:
+        """Frees what it holds."""
+
+
+class Backend(Protocol):
+    """A way to run networks.
+
+    Attributes:
+        dtypes: what it can compute in.
+    """
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Those of weights and activations."""
+
+    def missing(self) -> str:
+        """Why it cannot be used here, as `fault; fix`; empty if it can."""
+
+    def versions(self) -> dict[str, str]:
+        """Of the packages that compute."""
+
+    def open(self, spec: ArchSpec, conditions: Conditions) -> Session:
+        """A network that is ready to run, on random weights and images."""
+
+
+def find_backend(name: str, dtype: str = "float32") -> Backend:
+    """The backend of a name.
+
+    Raises:
+        UsageError: there is none, it cannot be used here, or it does not know the dtype.
+    """
+    if name not in BACKENDS:
+        raise UsageError(f"backend: unknown {name!r}; {nearest(name, BACKENDS)}")
+    backend: Backend = import_module(BACKENDS[name]).BACKEND
+    if fault := backend.missing():
+        raise UsageError(f"backend: {name} cannot be used here, {fault}")
+    if dtype not in backend.dtypes:
+        raise UsageError(f"dtype: {name} does not measure {dtype}; use {' or '.join(backend.dtypes)}")
+    return backend

@@ -1,0 +1,132 @@
+"""PyTorch on this machine's cores, the training form in evaluation mode; hooks read a clock around each module."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ...net.spec import ArchSpec
+from . import Conditions, Session
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TorchSession:
+    """One module.
+
+    Args:
+        net: in evaluation mode, on its device.
+        images: on the same device.
+        threads: cores that it may use.
+        mark: notes the time now, in the stream of the device.
+        between: milliseconds from one mark to another, asked after `wait`.
+        wait: returns when the device is done.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        images: Any,
+        threads: int,
+        mark: Callable[[], Any] = time.perf_counter,
+        between: Callable[[Any, Any], float] = lambda begin, end: 1e3 * (end - begin),
+        wait: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._net, self._images, self._threads = net, images, threads
+        self._mark, self._between, self._wait = mark, between, wait
+
+    def run(self) -> None:
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self._threads)
+        try:
+            with torch.inference_mode():
+                self._net(self._images)
+            self._wait()
+        finally:
+            torch.set_num_threads(before)
+
+    def times(self, runs: int) -> Mapping[str, list[float]]:
+        begun: dict[str, Any] = {}
+        marks: list[tuple[str, Any, Any]] = []
+        handles: list[Any] = []
+
+        def watch(name: str, module: nn.Module) -> None:
+            def before(*_: Any) -> None:
+                begun[name] = self._mark()
+
+            def after(*_: Any) -> None:
+                marks.append((name, begun[name], self._mark()))
+
+            handles.append(module.register_forward_pre_hook(before))
+            handles.append(module.register_forward_hook(after))
+
+        for name, module in self._net.named_modules():
+            is_piece = name.rpartition(".")[2] not in ("conv", "bn", "relu")
+            if is_piece and name != "blocks" and not name.endswith("shortcut.0"):
+                watch(name, module)
+        try:
+            for _ in range(runs):
+                self.run()
+        finally:
+            for handle in handles:
+                handle.remove()
+        found: dict[str, list[float]] = {}
+        for name, begin, end in marks:
+            found.setdefault(name, []).append(self._between(begin, end))
+        return _own_times(found)
+
+    def close(self) -> None:
+        del self._net, self._images
+
+
+def _own_times(found: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Of modules within modules only what the outer one does by itself, such as the addition of a unit."""
+    own = {name: list(times) for name, times in found.items()}
+    for name, times in found.items():
+        if not name:
+            continue
+        outer = name.rpartition(".")[0]
+        while outer and outer not in found:
+            outer = outer.rpartition(".")[0]
+        own[outer] = [max(0.0, whole - part) for whole, part in zip(own[outer], times, strict=True)]
+    own["pool"] = own.pop("")
+    return own
+
+
+class TorchModules:
+    """The backend."""
+
+    dtypes: tuple[str, ...] = ("float32",)
+
+    def missing(self) -> str:
+        return "" if find_spec("torch") is not None else "torch is not installed; pip install torch"
+
+    def versions(self) -> dict[str, str]:
+        import torch
+
+        return {"torch": torch.__version__}
+
+    def open(self, spec: ArchSpec, conditions: Conditions) -> Session:
+        import torch
+
+        net, images = self.prepared(spec, conditions)
+        with torch.inference_mode():
+            net(images)
+        return TorchSession(net, images, conditions.threads)
+
+    def prepared(self, spec: ArchSpec, conditions: Conditions) -> tuple[nn.Module, Any]:
+        """A module in evaluation mode and images for it, from a generator of its own."""
+        import torch
+
+        from ...net.module import build
+
+        shape = (conditions.batch_size, spec.in_channels, spec.resolution, spec.resolution)
+        return build(spec).eval(), torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+BACKEND = TorchModules()
