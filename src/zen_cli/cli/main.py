@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": "Networks side by side: score, cost, stages, and what differs.",
     "bench": "What each metric is worth on networks that you trained: regret of its pick, rank correlation, intervals.",
     "report": "A page to look at and to send: one file with charts, drawings and tables, which works offline.",
+    "profile": "What layers cost on this machine, as a target file for searches under a latency.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
 

@@ -196,10 +196,12 @@ def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[st
     """
     if target is None:
         return {} if dtype is None else {"dtype": dtype}
-    from ..profiling.kept import find_target
+    from ..profiling.kept import load_target
+    from ..ui.progress import Progress
     from ..ui.terminal import say
 
-    found, line = find_target(target, quiet=quiet)
+    with Progress("measuring this machine", quiet=quiet, unit="visits") as progress:
+        found, line = load_target(target, progress.update)
     if line and not quiet:
         say(line)
     if dtype is not None and found.dtype is not None and dtype != found.dtype:

@@ -107,6 +107,8 @@ def _answer(
                 progress.update(0)
                 outcome = add_bound(settings, outcome)
         screen.bound(outcome)
+        step = "measuring"
+        outcome = _measured(settings, outcome, quiet=quiet)
         step = "verifying"
         screen.verifying(outcome)
         with Progress(step, quiet=show.quiet, unit="draws") as progress:
@@ -125,6 +127,26 @@ def _answer(
         screen.spent(outcome)
         return answer, 0
     return hand_over(settings, outcome, best), code
+
+
+def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Outcome:
+    """The outcome without the networks that break a limit on the latency of this machine, as measured now."""
+    if settings.score.target is None or "latency" not in settings.limits:
+        return outcome
+    from ..profiling.finalists import can_measure, measure_finalists
+    from ..ui.progress import Progress
+    from ..ui.terminal import say
+
+    if not can_measure(settings):
+        return outcome
+    with Progress("measuring", quiet=quiet, unit="visits") as progress:
+        found, rejected = measure_finalists(settings, outcome, progress.update)
+    if not quiet:
+        limit = settings.limits["latency"]
+        say(
+            f"measured here: {len(found.measured)} networks keep {limit:g} ms, {rejected} took longer and are left out"
+        )
+    return found
 
 
 def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -155,6 +155,25 @@ class RaceRow(_Row):
     draws: int
 
 
+class MeasuredTime(NamedTuple):
+    """Milliseconds on a device, and the spread between rounds as a share."""
+
+    ms: float
+    spread: float
+
+
+class LatencyRow(_Row):
+    """What a network takes on the target of a search, in milliseconds a batch; `margin` is the share by which the limit
+    was lowered. Measured times are there where the target is the machine of the search; `spread` is between rounds.
+    """
+
+    target: str
+    predicted_ms: Finite
+    margin: Finite
+    measured_ms: Finite | None = None
+    spread: Finite | None = None
+
+
 class SearchRow(_Row):
     """How a search found an architecture; everything in it follows from the settings, so the same seed gives the same.
 
@@ -180,6 +199,7 @@ class SearchRow(_Row):
     evenness: EvennessRow | None = None
     race: RaceRow | None = None
     role: Literal["original"] | None = None
+    latency: LatencyRow | None = None
 
 
 class ScoreRecord(_Row):

@@ -46,7 +46,7 @@ BUILT_IN = {
     "activations": _Entry("higher", "", "output elements of convolutions, one image", "RegNet, arXiv 2003.13678", ()),
     "layers": _Entry("higher", "", "convolutions of the chain", "exact count", ()),
     "sublayers": _Entry("higher", "", "sub-layers as published searches count them", "exact count", ()),
-    "memory": _Entry("lower", "bytes", "peak of live activations on a device, one image", "docs/devices.md", ("dtype",)),
+    "memory": _Entry("lower", "bytes", "peak of live activations, one image", "docs/devices.md", ("dtype",)),
     "weights": _Entry("lower", "bytes", "parameters on a device, BN folded", "docs/devices.md", ("dtype",)),
     "latency": _Entry("lower", "ms", "predicted time on a target", "docs/devices.md", ("target",)),
     "depth_width_ratio": _Entry("lower", "", "layers over their mean width", "DeepMAD, arXiv 2303.02165", ()),

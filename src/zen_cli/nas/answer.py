@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError, ZenError
 from ..metrics.evenness import network_evenness
-from ..metrics.records import EvennessRow, RaceRow, ScoreRecord, SearchRow
+from ..metrics.records import EvennessRow, LatencyRow, RaceRow, ScoreRecord, SearchRow
 from ..metrics.scoring import OnProgress, score_all
 from ..metrics.settings import ScoreSettings
+from ..net.spec import ArchSpec
+from ..target.latency import predict_ms
 from .algorithms import find_algorithm
 from .outcome import Callbacks, Candidate, Outcome
 from .proof import no_proof, prove
@@ -252,6 +254,21 @@ def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
     )
 
 
+def _latency(settings: SearchSettings, outcome: Outcome, spec: ArchSpec) -> LatencyRow | None:
+    """What a network takes on the target; None without one that predicts times."""
+    target = settings.score.target
+    if target is None or not target.predicts:
+        return None
+    measured = outcome.measured.get(spec.id)
+    return LatencyRow(
+        target=target.name,
+        predicted_ms=predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes),
+        margin=target.margin,
+        measured_ms=None if measured is None else measured.ms,
+        spread=None if measured is None else measured.spread,
+    )
+
+
 def _with_search(
     settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord, race: RaceRow | None = None
 ) -> ScoreRecord:
@@ -259,6 +276,7 @@ def _with_search(
     row = SearchRow(
         evenness=_evenness(outcome, candidate),
         race=race,
+        latency=_latency(settings, outcome, candidate.spec),
         space=settings.space_document.get("name", ""),
         algorithm=settings.algorithm,
         estimator=settings.score.estimator,

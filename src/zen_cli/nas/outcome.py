@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZenError
+from ..metrics.records import MeasuredTime
 from ..net.spec import ArchSpec
 from .band import Band
 from .limits import Limits
@@ -44,6 +45,7 @@ class Outcome(NamedTuple):
         elapsed_s: seconds of search, those before a checkpoint included.
         bound: what no network of the space exceeds, if that is known.
         band: of evenness, which the candidates are in, if there was one.
+        measured: the times of candidates on this machine by their ids, where there is a limit on that.
         error: what ended it, where that was an error after the first network.
     """
 
@@ -54,6 +56,7 @@ class Outcome(NamedTuple):
     bound: float | None = None
     error: ZenError | None = None
     band: Band | None = None
+    measured: Mapping[str, MeasuredTime] = {}
 
 
 class Callbacks(NamedTuple):

@@ -264,7 +264,12 @@ def _refuse_unused(given: Mapping[str, Any], settings: SearchSettings) -> None:
     metric = find("zen" if settings.proxy is None else settings.proxy, "proxy")
     if settings.proxy is not None and "estimator" in given and len(metric.estimators) == 1:
         raise UsageError(f"estimator: has no effect on {metric.name}; leave it out")
-    used = {*metric.uses(settings.score.estimator), *DEPLOYMENT, "seed", "estimator"}  # the search draws from the seed as well
+    used = {
+        *metric.uses(settings.score.estimator),
+        *DEPLOYMENT,
+        "seed",
+        "estimator",
+    }  # the search draws from the seed as well
     if settings.proxy is not None:
         used |= {"convention", "norm", "alpha"}  # of the Zen-score in the records
     if "tolerance" in given and not settings.verify:

@@ -16,7 +16,7 @@ from ..target.graph import Operation
 from ..target.latency import features, law_ms, nearest_kind
 from ..target.model import Law
 
-TRUST = 0.02
+TRUST = 0.05
 LEAST_OPERATIONS = 8  # of one kind, for a law of four rates
 
 

@@ -118,9 +118,7 @@ def _visit(backend: Backend, conditions: Conditions, spec: ArchSpec, *, is_probe
         session.close()
 
 
-def make_target(
-    settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, versions: dict[str, str]
-) -> Target:
+def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, versions: dict[str, str]) -> Target:
     """The target of what was measured; the first networks validate it."""
     probes = [
         ([(Operation(*one), float(time)) for one, time in row[1]], row[0][0])

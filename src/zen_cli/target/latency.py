@@ -58,9 +58,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
 
 def law_ms(law: Law, one: Operation) -> float:
     """Milliseconds of an operation by a law."""
-    return (
-        law.overhead + law.padded * one.padded + law.moved * (one.reads + one.writes) + law.weights * one.weights
-    )
+    return law.overhead + law.padded * one.padded + law.moved * (one.reads + one.writes) + law.weights * one.weights
 
 
 def _operation_ms(target: Target, one: Operation) -> float:
@@ -89,4 +87,3 @@ NEAREST = {
     "pool": ("gate", "add"),
     "linear": ("pointwise", "dense"),
 }
-

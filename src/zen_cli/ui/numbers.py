@@ -17,8 +17,9 @@ _SUFFIXES = {0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 def write_column(values: Sequence[Scalar], kind: Kind) -> list[str]:
     """The cells of a column, one per value.
 
-    `integer` has all digits, `count` and `bytes` three and a suffix (`4.63M`), `nats` the decimals that the smallest value needs,
-    `real` five digits of the largest value and the same decimals and suffix in all cells, `share` is in per cent.
+    `integer` has all digits, `count` and `bytes` three and a suffix (`4.63M`), `nats` the decimals that the smallest
+    value needs, `real` five digits of the largest value and the same decimals and suffix in all cells, `share` is in
+    per cent.
     """
     if kind in ("text", "words"):
         return [ABSENT if value is None else str(value) for value in values]
