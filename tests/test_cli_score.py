@@ -26,7 +26,8 @@ def test_a_record_holds_the_score_its_settings_the_cost_and_the_network(zen: Zen
     assert (row["schema"], row["id"], row["name"]) == ("zen-score/1", ID, "good")
     assert row["zen"]["estimator"] == "mean-field"
     assert row["zen"]["std_error"] is None
-    assert row["cost"] == {"params": 322, "macs": 13904, "activations": 512, "layers": 1, "sublayers": 1}
+    counts = {"params": 322, "macs": 13904, "activations": 512, "layers": 1, "sublayers": 1}
+    assert row["cost"] == {**counts, "weights": 4 * (322 - 8), "memory": 4 * (3 * 64 + 512), "dtype": "float32"}
     assert parse_spec(row["arch"]).id == ID
 
 

@@ -24,7 +24,19 @@ from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
 
 SUMS = ("params", "macs", "activations", "layers", "sublayers")
-CLOSED = ("zen", "even", "balanced", "entropy", "entropy_stages", *SUMS, "depth_width_ratio")
+CLOSED = (
+    "zen",
+    "even",
+    "balanced",
+    "entropy",
+    "entropy_stages",
+    *SUMS,
+    "memory",
+    "weights",
+    "latency",
+    "depth_width_ratio",
+)
+CLOCK = Target(name="chip", clock=1e8, macs_per_cycle=1)
 TINY: dict[str, Any] = {
     "resolution": 8,
     "num_classes": 3,
@@ -105,18 +117,18 @@ def test_random_is_uniform_and_follows_seed_and_id() -> None:
 
 
 def test_the_sign_is_what_a_search_maximises() -> None:
-    lower = {"ntk", "depth_width_ratio"}
+    lower = {"ntk", "depth_width_ratio", "memory", "weights", "latency"}
     assert all(find(name).sign == (-1 if name in lower else 1) for name in names())
 
 
 def test_a_search_can_limit_what_has_a_closed_form() -> None:
     assert limitable() == CLOSED
-    terms, settings = spec_terms(parse_spec(TINY)), check_settings()
+    terms, settings = spec_terms(parse_spec(TINY)), check_settings(target=CLOCK)
     for name in names():
         metric = find(name)
         assert (metric.closed_form is not None) == (name in CLOSED) == (metric.kind != "measured")
         if name in CLOSED:
-            assert metric.value_of(terms, settings) == value(name, parse_spec(TINY))
+            assert metric.value_of(terms, settings) == value(name, parse_spec(TINY), target=CLOCK)
         else:
             with pytest.raises(UsageError, match=f"{name}: has no closed form"):
                 metric.value_of(terms, settings)

@@ -143,9 +143,7 @@ def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Out
         found, rejected = measure_finalists(settings, outcome, progress.update)
     if not quiet:
         limit = settings.limits["latency"]
-        say(
-            f"measured here: {len(found.measured)} networks keep {limit:g} ms, {rejected} took longer and are left out"
-        )
+        say(f"measured here: {len(found.measured)} networks keep {limit:g} ms, {rejected} took longer and are left out")
     return found
 
 

@@ -117,6 +117,11 @@ class Limits(Mapping[str, float]):
         """(metric, bound) of the metrics that are functions of a network's sums."""
         return tuple((find(name), self.lowered(name)) for name in self if name not in Terms._fields)
 
+    @cached_property
+    def reads_stages(self) -> bool:
+        """Whether one of these looks at a network's stages; what a network needs on a device looks at its blocks."""
+        return any(not set(metric.settings) & set(DEPLOYMENT) for metric, _ in self.others)
+
     def lowered(self, name: str) -> float:
         """The bound that a search keeps: that of a latency is divided by 1 + the error of nine in ten predictions."""
         target = self._settings.target

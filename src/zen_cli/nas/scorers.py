@@ -67,7 +67,11 @@ class Ledger:
                     return None
         total = add_columns(columns)
         others = limits is not None and limits.others
-        found = stages_of(genes, rows[:-1], *self._input) if stages or others else ()
+        found = (
+            stages_of(genes, rows[:-1], *self._input)
+            if stages or (others and limits is not None and limits.reads_stages)
+            else ()
+        )
         terms = NetworkTerms(total, width, side, found, genes, self._input, self.seed.num_classes)
         if limits is not None and others and not limits.admits_others(terms):
             return None

@@ -35,7 +35,7 @@ class Cuda(TorchFolded):
         net, images = net.to("cuda", kind), images.to("cuda", kind)
 
         def mark() -> Any:
-            event = torch.cuda.Event(enable_timing=True)
+            event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # of torch
             event.record()
             return event
 
