@@ -58,6 +58,7 @@ SLOW = {
 OPTIONAL = {
     "exporters": {"onnx", "onnxruntime", "safetensors", "timm"},
     "formats": {"yaml"},
+    "profiling": {"onnxruntime"},
     "metrics": {"ray", "triton"},
     "trace": {"onnx", "timm", "torchvision"},
     "report": {"altair", "vl_convert"},

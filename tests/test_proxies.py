@@ -22,6 +22,7 @@ from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.settings import ScoreSettings, check_settings
 from zen_cli.metrics.terms import network_terms, score_spec, spec_terms
 from zen_cli.nas.space import genome_of
+from zen_cli.target.model import Target
 
 SUMS = ("params", "macs", "activations", "layers", "sublayers")
 CLOSED = (
@@ -101,7 +102,7 @@ def test_the_blocks_of_a_search_have_the_terms_of_the_spec_they_become(spec: Arc
 @settings(max_examples=20)
 def test_a_value_depends_on_the_network_and_not_on_its_name(spec: ArchSpec) -> None:
     for name in (*CLOSED, "random"):
-        assert value(name, spec) == value(name, spec.replace(name="other"))
+        assert value(name, spec, target=CLOCK) == value(name, spec.replace(name="other"), target=CLOCK)
 
 
 def test_random_is_uniform_and_follows_seed_and_id() -> None:
@@ -199,9 +200,11 @@ def test_a_metric_can_be_computed_and_has_a_direction() -> None:
 def test_listing_finding_and_closed_forms_need_no_torch() -> None:
     code = (
         "import sys; from zen_cli import parse_spec; from zen_cli.metrics import find, installed, names\n"
-        "from zen_cli.metrics.settings import ScoreSettings\n"
+        "from zen_cli.metrics.settings import ScoreSettings; from zen_cli.target.model import Target\n"
+        "target = Target(name='chip', clock=1e8, macs_per_cycle=1)\n"
+        "settings = ScoreSettings(estimator='mean-field', target=target)\n"
         f"spec = parse_spec({TINY!r})\n"
-        f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, ScoreSettings(estimator='mean-field'))\n"
+        f"for name in {(*CLOSED, 'random')!r}: find(name).evaluate(spec, settings)\n"
         "list(installed()); find('phi')\n"
         "assert 'torch' not in sys.modules"
     )

@@ -108,7 +108,7 @@ def _answer(
                 outcome = add_bound(settings, outcome)
         screen.bound(outcome)
         step = "measuring"
-        outcome = _measured(settings, outcome, quiet=quiet)
+        outcome = _measured(settings, outcome, quiet=show.quiet)
         step = "verifying"
         screen.verifying(outcome)
         with Progress(step, quiet=show.quiet, unit="draws") as progress:

@@ -8,6 +8,8 @@ from ...target.model import Target
 from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
+NEEDS_BLOCKS = True
+
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     """Milliseconds for one batch.

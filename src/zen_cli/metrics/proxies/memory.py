@@ -6,6 +6,8 @@ from ...target.memory import footprint
 from ..settings import ScoreSettings
 from ..terms import NetworkTerms
 
+NEEDS_BLOCKS = True
+
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> int:
     """Bytes of live tensors at the peak."""
