@@ -184,6 +184,7 @@ def test_every_column_is_found_in_a_record_of_a_search(zen: Zen) -> None:
         "predicted_ms",
         "measured_ms",
         "spread",
+        "role",
     ]
 
 

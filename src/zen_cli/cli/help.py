@@ -16,6 +16,7 @@ PAGES = {
     "compare": "score.md",
     "bench": "evidence.md",
     "report": "report.md",
+    "profile": "devices.md",
     "export": "export.md",
 }
 FIRST_EXAMPLES = ("zen search --max-macs 300M", "zen export last --to onnx -o net.onnx")
@@ -30,7 +31,16 @@ RARE = frozenset(
     }
 )
 # Groups of options in the order of the help; those that are not named here come before the last.
-PANELS = ("", "Columns", "Limits and budget", "How to search", "Output", "What defines the score", "Several machines")
+PANELS = (
+    "",
+    "Columns",
+    "Limits and budget",
+    "Device",
+    "How to search",
+    "Output",
+    "What defines the score",
+    "Several machines",
+)
 
 
 class Text(NamedTuple):
