@@ -172,6 +172,9 @@ def test_an_evolved_front_is_resumed_to_the_same_bytes(zen_here: ZenHere) -> Non
     assert zen_here(*FRONT, "--budget", "5kevals", "--out", "run").code == 0
     again = zen_here("search", "--resume", "run", "--budget", "12kevals", "--quiet")
     assert (again.code, again.out) == (0, whole.out)
+    zen_here("search", "--resume", "run", "--front", "sublayers", "--quiet").fails(
+        "front of the run is params, not sub"
+    )
     other = zen_here("search", "--resume", "run", "--top", "3", "--quiet")
     assert len(other.rows) == 3
 

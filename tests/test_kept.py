@@ -128,6 +128,14 @@ def test_a_home_that_cannot_be_written_is_one_warning(zen: ZenHere, undisturbed:
     done.warns("warning: this search is not kept", "file/zen", code=0)
 
 
+def test_a_home_that_is_not_there_is_not_made(zen: ZenHere) -> None:
+    variables = {"XDG_STATE_HOME": "", "HOME": str(zen.folder / "home")}
+    done = run(zen.folder, *SHORT, variables=variables)
+    done.warns("warning: this search is not kept", "no home directory", code=0)
+    assert len(done.rows) == 3
+    assert not (zen.folder / "home").exists()
+
+
 def limit_files() -> None:
     """A process that may write no file above 2 KiB, which is what a full disk looks like to it."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -114,7 +114,7 @@ def state_folder() -> Path:
         home = Path.home()
     except RuntimeError:
         home = Path()
-    if not home.is_absolute():
+    if not home.is_absolute() or not home.is_dir():
         raise OutputError("home: this user has no home directory; set XDG_STATE_HOME to one for the state of programs")
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home))

@@ -78,6 +78,8 @@ class SearchSettings(SearchOptions):
                 field = f"max_{name}" if key == "limits" else name
                 if key == "space_document":
                     field, part = "space", "" if name == "name" else f"{name} "
+            if key == "front":
+                first, second = (" and ".join(names) or "none" for names in (first, second))
             raise UsageError(
                 f"resume: {field} of the run is {part}{first}, not {second}; leave it out, or start a new run"
             )
