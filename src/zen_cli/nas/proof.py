@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 
-from ..net.counting import Cost
-from ..net.layers import Chain
 from .algorithms import find_algorithm
-from .outcome import Callbacks, Candidate, Outcome
+from .choosing import choose
+from .outcome import Callbacks, Outcome
 from .settings import SearchSettings
 
 MOST_EVALUATIONS = 1_920_000  # of an evolution whose budget is only a time
@@ -52,11 +51,8 @@ def prove(settings: SearchSettings, outcome: Outcome, callbacks: Callbacks) -> O
     budget = settings.budget._replace(evaluations=None, seconds=left, device_seconds=None)
     rest = settings.model_copy(update={"budget": budget})
     found = search_from(rest, callbacks, [candidate.spec for candidate in outcome.candidates])
-    rows: dict[tuple[Chain, Cost], Candidate] = {}
-    for candidate in sorted([*outcome.candidates, *found.candidates], key=lambda row: -row.score):
-        rows.setdefault((candidate.spec.chain, candidate.spec.cost), candidate)
     return outcome._replace(
-        candidates=tuple(rows.values())[: max(settings.top, settings.verify)],
+        candidates=choose([*outcome.candidates, *found.candidates], settings),
         stopped=found.stopped,
         elapsed_s=outcome.elapsed_s + time.monotonic() - began,
         bound=found.bound,

@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 
 from ..errors import UsageError
 from ..metrics import find
-from ..net.counting import Cost
-from ..net.layers import Chain
 from .answer import Answer
-from .outcome import Candidate, Outcome
+from .choosing import choose
+from .outcome import Outcome
 from .request import check_request
 from .settings import SearchSettings
-from .shapes import different_first, shape_of
 
 MOST_SEARCHES = 10_000
 _RANGE = re.compile(r"([0-9]{1,19})(?:\.\.([0-9]{1,19}))?")
@@ -127,19 +125,15 @@ def merge(problem: Problem) -> tuple[SearchSettings, Outcome]:
     sign = 1 if base.proxy is None else find(base.proxy, "proxy").sign
     bands = [outcome.band for outcome in outcomes if outcome.band is not None]
     band = max(bands, key=lambda row: row.best) if bands else None
-    found: dict[tuple[Chain, Cost], Candidate] = {}
-    rows = [candidate for outcome in outcomes for candidate in outcome.candidates]
-    for row in sorted(rows, key=lambda row: -sign * row.score):  # stable: of equal ones that of the first seed
-        spec = row.spec
-        if band is None or band.admits(spec.genes, (spec.in_channels, spec.resolution)):
-            found.setdefault((spec.chain, spec.cost), row)
-    rows, count = list(found.values()), max(base.top, base.verify)
-    if not base.similar:
-        shapes = [shape_of(row.spec.genes) for row in rows]
-        rows = [rows[place] for place in different_first([sign * row.score for row in rows], shapes, count)]
+    rows = [
+        row
+        for outcome in outcomes
+        for row in outcome.candidates
+        if band is None or band.admits(row.spec.genes, (row.spec.in_channels, row.spec.resolution))
+    ]
     bounds = [outcome.bound for outcome in outcomes if outcome.bound is not None]
     return base, Outcome(
-        tuple(sorted(rows[:count], key=lambda row: -sign * row.score)),
+        choose(rows, base, sign),
         _stopped([outcome.stopped for outcome in outcomes]),
         sum(outcome.evaluations for outcome in outcomes),
         max((outcome.elapsed_s for outcome in outcomes), default=0.0),
