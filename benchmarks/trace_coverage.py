@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
+import os
 import random
 import sys
 import tempfile
 import time
 import warnings
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +55,13 @@ timm:tf_efficientnet_lite0 timm:mobilenetv3_small_050 timm:ghostnet_050 timm:ser
 
 
 class Row(NamedTuple):
-    """What tracing a model gave: its network or the reason why not, seconds, and the MACs that hooks count."""
+    """What tracing a model gave: notes or the reason why not, seconds, and whether its MACs are those of hooks."""
 
     name: str
-    network: TracedNetwork | None
+    is_traced: bool
     reason: str
     seconds: float
-    macs: int | None
+    agrees: bool
 
 
 def trace(name: str, side: int | None = None) -> TracedNetwork:
@@ -80,7 +81,7 @@ def hooked_macs(network: TracedNetwork) -> int:
 
     kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
     handles = [part.register_forward_hook(count) for part in module.modules() if isinstance(part, kinds)]
-    image = torch.zeros(1, network.chain[0].in_width, *image_size(network), device="meta")
+    image = torch.zeros(1, *image_size(network), device="meta")
     with torch.no_grad():
         module.eval().to("meta")(image)
     for handle in handles:
@@ -88,10 +89,9 @@ def hooked_macs(network: TracedNetwork) -> int:
     return total
 
 
-def image_size(network: TracedNetwork) -> tuple[int, int]:
-    about = getattr(network.module, "default_cfg", {})
-    _, height, width = about.get("input_size", (3, 224, 224))
-    return height, width
+def image_size(network: TracedNetwork) -> tuple[int, int, int]:
+    channels, height, width = getattr(network.module, "default_cfg", {}).get("input_size", (3, 224, 224))
+    return channels, height, width
 
 
 def names() -> list[str]:
@@ -110,44 +110,55 @@ def run(name: str) -> Row:
     try:
         network = trace(name)
     except TraceError as error:
-        return Row(name, None, str(error), time.perf_counter() - start, None)
-    seconds, macs = time.perf_counter() - start, hooked_macs(network)
-    return Row(name, replace(network, module=None), "; ".join(network.notes), seconds, macs)
+        return Row(name, False, str(error), time.perf_counter() - start, False)
+    seconds = time.perf_counter() - start
+    return Row(name, True, "; ".join(network.notes), seconds, hooked_macs(network) == network.cost.macs)
+
+
+def all_rows() -> list[Row]:
+    """A row for each model; those that the file `ROWS` has are taken from there, so that a long run can go on."""
+    for name in ("timm:resnet18", "torchvision:resnet18"):
+        trace(name)  # imports
+    path = Path(os.environ.get("ROWS", os.devnull))
+    known = {row.name: row for row in (Row(*json.loads(line)) for line in path.read_text().splitlines())}
+    rows = []
+    with path.open("a") as stream:
+        for name in names():
+            row = known.get(name) or run(name)
+            if name not in known:
+                print(json.dumps(row), file=stream, flush=True)
+                print(name, row.reason or "exact", row.agrees, file=sys.stderr)
+            rows.append(row)
+    return rows
 
 
 def coverage() -> str:
-    for name in ("timm:resnet18", "torchvision:resnet18"):
-        trace(name)  # imports
-    rows = []
-    for name in names():
-        rows.append(run(name))
-        print(rows[-1].name, rows[-1].reason or "exact", file=sys.stderr)
+    rows = all_rows()
     apart = [row for row in rows if row.reason.startswith(NOT_CONVOLUTIONAL)]
     rows = [row for row in rows if row not in apart]
-    traced = [row for row in rows if row.network is not None]
+    traced = [row for row in rows if row.is_traced]
     lines = []
     for zoo in ("timm", "torchvision"):
         mine = [row for row in rows if row.name.startswith(zoo)]
-        good = [row for row in mine if row.network is not None]
+        good = [row for row in mine if row.is_traced]
         exact = sum(not row.reason for row in good)
         share = f"{len(good) / len(mine):.1%}"
         lines.append([zoo, len(mine), exact, len(good) - exact, len(mine) - len(good), share])
-    equal = sum(row.network is not None and row.network.cost.macs == row.macs for row in traced)
-    others = [row.name for row in traced if row.network is not None and row.network.cost.macs != row.macs]
-    reasons = Counter(
-        ("its longest chain has too little of the MACs" if "longest chain" in row.reason else row.reason)
-        for row in rows
-        if row.network is None
-    )
-    refused = [[reason, count, _some(rows, reason)] for reason, count in reasons.most_common()]
+    others = [row.name for row in traced if not row.agrees]
+    wrong = f"; the others are {', '.join(others)}" if others else ""
+    left = [row for row in rows if not row.is_traced]
+    reasons = Counter(_kind(row) for row in left)
+    refused = [
+        [reason, count, ", ".join(row.name for row in left if _kind(row) == reason)[:120]]
+        for reason, count in reasons.most_common()
+    ]
     seconds = sorted(row.seconds for row in rows)
     slowest = max(rows, key=lambda row: row.seconds)
     return "\n\n".join(
         [
             table(["package", "convolutional classifiers", "exact", "with a note", "refused", "traced"], lines),
-            f"{len(traced) / len(rows):.1%} of {len(rows)} are traced. Of these {equal} have the MACs that hooks count"
-            f"{'' if not others else '; the others: ' + ', '.join(others)}. {len(apart)} more models of these "
-            "families have attention and are refused.",
+            f"{len(traced) / len(rows):.1%} of {len(rows)} are traced, {len(traced) - len(others)} with the MACs that hooks "
+            f"count{wrong}. {len(apart)} more models of these families have attention and are refused.",
             table(["why refused", "models", "such as"], refused),
             f"One model takes {seconds[len(seconds) // 2]:.2f} s in the median and {slowest.seconds:.2f} s at most "
             f"({slowest.name}), imports apart.",
@@ -155,9 +166,8 @@ def coverage() -> str:
     )
 
 
-def _some(rows: list[Row], reason: str) -> str:
-    key = "longest chain" if "longest chain" in reason else reason
-    return ", ".join(row.name for row in rows if row.network is None and key in row.reason)[:160]
+def _kind(row: Row) -> str:
+    return "its longest chain has too little of the MACs" if "its longest chain" in row.reason else row.reason
 
 
 def scores() -> str:
