@@ -157,8 +157,8 @@ def coverage() -> str:
     return "\n\n".join(
         [
             table(["package", "convolutional classifiers", "exact", "with a note", "refused", "traced"], lines),
-            f"{len(traced) / len(rows):.1%} of {len(rows)} are traced, {len(traced) - len(others)} with the MACs of hooks"
-            f"{wrong}. {len(apart)} more models of these families have attention and are refused.",
+            f"{len(traced) / len(rows):.1%} of {len(rows)} are traced, {len(traced) - len(others)} with the MACs of "
+            f"hooks{wrong}. {len(apart)} more models of these families have attention and are refused.",
             table(["why refused", "models", "such as"], refused),
             f"One model takes {seconds[len(seconds) // 2]:.2f} s in the median and {slowest.seconds:.2f} s at most "
             f"({slowest.name}), imports apart.",

@@ -42,12 +42,13 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
     if paths.output.fault:
         raise TraceError(paths.output.fault)
     path = [*steps(paths.output.path)][::-1]
-    on_path = _without_classifier(path, graph, paths)
+    on_path = _without_classifier(path, graph, paths, folded=folded)
     convs = [step.node for step in on_path if graph.nodes[step.node].layer is not None]
+    held = frozenset(convs)
     if len(convs) < 2:
         raise TraceError(f"a chain needs two convolutions on the way to the output, and it has {len(convs)}")
-    branches = [join for join in paths.joins if join.kind == "concat" and _is_on(join.chosen, convs, graph)]
-    share = _share(graph, paths, convs)
+    branches = [join for join in paths.joins if join.kind == "concat" and _is_on(join.chosen, held, graph)]
+    share = _share(graph, paths, held)
     least = LEAST_SHARE_OF_BRANCHES if branches else LEAST_SHARE
     if share < least:
         raise TraceError(f"its longest chain has {share:.0%} of the MACs, and a score needs {least:.0%}")
@@ -73,30 +74,34 @@ def _outline(graph: Graph, paths: Paths, convs: Sequence[int]) -> Outline:
         if join.kind != "sum" or end not in places:
             continue
         for other in join.others:
-            beside = [step.node for step in steps(other) if graph.nodes[step.node].layer is not None]
+            last = last_conv(other, graph.nodes)
+            beside = (step.node for step in steps(other) if graph.nodes[step.node].layer is not None)
             shared = next((number for number in beside if number in places), None)
             first = 0 if shared is None else places[shared] + 1
-            found.add(Shortcut(first, places[end], projects=beside.index(shared) > 0 if shared is not None else True))
+            found.add(Shortcut(first, places[end], projects=last != shared))
     classes = graph.nodes[graph.output].width if paths.output.has_layers else None
     return Outline(tuple(sorted(found)), classes)
 
 
-def _without_classifier(on_path: Sequence[Step], graph: Graph, paths: Paths) -> Sequence[Step]:
-    """The path without a classifier that is a 1x1 convolution on the map: biased, without norm, one channel a class."""
+def _without_classifier(on_path: Sequence[Step], graph: Graph, paths: Paths, *, folded: bool) -> Sequence[Step]:
+    """The path without a classifier that is a 1x1 convolution: on the map, without norm, one channel a class, biased.
+
+    A file may lack a bias of zeros.
+    """
     number = next((step.node for step in reversed(on_path) if graph.nodes[step.node].layer is not None), None)
     if number is None or paths.output.has_layers or number in paths.normed:
         return on_path
     node, output = graph.nodes[number], graph.nodes[graph.output]
-    if node.layer is None or node.layer.kernel != (1, 1) or not node.bias or node.width != output.numel:
+    if node.layer is None or node.layer.kernel != (1, 1) or not (node.bias or folded) or node.width != output.numel:
         return on_path
     return [step for step in on_path if step.node < number]
 
 
-def _is_on(path: Step | None, convs: Sequence[int], graph: Graph) -> bool:
+def _is_on(path: Step | None, convs: frozenset[int], graph: Graph) -> bool:
     return last_conv(path, graph.nodes) in convs
 
 
-def _share(graph: Graph, paths: Paths, convs: Sequence[int]) -> float:
+def _share(graph: Graph, paths: Paths, convs: frozenset[int]) -> float:
     """Share of the MACs of the convolutions on the path and of those beside them.
 
     Beside them are branches that are as deep and start at the same place, as the 1x1 convolution of a RepVGG block: the

@@ -115,7 +115,7 @@ class _Follower:
         chosen = self._deepest(node, before)
         others = [state.path for state in before if state.path is not None and state.path is not chosen.path]
         if others:
-            self.joins.append(Join(node.kind, chosen.path, tuple(dict.fromkeys(others))))
+            self.joins.append(Join(node.kind, chosen.path, tuple({id(path): path for path in others}.values())))
         return chosen
 
     def _deepest(self, node: Node, before: Sequence[State]) -> State:
