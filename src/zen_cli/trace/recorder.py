@@ -77,7 +77,7 @@ class Record(TorchFunctionMode):
         name = str(getattr(func, "__name__", func))
         if name in _READS and any(self.value(tensor).node is not None for tensor in tensors((args, kwargs))):
             raise TraceError("its forward pass depends on numbers of the image, so it has no one graph")
-        result = func(*args, **kwargs)
+        result = torch.empty_like(args[0]) if _is_shape_alone(name, args) else func(*args, **kwargs)
         changed = args[0] if name == "__setitem__" else result
         if any(True for _ in tensors(changed)):
             self._rule(self, Call(name.strip("_"), args, kwargs, changed))
@@ -106,6 +106,11 @@ class Record(TorchFunctionMode):
     def _keep(self, tensor: Tensor, value: Value) -> None:
         self._values[id(tensor)] = value
         self._alive.append(tensor)
+
+
+def _is_shape_alone(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a call is a BN on a tensor without numbers, for which PyTorch would import its compiler: some seconds."""
+    return name == "batch_norm" and bool(args) and args[0].is_meta
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
