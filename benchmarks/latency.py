@@ -1,0 +1,71 @@
+"""Predicted against measured latency of networks that searches found, on this machine, with the noise beside it.
+
+    python benchmarks/latency.py --target laptop.json --count 20
+
+The target has to be of this machine. Networks come from evolutions under limits of MACs that are spread on a
+logarithmic scale, the spaces by turns; each is measured in three rounds among the others, see `zen_cli.profiling.finalists`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from statistics import median
+
+from zen_cli.nas.answer import search
+from zen_cli.nas.request import check_request
+from zen_cli.net.spec import ArchSpec
+from zen_cli.profiling.finalists import measure
+from zen_cli.profiling.fitting import quantile, rank_correlation, relative_errors
+from zen_cli.profiling.kept import load_target
+from zen_cli.target.latency import predict_ms
+
+SPACES = ("mobile", "resnet", "regnet")
+
+
+def found(index: int, evaluations: int) -> ArchSpec:
+    """The best network of one search."""
+    macs = round(30e6 * 20 ** ((index * 0.618) % 1))
+    request = {
+        "space": SPACES[index % len(SPACES)],
+        "max_macs": str(macs),
+        "resolution": (128, 160, 224)[index // 3 % 3],
+        "budget": [f"{evaluations}evals"],
+        "seed": index,
+        "evenness": "off",
+        "max_sublayers": "14",
+        "verify": 0,
+    }
+    return search(check_request(request)).candidates[0].spec
+
+
+def main() -> None:
+    """Prints a row a network, and the summary of each space and of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", default="here")
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--evaluations", type=int, default=4000)
+    options = parser.parse_args()
+    target, line = load_target(options.target)
+    print(line)
+    specs = [found(index, options.evaluations) for index in range(options.count)]
+    times = measure(specs, target, seed=0)
+    guesses = [predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes) for spec in specs]
+    for index, (spec, guess, time) in enumerate(zip(specs, guesses, times, strict=True)):
+        macs = spec.cost.macs / 1e6
+        print(
+            f"{SPACES[index % 3]:7} {spec.resolution:4} {macs:7.0f}M predicted {guess:7.2f} ms, "
+            f"measured {time.ms:7.2f} ms, spread {time.spread:5.1%}"
+        )
+    for name in (*SPACES, "all"):
+        rows = [row for row in range(len(specs)) if name in ("all", SPACES[row % 3])]
+        ours, theirs = [guesses[row] for row in rows], [times[row].ms for row in rows]
+        errors = relative_errors(ours, theirs)
+        print(
+            f"{name:7} n {len(rows)}, error median {median(errors):.1%}, nine in ten {quantile(errors, 0.9):.1%}, "
+            f"rank correlation {rank_correlation(ours, theirs):.3f}, "
+            f"spread {median(times[row].spread for row in rows):.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
