@@ -3,7 +3,8 @@
     python benchmarks/latency.py --target laptop.json --count 20
 
 The target has to be of this machine. Networks come from evolutions under limits of MACs that are spread on a
-logarithmic scale, the spaces by turns; each is measured in three rounds among the others, see `zen_cli.profiling.finalists`.
+logarithmic scale, the spaces by turns; each is measured in three rounds among the others, see
+`zen_cli.profiling.finalists`.
 """
 
 from __future__ import annotations
