@@ -135,7 +135,7 @@ class _Document(_Closed):
     @model_validator(mode="after")
     def _check(self) -> _Document:
         if self.cost.keys() != set(Cost._fields):
-            raise ValueError(f"cost: must hold {', '.join(Cost._fields)} and nothing else")
+            raise ValueError(f"cost: must hold {', '.join(Cost._fields)}")
         if not self.chain[-1].activation:
             raise ValueError("chain: ends with a layer without activation; a score needs one")
         return self
@@ -148,6 +148,8 @@ def parse_chain(data: Mapping[str, Any], where: str) -> TracedNetwork:
         SpecError: one line that names the place, the fault and what would be right; starts with `where`.
     """
     parts = {key: data[key] for key in ("name", "source", "chain", "cost") if key in data}
+    if isinstance(parts.get("cost"), dict):  # a record may hold other costs beside
+        parts["cost"] = {key: value for key, value in parts["cost"].items() if key in Cost._fields}
     if fault := _excess(parts):
         raise SpecError(f"{where}: {fault}")
     try:

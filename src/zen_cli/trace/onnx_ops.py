@@ -155,6 +155,8 @@ def _pool(kind: str) -> Rule:
         shape = reader.shape(operator.outputs[0], ())
         if len(shape) != 4:
             spare = [size[axis] + 2 * padding[axis] - kernel[axis] for axis in (0, 1)]
+            if operator.number("ceil_mode", 0):
+                spare = [-(-room // stride[axis]) * stride[axis] for axis, room in enumerate(spare)]
             shape = (1, reader.nodes[node].width, *(room // stride[axis] + 1 for axis, room in enumerate(spare)))
         window = Window(kind, kernel, stride, padding)
         out: Pair = (shape[2], shape[3])
