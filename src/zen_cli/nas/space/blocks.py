@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
-from ...net.ops import OPS, Gene
+from ...net.ops import OPS, Gene, Unit, repeated_units
 from ...net.spec import ArchSpec
 from ...net.validation import show
 from .block_keys import BlockKeys, excludes_blocks
@@ -81,6 +81,8 @@ class BlockSpace(BlockKeys):
         Expansions may round to one width, inverted residuals are depthwise bottlenecks, and where the units of a pair
         differ in width every unit has a projection, so that two blocks of such pairs are as good as one.
         """
+        if self.fixed_blocks:
+            return tuple(self._unit_runs(genome))
         if self._genomes_are_identities:
             return genome
         rows: list[tuple[Any, ...]] = []
@@ -92,9 +94,20 @@ class BlockSpace(BlockKeys):
             rows.append((row, depth, stride))
         return tuple(rows)
 
+    def _unit_runs(self, genome: Genome) -> list[tuple[Unit, int]]:
+        """The units of a member and how often each follows itself, across blocks that could be one."""
+        runs: list[tuple[Unit, int]] = []
+        in_width = self.seeds[0].in_channels
+        for gene in genome:
+            for unit, times in repeated_units(gene, in_width):
+                before = runs.pop()[1] if runs and runs[-1][0] == unit else 0
+                runs.append((unit, before + times))
+            in_width = gene.width
+        return runs
+
     @cached_property
     def _genomes_are_identities(self) -> bool:
-        return self.fixed_blocks or not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops)
+        return not any(OPS[op].has_pairs or OPS[op].hashed_as != op for op in self.ops)
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""
