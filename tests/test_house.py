@@ -39,6 +39,7 @@ SLOW = {
     "torch": (
         "net.module",
         "net.unit_modules",
+        "net.styled_modules",
         "trace.recorder",
         "trace.calls",
         "trace.rules",
@@ -50,6 +51,7 @@ SLOW = {
         *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
     ),
     "numpy": (
+        "exporters.onnx_graph",
         *("nas.algorithms.exact", "nas.algorithms.front", "nas.pareto", "nas.front_series"),
         *(f"bench.{name}" for name in ("statistics", "summary", "measuring")),
     ),

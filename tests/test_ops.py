@@ -65,7 +65,7 @@ def test_units_are_those_that_the_op_gives_one_by_one(row: dict[str, Any]) -> No
 def test_the_module_of_a_block_is_what_its_layers_say(row: dict[str, Any]) -> None:
     block, side = block_of(row), 12
     with torch.device("meta"):
-        module, x = build_block(block, 6), torch.empty(2, 6, side, side)
+        module, x = build_block(block.gene, 6), torch.empty(2, 6, side, side)
     for unit, part in zip(block_units(block.gene, 6), module, strict=True):
         x = part(x)
         layers = unit.layers(side)

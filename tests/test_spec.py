@@ -192,12 +192,13 @@ def test_a_wrong_network_is_named_with_what_would_be_right(data: Any, message: s
 
 def test_further_faults_are_counted() -> None:
     with pytest.raises(SpecError, match=r"\(and 1 more\)"):
-        parse_spec({**TINY, "resolution": 0, "num_classes": 0})
+        parse_spec({**TINY, "resolution": 0, "num_classes": -1})
 
 
 def test_the_schema_names_every_key_that_the_model_has() -> None:
     schema = json_schema()
-    assert set(schema["properties"]) == {"schema", "name", "resolution", "in_channels", "num_classes", "blocks"}
+    keys = {"schema", "name", "resolution", "in_channels", "num_classes", "blocks"}
+    assert set(schema["properties"]) == keys | {"activation", "head", "head_activation"}
     ops = {name: set(part["properties"]) for name, part in schema["$defs"].items()}
     assert ops["BottleneckBlock"] >= {"op", "kernel", "width", "stride", "depth", "se", "mid_width", "groups"}
     assert all(part["additionalProperties"] is False for part in schema["$defs"].values())

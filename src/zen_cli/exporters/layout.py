@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..net.layers import shrink
-from ..net.ops import Block, Unit, block_units
+from ..net.ops import Block, Gene, Unit, block_units
 from ..net.spec import ArchSpec
 
 STEM, HEAD = "stem", "head"
 
 
 class SectionBlock(NamedTuple):
-    """A block of a section: its number in the spec, its units, and the side of the map after it."""
+    """A block of a section: its number in the spec, its gene and units, and the side of the map after it."""
 
     number: int
     block: Block
+    gene: Gene
     units: tuple[Unit, ...]
     side: int
 
@@ -69,7 +70,7 @@ class Layout(NamedTuple):
     @property
     def features(self) -> tuple[Section, ...]:
         """The last section of each scale before the head, whose outputs detection and segmentation heads take."""
-        if self.stem is None or (self.stages and self.stages[0].blocks[0].block.stride == 1):
+        if self.stem is None or (self.stages and self.stages[0].blocks[0].gene.stride == 1):
             return self.stages
         return (self.stem, *self.stages)
 
@@ -79,18 +80,18 @@ def lay_out(spec: ArchSpec) -> Layout:
     rows = list(_section_blocks(spec))
     last = rows[-1].block
     has_stem = not rows[0].block.is_residual
-    has_head = len(rows) > 1 and not last.is_residual and last.stride == 1
+    has_head = len(rows) > 1 and not last.is_residual and rows[-1].gene.stride == 1
     groups: list[list[SectionBlock]] = []
     for row in rows[has_stem : len(rows) - has_head]:
-        if not groups or row.block.stride > 1:
+        if not groups or row.gene.stride > 1:
             groups.append([])
         groups[-1].append(row)
     reduction, stem, stages, head = 1, None, [], None
     if has_stem:
-        reduction *= rows[0].block.stride
+        reduction *= rows[0].gene.stride
         stem = Section(STEM, (rows[0],), reduction)
     for number, group in enumerate(groups, start=1):
-        reduction *= group[0].block.stride
+        reduction *= group[0].gene.stride
         stages.append(Section(f"stage{number}", tuple(group), reduction))
     if has_head:
         head = Section(HEAD, (rows[-1],), reduction)
@@ -110,6 +111,7 @@ def unit_names(spec: ArchSpec) -> Iterator[tuple[str, str, Unit]]:
 def _section_blocks(spec: ArchSpec) -> Iterator[SectionBlock]:
     width, side = spec.in_channels, spec.resolution
     for index, block in enumerate(spec.blocks):
-        side = shrink(side, block.stride)
-        yield SectionBlock(index, block, block_units(block.gene, width), side)
+        gene = spec.genes[index]
+        side = shrink(side, gene.stride)
+        yield SectionBlock(index, block, gene, block_units(gene, width), side)
         width = block.width

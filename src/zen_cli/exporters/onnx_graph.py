@@ -8,10 +8,12 @@ Shapes: B images, C channels, H x W.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -24,11 +26,17 @@ FIRST_IR, FIRST_OPSET = 4, 9
 # The lowest opset whose definition of an operation is the one that is written here.
 LOWEST = {
     "Add": 7,
+    "AveragePool": 19,
+    "Clip": 11,
     "BatchNormalization": 9,
     "Conv": 1,
     "Flatten": 1,
     "Gemm": 7,
+    "Erf": 9,
     "GlobalAveragePool": 1,
+    "HardSigmoid": 6,
+    "LeakyRelu": 6,
+    "MaxPool": 8,
     "Mul": 7,
     "Relu": 6,
     "Sigmoid": 6,
@@ -49,7 +57,7 @@ class GraphWriter:
             if node.op == "placeholder":
                 self._values[node] = "images"
             elif node.op == "output":
-                self.nodes[-1].output[0] = "logits"
+                self.nodes[-1].output[0] = "logits"  # or pooled features, where there is no classifier
             else:
                 self._values[node] = self._translate(node)
 
@@ -72,6 +80,13 @@ class GraphWriter:
                 names.append(f"{module}.{field}")
                 self.initializers.append(numpy_helper.from_array(tensor.detach().numpy(), names[-1]))
         return names
+
+    def constant(self, number: float) -> str:
+        """A number as an initializer."""
+        name = f"number.{number!r}"
+        if all(row.name != name for row in self.initializers):
+            self.initializers.append(numpy_helper.from_array(np.array(number, dtype=np.float32), name))
+        return name
 
     def value(self, argument: Any) -> str:
         """The name of an argument that an operation computed."""
@@ -128,6 +143,55 @@ def _relu(graph: GraphWriter, name: str, _: nn.ReLU, value: str) -> str:
     return graph.node("Relu", name, [value])
 
 
+def _after(op: str, **attributes: Any) -> ModuleRule:
+    """A module that is one operation on its input."""
+
+    def translate(graph: GraphWriter, name: str, _: nn.Module, value: str) -> str:
+        return graph.node(op, name, [value], **attributes)
+
+    return translate
+
+
+def _relu6(graph: GraphWriter, name: str, _: nn.ReLU6, value: str) -> str:
+    return graph.node("Clip", name, [value, graph.constant(0.0), graph.constant(6.0)])
+
+
+def _silu(graph: GraphWriter, name: str, _: nn.SiLU, value: str) -> str:
+    return graph.node("Mul", name, [value, graph.node("Sigmoid", f"{name}.sigmoid", [value])])
+
+
+def _hard_swish(graph: GraphWriter, name: str, _: nn.Hardswish, value: str) -> str:
+    gate = graph.node("HardSigmoid", f"{name}.gate", [value], alpha=1 / 6, beta=0.5)
+    return graph.node("Mul", name, [value, gate])
+
+
+def _gelu(graph: GraphWriter, name: str, _: nn.GELU, value: str) -> str:
+    scaled = graph.node("Mul", f"{name}.scaled", [value, graph.constant(math.sqrt(0.5))])
+    risen = graph.node("Add", f"{name}.risen", [graph.node("Erf", f"{name}.erf", [scaled]), graph.constant(1.0)])
+    return graph.node("Mul", name, [graph.node("Mul", f"{name}.half", [value, graph.constant(0.5)]), risen])
+
+
+def _leaky_relu(graph: GraphWriter, name: str, module: nn.LeakyReLU, value: str) -> str:
+    return graph.node("LeakyRelu", name, [value], alpha=float(module.negative_slope))
+
+
+def _pool(op: str) -> ModuleRule:
+    def translate(graph: GraphWriter, name: str, pool: Any, value: str) -> str:
+        kernel, stride, padding = ([each] * 2 if isinstance(each, int) else list(each) for each in _shape(pool))
+        options: dict[str, Any] = {"kernel_shape": kernel, "strides": stride, "pads": [*padding, *padding]}
+        if op == "AveragePool":
+            options["count_include_pad"] = int(pool.count_include_pad)
+        if pool.ceil_mode:
+            options["ceil_mode"] = 1
+        return graph.node(op, name, [value], **options)
+
+    return translate
+
+
+def _shape(pool: Any) -> tuple[Any, Any, Any]:
+    return pool.kernel_size, pool.stride, pool.padding
+
+
 def _mean(graph: GraphWriter, node: fx.Node) -> str:
     value, axes = node.args
     if not isinstance(axes, (tuple, list)) or list(axes) != [2, 3]:
@@ -154,6 +218,15 @@ MODULES: dict[type[nn.Module], ModuleRule] = {
     nn.BatchNorm2d: _norm,
     nn.Linear: _linear,
     nn.ReLU: _relu,
+    nn.ReLU6: _relu6,
+    nn.SiLU: _silu,
+    nn.Hardswish: _hard_swish,
+    nn.Hardsigmoid: _after("HardSigmoid", alpha=1 / 6, beta=0.5),
+    nn.Sigmoid: _after("Sigmoid"),
+    nn.GELU: _gelu,
+    nn.LeakyReLU: _leaky_relu,
+    nn.MaxPool2d: _pool("MaxPool"),
+    nn.AvgPool2d: _pool("AveragePool"),
 }
 FUNCTIONS: dict[Any, FunctionRule] = {
     operator.add: _simple("Add", "add"),

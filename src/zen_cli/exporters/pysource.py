@@ -114,7 +114,7 @@ def _section(section: Section, channels: str) -> list[str]:
 def _block(row: SectionBlock, channels: str | None) -> list[str]:
     """The units of a block: its first one or two, then those that are repeated, alone or in pairs."""
     lines, repeated = [], []
-    for number, (unit, count) in enumerate(repeated_units(row.block.gene, row.units[0].in_width)):
+    for number, (unit, count) in enumerate(repeated_units(row.gene, row.units[0].in_width)):
         if count == 1:
             lines += call(*_module(unit, channels if number == 0 else None), 12, ",")
         elif count > 1:
@@ -155,7 +155,7 @@ def _arguments(unit: Unit) -> dict[str, Any]:
 def _expression(value: Any) -> str:
     if isinstance(value, partial):
         options = [f"{name}={_expression(option)}" for name, option in value.keywords.items()]
-        return f"partial({', '.join([value.func.__name__, *options])})"
+        return f"partial({', '.join([_expression(value.func), *options])})"
     if isinstance(value, type):
         return f"nn.{value.__name__}" if _is_of_torch(value) else value.__name__
     return repr(value)

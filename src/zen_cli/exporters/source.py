@@ -67,7 +67,7 @@ class ExportSource:
         from .weights import random_images
 
         spec, generator = self.spec, torch.Generator().manual_seed(self.seed + 1)
-        larger = spec.resolution + max(2, math.prod(block.stride for block in spec.blocks))
+        larger = spec.resolution + max(2, math.prod(gene.stride for gene in spec.genes))
         sizes = ((1, spec.resolution), (8, spec.resolution), (1, larger))
         return tuple(random_images(batch, spec.in_channels, side, generator) for batch, side in sizes)
 
@@ -93,7 +93,7 @@ class ExportSource:
         """Names of the training-form module's tensors, and what each is called in what is exported."""
         import torch
 
-        from ..net.module import build_unit
+        from ..net.module import build_classifier, build_unit
 
         known: dict[Unit, list[str]] = {}
         names: dict[str, str] = {}
@@ -102,7 +102,9 @@ class ExportSource:
                 with torch.device("meta"):
                     known[unit] = list(build_unit(unit).state_dict())
             names |= {f"{own}.{name}": f"{exported}.{name}" for name in known[unit]}
-        return {**names, **{name: name for name in ("classifier.weight", "classifier.bias")}}
+        with torch.device("meta"):
+            classifier = build_classifier(self.spec).state_dict()
+        return {**names, **{f"classifier.{name}": f"classifier.{name}" for name in classifier}}
 
     @cached_property
     def first_convs(self) -> list[str]:

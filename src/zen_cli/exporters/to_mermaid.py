@@ -65,7 +65,7 @@ def _block_label(row: SectionBlock) -> str:
     details = [f"{block.depth} x {block.op} {block.kernel}x{block.kernel}"]
     widths = f"{unit.in_width} → {block.width}" + (f", {unit.mid_width} inside" if block.is_residual else "")
     details.append(widths)
-    extra = [f"stride {block.stride}"] if block.stride > 1 else []
-    extra += [f"{unit.groups} groups"] if block.gene.group_width else []
+    extra = [f"stride {unit.stride}"] if unit.stride > 1 else []
+    extra += [f"{unit.groups} groups"] if unit.groups > 1 and not unit.kind.is_depthwise else []
     extra += ["SE"] if unit.squeeze else []
     return "<br/>".join([*details, *([", ".join(extra)] if extra else [])])

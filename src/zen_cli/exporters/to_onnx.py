@@ -27,7 +27,8 @@ def check_onnx(path: Path, _: dict[str, Any]) -> Loaded:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     graph = onnx.load(path).graph
     statistics = {name for node in graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
-    params = sum(math.prod(row.dims) for row in graph.initializer if row.name not in statistics)
+    weights = (row for row in graph.initializer if row.name not in statistics and not row.name.startswith("number."))
+    params = sum(math.prod(row.dims) for row in weights)
     return Loaded(
         lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0]),
         params,
@@ -76,7 +77,12 @@ def onnx_model(source: ExportSource) -> onnx.ModelProto:
     spec = source.spec
     shape = (spec.in_channels, spec.resolution, spec.resolution)
     model = build_model(
-        source.module, shape, spec.num_classes, source.opset, producer_name=tool(), doc_string=title(spec)
+        source.module,
+        shape,
+        spec.num_classes or spec.blocks[-1].width,
+        source.opset,
+        producer_name=tool(),
+        doc_string=title(spec),
     )
     helper.set_model_props(model, {row.label: row.text for row in facts(spec, source.record)})
     return model

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from .checker import Loaded, count_parameters, load_source
 from .target import Target
 
@@ -51,4 +52,6 @@ class TimmFile(Target):
     def write(self, source: ExportSource, stem: str) -> bytes:
         from .timm_source import timm_source
 
+        if source.spec.hidden or not source.spec.num_classes:
+            raise InputError("timm models have one linear classifier; export to torch instead")
         return timm_source(source, stem).encode()

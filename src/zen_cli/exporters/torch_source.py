@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..net.ops.styled import MODULES
 from ..net.spec import ArchSpec
 from .layout import lay_out
 from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, tuple_of, unit_code
@@ -44,10 +45,25 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
         *call("def __init__", parameters, 4, " -> None:"),
         "        super().__init__()",
         *section_lines(spec, "in_channels"),
-        f"        self.classifier = nn.Linear({spec.units[-1].width}, num_classes)",
+        *_classifier_lines(spec),
         "        self.init_weights(zero_init_residual)",
     ]
     arguments = f"ZenNet(), {spec.in_channels}, {spec.resolution}, {spec.cost.params:_}"
     main = ['if __name__ == "__main__":', f"    check_itself({arguments})"]
     head = docstring(spec, record, [closing])
     return python_file(head, code, [Imported.of("torch", "nn")], ["\n".join(net), "\n".join(main)])
+
+
+def _classifier_lines(spec: ArchSpec) -> list[str]:
+    """The statement that makes the classifier, with its hidden layers."""
+    width = spec.units[-1].width
+    if not spec.num_classes:
+        return [f"        self.classifier = nn.Linear({width}, num_classes) if num_classes else nn.Identity()"]
+    if not spec.hidden:
+        return [f"        self.classifier = nn.Linear({width}, num_classes)"]
+    lines = ["        self.classifier = nn.Sequential("]
+    name = MODULES[spec.head_activation or spec.activation or "relu"]
+    for out in spec.hidden:
+        lines += [f"            nn.Linear({width}, {out}),", f"            nn.{name}(),"]
+        width = out
+    return [*lines, f"            nn.Linear({width}, num_classes),", "        )"]

@@ -104,9 +104,15 @@ def to_plainnet(spec: ArchSpec) -> str:
     Raises:
         SpecError: a block that the format cannot express, named.
     """
+    if spec.hidden:
+        raise SpecError("head: a structure string cannot express hidden layers; export to json instead")
     rows, in_width = [], spec.in_channels
     for index, block in enumerate(spec.blocks):
         try:
+            if spec.genes[index].style is not None:
+                raise ValueError("shortcuts, activations, gates or a pooling of one's own")
+            if not block.is_residual and block.gene.group_width:
+                raise ValueError("groups")
             if block.se is not None:
                 raise ValueError("squeeze-and-excitation")
             name, own = block.to_structure()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..net.counting import Cost, layer_cost, projection_cost, se_cost
+from ..net.counting import Cost, extra_cost, gate_cost, layer_cost, projection_cost
 from ..net.layers import ConvLayer, shrink
 from ..net.ops import Gene, Unit, repeated_units
 from .mean_field import LINEAR, RELU, gain, log_gain, log_sigma
@@ -123,7 +123,9 @@ def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
     rows = [layer_terms(layers[0], convention, first)]
     rows += [layer_terms(layer, convention, False) for layer in layers[1:]]
     if unit.squeeze:
-        rows.append(_beside(se_cost(unit.mid_width, unit.squeeze)))
+        rows.append(_beside(gate_cost(unit)))
+    if unit.details is not None:
+        rows.append(_beside(extra_cost(unit)))
     if unit.projection:
         rows.append(_beside(projection_cost(unit, side)))
     return _add_rows(rows)

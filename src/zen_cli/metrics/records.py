@@ -84,7 +84,7 @@ class CostRow(_Row):
         spec = network.spec
         if spec is None:
             return cls(**cost._asdict())
-        found = footprint(spec.genes, spec.in_channels, spec.resolution, spec.num_classes).bytes(dtype)
+        found = footprint(spec.genes, spec.in_channels, spec.resolution, spec.classifier).bytes(dtype)
         if max(found) >= 2**63:
             raise SpecError(f"{network.name or network.id}: needs {max(found):.1e} bytes; use smaller widths")
         return cls(**cost._asdict(), weights=found.weights, memory=found.peak, dtype=dtype)

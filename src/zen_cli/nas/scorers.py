@@ -59,7 +59,7 @@ class Ledger:
         """The terms of a member, with or without its stages; None if they break the limits."""
         genes = self.space.genes(genome, self.seed)
         rows, width, side = block_rows(genes, *self._input, self._convention, self._blocks)
-        rows.append(head_terms(width, self.seed.num_classes))
+        rows.append(head_terms(width, self.seed.num_classes, self.seed.hidden))
         columns = columns_of(rows)
         if limits is not None:
             for column, limit in limits.sums:
@@ -72,7 +72,7 @@ class Ledger:
             if stages or (others and limits is not None and limits.reads_stages)
             else ()
         )
-        terms = NetworkTerms(total, width, side, found, genes, self._input, self.seed.num_classes)
+        terms = NetworkTerms(total, width, side, found, genes, self._input, self.seed.classifier)
         if limits is not None and others and not limits.admits_others(terms):
             return None
         return (

@@ -8,7 +8,7 @@ Network Design Spaces*, arXiv 2003.13678), layers the convolutions of the chain 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -37,12 +37,12 @@ class Cost(NamedTuple):
         )
 
 
-def cost_of(genes: Iterable[Gene], in_width: int, side: int, num_classes: int) -> Cost:
+def cost_of(genes: Iterable[Gene], in_width: int, side: int, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
     """The cost of blocks on images of `in_width` channels and `side` x `side`, and of their classifier."""
     total, last_width = Cost(), in_width
     for gene, width, block_side in walk(genes, in_width, side):
         total, last_width = total.plus(block_cost(gene, width, block_side)), gene.width
-    return total.plus(linear_cost(last_width, num_classes))
+    return total.plus(classifier_cost(last_width, num_classes, hidden))
 
 
 def fits(total: Cost, name: str) -> Cost:
@@ -70,10 +70,28 @@ def block_cost(gene: Gene, in_width: int, side: int) -> Cost:
 @lru_cache(maxsize=8192)
 def unit_cost(unit: Unit, side: int) -> Cost:
     """The cost of one unit on a map of `side` x `side`."""
-    total = se_cost(unit.mid_width, unit.squeeze) if unit.squeeze else Cost()
+    total = gate_cost(unit).plus(extra_cost(unit))
     for layer in unit.layers(side):
         total = total.plus(layer_cost(layer))
     return total.plus(projection_cost(unit, side)) if unit.projection else total
+
+
+def gate_cost(unit: Unit) -> Cost:
+    """The squeeze-and-excitation of a unit, nothing where it has none."""
+    if not unit.squeeze:
+        return Cost()
+    width = unit.squeezed_width()
+    if not unit.gate.bias:
+        return se_cost(width, unit.squeeze)
+    weights = width * unit.squeeze
+    return Cost(2 * weights + unit.squeeze + width, 2 * weights, unit.squeeze + width)
+
+
+def extra_cost(unit: Unit) -> Cost:
+    """What biases of a plain convolution add, and a BN that it does not have takes away."""
+    if unit.details is None:
+        return Cost()
+    return Cost(unit.width * (unit.details.bias - 2 * (not unit.details.norm)))
 
 
 def layer_cost(layer: ConvLayer) -> Cost:
@@ -85,13 +103,22 @@ def layer_cost(layer: ConvLayer) -> Cost:
 
 def projection_cost(unit: Unit, side: int) -> Cost:
     """The 1x1 convolution that is the shortcut of a unit on a map of `side` x `side`; no layer of the chain."""
-    return layer_cost(square_conv(unit.in_width, unit.width, 1, side, unit.stride))._replace(layers=0)
+    side, stride = unit.enter(side)
+    return layer_cost(square_conv(unit.in_width, unit.width, 1, side, stride))._replace(layers=0)
 
 
 def se_cost(width: int, squeeze: int) -> Cost:
     """Squeeze-and-excitation: two 1x1 convolutions on one pixel, each with a BN; no layers of the chain."""
     reduce, expand = square_conv(width, squeeze, 1, 1), square_conv(squeeze, width, 1, 1)
     return layer_cost(reduce).plus(layer_cost(expand))._replace(layers=0)
+
+
+def classifier_cost(width: int, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
+    """Hidden linear layers of these widths and the classifier; no classes for none, and then no hidden layer."""
+    total = Cost()
+    for out in (*hidden, num_classes):
+        total, width = total.plus(linear_cost(width, out)) if out else total, out
+    return total
 
 
 def linear_cost(in_width: int, out_width: int) -> Cost:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .layers import Chain, Pool
-from .ops import Block, Unit, block_units
+from .ops import Gene, Unit, block_units
+from .ops.styled import activation_class
 from .spec import ArchSpec
 
 
@@ -22,10 +23,10 @@ class ZenNet(nn.Module):
         super().__init__()
         self.blocks = nn.Sequential()
         width = spec.in_channels
-        for block in spec.blocks:
-            self.blocks.append(build_block(block, width))
-            width = block.width
-        self.classifier = nn.Linear(width, spec.num_classes)
+        for gene in spec.genes:
+            self.blocks.append(build_block(gene, width))
+            width = gene.width
+        self.classifier = build_classifier(spec)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map, [B, C, H', W']."""
@@ -42,9 +43,21 @@ def build(spec: ArchSpec) -> ZenNet:
     return ZenNet(spec)
 
 
-def build_block(block: Block, in_width: int) -> nn.Sequential:
+def build_block(gene: Gene, in_width: int) -> nn.Sequential:
     """The units of one block on `in_width` channels."""
-    return nn.Sequential(*map(build_unit, block_units(block.gene, in_width)))
+    return nn.Sequential(*map(build_unit, block_units(gene, in_width)))
+
+
+def build_classifier(spec: ArchSpec) -> nn.Module:
+    """The linear classifier, with its hidden layers, or nothing where a spec has no classes."""
+    if not spec.num_classes:
+        return nn.Identity()
+    width, parts = spec.blocks[-1].width, []
+    for out in spec.hidden:
+        parts += [nn.Linear(width, out), activation_class(spec.head_activation or spec.activation or "relu")()]
+        width = out
+    linear = nn.Linear(width, spec.num_classes)
+    return nn.Sequential(*parts, linear) if parts else linear
 
 
 def build_unit(unit: Unit) -> nn.Module:

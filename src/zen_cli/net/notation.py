@@ -12,7 +12,7 @@ def notation(spec: ArchSpec) -> str:
     an expansion, `gN` channels per group), `xN` units and `sN` stride.
     """
     words = []
-    for gene in (block.gene for block in spec.blocks):
+    for gene in spec.genes:
         word = f"{gene.kind.letter}{gene.kernel}-{gene.width}{gene.kind.details(gene)}"
         word += f"x{gene.depth}" if gene.depth > 1 else ""
         word += f"s{gene.stride}" if gene.stride > 1 else ""

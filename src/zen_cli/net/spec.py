@@ -16,7 +16,7 @@ from ..errors import PRINTABLE, SpecError
 from .chain import chain_of
 from .counting import Cost, cost_of, fits
 from .layers import Chain, shrink
-from .ops import MAX_WIDTH, OPS, Block, Gene, Unit, block_units, walk
+from .ops import MAX_WIDTH, OPS, Activation, Block, Gene, Unit, Width, block_units, walk
 from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
@@ -39,19 +39,35 @@ class ArchSpec(BaseModel):
     name: str | None = Field(default=None, max_length=200, pattern=PRINTABLE)
     resolution: int = Field(default=224, ge=1, le=16_384, description="side of the square input image")
     in_channels: int = Field(default=3, ge=1, le=MAX_WIDTH, description="channels of the input image")
-    num_classes: int = Field(default=1000, ge=1, le=10_000_000, description="outputs of the linear classifier")
+    num_classes: int = Field(
+        default=1000, ge=0, le=10_000_000, description="outputs of the linear classifier; 0: pooled features"
+    )
+    activation: Activation | None = Field(default=None, description="of all blocks that say nothing (default relu)")
+    head: tuple[Width, ...] | None = Field(
+        default=None, max_length=8, strict=False, description="widths of hidden layers before the classifier"
+    )
+    head_activation: Activation | None = Field(default=None, description="after these (default: that of the blocks)")
     blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_ITEMS, strict=False)
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
         side = self.resolution
         for index, block in enumerate(self.blocks):
-            if block.stride > 1 and side == 1:
+            if block.gene.stride > 1 and side == 1:
                 raise ValueError(
-                    f"blocks[{index}].stride: {block.stride} on a 1 x 1 map shrinks it to nothing; "
+                    f"blocks[{index}].stride: {block.gene.stride} on a 1 x 1 map shrinks it to nothing; "
                     f"use stride 1 here or a resolution above {self.resolution}"
                 )
-            side = shrink(side, block.stride)
+            if block.pool is not None and block.pool.kernel % 2 == 0 and side % block.pool.stride:
+                raise ValueError(
+                    f"blocks[{index}].pool: a window of {block.pool.kernel} with stride {block.pool.stride} leaves a "
+                    f"rest on a map of {side} x {side}; use an odd kernel or another resolution"
+                )
+            side = shrink(side, block.gene.stride)
+        if self.head and not self.num_classes:
+            raise ValueError("head: hidden layers without a classifier; leave them out, or give num_classes")
+        if self.head_activation is not None and not self.head:
+            raise ValueError("head_activation: has no effect without head; leave it out")
         units = sum(block.depth for block in self.blocks)
         if units > MAX_UNITS:
             raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")
@@ -63,10 +79,22 @@ class ArchSpec(BaseModel):
         blocks = walk(self.genes, self.in_channels, self.resolution)
         return tuple(unit for gene, in_width, _ in blocks for unit in block_units(gene, in_width))
 
-    @property
+    @cached_property
     def genes(self) -> tuple[Gene, ...]:
         """The blocks as bare tuples."""
-        return tuple(block.gene for block in self.blocks)
+        if self.activation in (None, "relu"):
+            return tuple(block.gene for block in self.blocks)
+        return tuple(block.gene_with(self.activation) for block in self.blocks)
+
+    @property
+    def classifier(self) -> tuple[int, ...]:
+        """Widths out of the linear layers after the last map: hidden ones and the classes; none without classes."""
+        return (*self.hidden, self.num_classes) if self.num_classes else ()
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the hidden layers before the classifier."""
+        return self.head or ()
 
     @cached_property
     def chain(self) -> Chain:
@@ -80,7 +108,8 @@ class ArchSpec(BaseModel):
         Raises:
             SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
         """
-        return fits(cost_of(self.genes, self.in_channels, self.resolution, self.num_classes), self.name or self.id)
+        total = cost_of(self.genes, self.in_channels, self.resolution, self.num_classes, self.hidden)
+        return fits(total, self.name or self.id)
 
     @property
     def spec(self) -> ArchSpec:
@@ -110,6 +139,8 @@ class ArchSpec(BaseModel):
         """
         rows = ";".join(map(_unit_key, self.units))
         text = f"{SCHEMA}|{self.resolution}|{self.in_channels}|{self.num_classes}|{rows}"
+        if self.head:
+            text += f"|{self.head}|{self.head_activation or self.activation or 'relu'}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -132,7 +163,8 @@ class ArchSpec(BaseModel):
 
 @lru_cache(maxsize=65_536)
 def _unit_key(unit: Unit) -> str:
-    return ",".join([unit.kind.hashed_as, *(str(int(value)) for value in unit[1:])])
+    details = () if unit.details is None else (unit.details.key,)
+    return ",".join([unit.kind.hashed_as, *(str(int(value)) for value in unit[1:9]), *details])
 
 
 def parse_spec(data: object, where: str = "") -> ArchSpec:

@@ -44,8 +44,10 @@ class SqueezeExcitation(nn.Module):
 class ConvSE(ConvBNReLU):
     """A plain convolution with squeeze-and-excitation after its ReLU."""
 
-    def __init__(self, in_width: int, width: int, kernel: int = 1, stride: int = 1, *, squeeze: int) -> None:
-        super().__init__(in_width, width, kernel, stride)
+    def __init__(
+        self, in_width: int, width: int, kernel: int = 1, stride: int = 1, groups: int = 1, *, squeeze: int
+    ) -> None:
+        super().__init__(in_width, width, kernel, stride, groups)
         self.se = SqueezeExcitation(width, squeeze)
 
 

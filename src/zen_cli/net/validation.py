@@ -128,6 +128,10 @@ def _fault(fault: dict[str, Any], ops: Mapping[str, Model], model: Model) -> str
 
 def _untagged(location: Location, ops: Mapping[str, Model]) -> tuple[Location, str | None]:
     """A location without the tag that pydantic puts after the index of a block, and the tag."""
+    if len(location) > 1 and "se" in location[:-1]:
+        after = location.index("se") + 1
+        if location[after] in ("number", "object"):
+            location = location[:after] + location[after + 1 :]
     for index in range(1, len(location)):
         part = location[index]
         if isinstance(location[index - 1], int) and part in ops:

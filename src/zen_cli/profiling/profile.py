@@ -180,4 +180,4 @@ def _of(settings: ProfileSettings, model: LatencyModel, error: ErrorRow) -> Targ
 
 
 def _predict(target: Target, spec: ArchSpec) -> float:
-    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes)
+    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)

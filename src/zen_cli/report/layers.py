@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ..errors import InputError, ScoreError
 from ..exporters.layout import lay_out
 from ..metrics.mean_field import LayerTerm, score_chain
-from ..net.counting import Cost, layer_cost, linear_cost, projection_cost, se_cost
+from ..net.counting import Cost, classifier_cost, extra_cost, gate_cost, layer_cost, projection_cost
 from ..net.layers import ConvLayer, shrink
 from ..net.network import Network
 from ..net.ops import Unit
@@ -101,7 +101,7 @@ def _of_blocks(spec: ArchSpec, shares: list[LayerTerm | None]) -> Iterator[Layer
             yield from _of_unit(section.name, name, unit, side, reach, terms)
             side = shrink(side, unit.stride)
     width = spec.blocks[-1].width
-    cost = linear_cost(width, spec.num_classes)
+    cost = classifier_cost(width, spec.num_classes, spec.hidden)
     yield _row(CLASSIFIER, CLASSIFIER, CLASSIFIER, "", (width, 1, 1), (spec.num_classes, 1, 1), cost)
 
 
@@ -112,19 +112,16 @@ def _of_unit(
     layers = unit.layers(side)
     for index, layer in enumerate(layers):
         own = f"{name}.conv{index + 1}" if len(layers) > 1 else name
-        yield _of_layer(stage, own, layer, reach, next(terms), layer_cost(layer))
-        if unit.squeeze and index == unit.kind.squeeze_after:
+        cost = layer_cost(layer).plus(extra_cost(unit))  # which only a plain convolution has
+        yield _of_layer(stage, own, layer, reach, next(terms), cost)
+        if unit.squeeze and index == unit.squeezed_layer(len(layers)):
             shape = (layer.out_width, *layer.out_size)
-            yield _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, _se(unit))
+            yield _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, gate_cost(unit))
     if unit.projection:
         after = shrink(side, unit.stride)
         text = "1x1" + (f"/{unit.stride}" if unit.stride > 1 else "")
         shapes = (unit.in_width, side, side), (unit.width, after, after)
         yield _row(stage, f"{name}.shortcut", "shortcut", text, *shapes, projection_cost(unit, side))
-
-
-def _se(unit: Unit) -> Cost:
-    return se_cost(unit.mid_width, unit.squeeze)
 
 
 def _of_chain(network: Network, shares: list[LayerTerm | None]) -> Iterator[LayerRow]:

@@ -49,7 +49,7 @@ class Operation(NamedTuple):
 
 
 def network_operations(
-    genes: Iterable[Gene], in_width: int, side: int, num_classes: int
+    genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]
 ) -> Iterator[tuple[str, Operation]]:
     """(full name of the module, operation) of a network, in order; names as those of the module."""
     width = in_width
@@ -60,7 +60,7 @@ def network_operations(
                 yield f"blocks.{number}.{index}" + (f".{one.path}" if one.path else ""), one
             inner = shrink(inner, unit.stride)
         width, side = gene.width, shrink(block_side, gene.stride)
-    for one in head_operations(width, side, num_classes):
+    for one in head_operations(width, side, classifier):
         yield one.path, one
 
 
@@ -76,33 +76,41 @@ def block_operations(gene: Gene, in_width: int, side: int, *, first: bool) -> It
 def unit_operations(unit: Unit, side: int, *, first: bool = False) -> tuple[Operation, ...]:
     """The operations of a unit on a map of `side` x `side`; `first` where that is the image."""
     layers, kind = unit.layers(side), unit.kind
-    block_input = unit.in_width * side**2
     rows: list[Operation] = []
+    inner, stride = unit.enter(side)
+    if inner != side or layers[0].pool is not None:
+        rows.append(Operation("pool", "pool", unit.in_width * side**2, unit.in_width * inner**2))
+    block_input = unit.in_width * inner**2
+    has_shortcut = unit.has_shortcut
     for index, layer in enumerate(layers):
-        held = block_input if kind.is_residual and index else 0
+        held = block_input if has_shortcut and index else 0
         path = f"conv{index + 1}" if kind.is_residual else ""
         rows.append(_conv(path, layer, held, "image" if first and not index else ""))
-        if unit.squeeze and index == kind.squeeze_after:
-            rows += _squeeze(unit, rows[-1].writes, block_input if kind.is_residual else 0)
-    if not kind.is_residual:
+        if unit.squeeze and index == unit.squeezed_layer(len(layers)):
+            rows += _squeeze(unit, rows[-1].writes, block_input if has_shortcut else 0)
+    if not has_shortcut:
         return tuple(rows)
     out, shortcut = layers[-1].out_width * math.prod(layers[-1].out_size), block_input
     if unit.projection:
-        projection = square_conv(unit.in_width, unit.width, 1, side, unit.stride)
+        if unit.details is not None and unit.details.pools_shortcut:
+            pooled = unit.in_width * shrink(inner, stride) ** 2
+            rows.append(Operation("shortcut.pool", "pool", block_input, pooled, out))
+            inner, stride = shrink(inner, stride), 1
+        projection = square_conv(unit.in_width, unit.width, 1, inner, stride)
         rows.append(_conv("shortcut", projection, out))
         shortcut = rows[-1].writes
     rows.append(Operation("add", "add", out + shortcut, 0))
     return tuple(rows)
 
 
-def head_operations(width: int, side: int, num_classes: int) -> tuple[Operation, ...]:
+def head_operations(width: int, side: int, classifier: tuple[int, ...]) -> tuple[Operation, ...]:
     """Global average pooling and the classifier on a map of `width` x `side` x `side`."""
-    weights = width * num_classes
-    padded = _padded(width) * _padded(num_classes)
-    return (
-        Operation("pool", "pool", width * side**2, width),
-        Operation("classifier", "linear", width, num_classes, 0, weights, padded, weights + num_classes),
-    )
+    rows = [Operation("pool", "pool", width * side**2, width)]
+    for out in classifier:
+        weights, padded = width * out, _padded(width) * _padded(out)
+        rows.append(Operation("classifier", "linear", width, out, 0, weights, padded, weights + out))
+        width = out
+    return tuple(rows)
 
 
 def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
@@ -130,7 +138,7 @@ def _grouped(layer: ConvLayer) -> str:
 
 def _squeeze(unit: Unit, gated: int, held: int) -> Iterator[Operation]:
     """Squeeze-and-excitation on a map of so many elements."""
-    width, inside = unit.mid_width, unit.squeeze
+    width, inside = unit.squeezed_width(), unit.squeeze
     yield Operation("se.pool", "gate", gated, width, held)
     for path, read, written in (("se.reduce", width, inside), ("se.expand", inside, width)):
         yield _conv(path, square_conv(read, written, 1, 1), held + gated, "squeeze")

@@ -27,7 +27,7 @@ def features(one: Operation) -> Features:
     return Features(1.0, one.padded, one.reads + one.writes, one.weights)
 
 
-def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, num_classes: int) -> float:
+def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]) -> float:
     """Milliseconds for one batch; blocks are looked up in a cache that the target holds.
 
     Args:
@@ -35,7 +35,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
         genes: the blocks of a network.
         in_width: channels of the image.
         side: of the image.
-        num_classes: of the classifier.
+        classifier: of the classifier.
     """
     known, total, first = target._blocks, 0.0, True
     for gene in genes:
@@ -48,7 +48,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
             value = known[key] = sum(times * _operation_ms(target, one) for one, times in rows)
         total += value
         in_width, side, first = gene.width, shrink(side, gene.stride), False
-    head = (in_width, side, num_classes)
+    head = (in_width, side, classifier)
     value = known.get(head)
     if value is None:
         value = known[head] = sum(_operation_ms(target, one) for one in head_operations(*head))

@@ -31,7 +31,7 @@ class Footprint(NamedTuple):
         return Footprint(self.weights * ITEM_BYTES[dtype], self.peak * ITEM_BYTES[dtype])
 
 
-def footprint(genes: Iterable[Gene], in_width: int, side: int, num_classes: int) -> Footprint:
+def footprint(genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]) -> Footprint:
     """The elements of blocks on images of `in_width` channels and `side` x `side`, and of their classifier."""
     weights = peak = 0
     first = True
@@ -39,7 +39,7 @@ def footprint(genes: Iterable[Gene], in_width: int, side: int, num_classes: int)
         block = block_footprint(gene, width, block_side, first)
         weights, peak = weights + block.weights, max(peak, block.peak)
         in_width, side, first = gene.width, shrink(block_side, gene.stride), False
-    head = _head(in_width, side, num_classes)
+    head = _head(in_width, side, classifier)
     return Footprint(weights + head.weights, max(peak, head.peak))
 
 
@@ -51,13 +51,13 @@ def block_footprint(gene: Gene, in_width: int, side: int, first: bool) -> Footpr
 
 
 @lru_cache(maxsize=4096)
-def _head(width: int, side: int, num_classes: int) -> Footprint:
-    rows = head_operations(width, side, num_classes)
+def _head(width: int, side: int, classifier: tuple[int, ...]) -> Footprint:
+    rows = head_operations(width, side, classifier)
     return Footprint(sum(one.weights for one in rows), max(one.live for one in rows))
 
 
-def live_bytes(genes: Iterable[Gene], in_width: int, side: int, num_classes: int, dtype: str) -> list[tuple[str, int]]:
+def live_bytes(genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...], dtype: str) -> list[tuple[str, int]]:
     """(name of the module, bytes that are live while it runs) of each operation, in order."""
     return [
-        (name, one.live * ITEM_BYTES[dtype]) for name, one in network_operations(genes, in_width, side, num_classes)
+        (name, one.live * ITEM_BYTES[dtype]) for name, one in network_operations(genes, in_width, side, classifier)
     ]

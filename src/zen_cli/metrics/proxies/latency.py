@@ -17,7 +17,7 @@ def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> float:
     Raises:
         UsageError: there is no target, or it does not predict times.
     """
-    return predict_ms(require_target(settings), terms.genes, *terms.image, terms.num_classes)
+    return predict_ms(require_target(settings), terms.genes, *terms.image, terms.classifier)
 
 
 def require_target(settings: ScoreSettings) -> Target:

@@ -26,6 +26,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import RunError
+from ...net.layers import Pool
+from ...net.module import build_pool
 from ...net.network import Network, require_spec
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
@@ -83,8 +85,10 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
         scale = float(pair[0].mean())
         pair, log_scale = pair / scale, log_scale + math.log(scale)
         pair = _through(unit, pair, weight)
-    logits = _chain_rule(functional.linear(pair.mean((2, 3)), weight(spec.num_classes, pair.shape[1]).abs()))
-    return log_scale + math.log(float(logits[1].sum()))
+    values = pair.mean((2, 3))
+    for width in (*spec.hidden, *((spec.num_classes,) if spec.num_classes else ())):
+        values = _chain_rule(functional.linear(values, weight(width, values.shape[1]).abs()))
+    return log_scale + math.log(float(values[1].sum()))
 
 
 def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
@@ -94,12 +98,30 @@ def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
         drawn = weight(width, x.shape[1] // groups, kernel, kernel).abs()
         return _chain_rule(functional.conv2d(x, drawn, None, stride, kernel // 2, 1, groups))
 
+    layers = unit.layers(pair.shape[-1])
+    if layers[0].pool is not None:
+        pair = _pooled(layers[0].pool, pair)
     body = pair
-    for layer in unit.layers(pair.shape[-1]):
+    for layer in layers:
         body = conv(body, layer.out_width, layer.kernel[0], layer.stride[0], layer.groups)
-    if not unit.kind.is_residual:
+    if not unit.has_shortcut:
         return body
-    return body + (conv(pair, unit.width, 1, unit.stride) if unit.projection else pair)
+    if not unit.projection:
+        return body + pair
+    stride = unit.enter(1)[1]
+    if unit.details is not None and unit.details.pools_shortcut:
+        pair, stride = functional.avg_pool2d(pair, 2, stride, ceil_mode=True, count_include_pad=False), 1
+    return body + conv(pair, unit.width, 1, stride)
+
+
+def _pooled(pool: Pool, pair: Tensor) -> Tensor:
+    """The pair after a pooling; a maximum has the derivative of the position that it is taken from."""
+    if pool.kind == "avg":
+        return build_pool(pool)(pair)  # type: ignore[no-any-return]  # a module
+    options = pool.kernel, pool.stride, pool.padding
+    values, places = functional.max_pool2d(pair[0], *options, return_indices=True)
+    slopes = pair[1].flatten(1).gather(1, places.flatten(1)).view_as(values)
+    return torch.stack((values, slopes))
 
 
 def _chain_rule(pair: Tensor) -> Tensor:

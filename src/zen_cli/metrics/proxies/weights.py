@@ -11,4 +11,4 @@ NEEDS_BLOCKS = True
 
 def closed_form(terms: NetworkTerms, settings: ScoreSettings) -> int:
     """Bytes of the parameters."""
-    return footprint(terms.genes, *terms.image, terms.num_classes).bytes(settings.dtype).weights
+    return footprint(terms.genes, *terms.image, terms.classifier).bytes(settings.dtype).weights

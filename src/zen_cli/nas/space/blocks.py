@@ -111,7 +111,7 @@ class BlockSpace(BlockKeys):
 
     def decode(self, rows: list[list[Any]]) -> Genome:
         """A genome from the JSON arrays that it is written as."""
-        return tuple(Gene(*row) for row in rows)
+        return tuple(Gene.of_row(row) for row in rows)
 
     def neighbour(self, genome: Genome, rng: Random) -> Genome:
         """A member nearby; see `BlockMoves.neighbour`."""

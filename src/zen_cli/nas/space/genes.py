@@ -12,10 +12,12 @@ Genome: TypeAlias = tuple[Gene, ...]
 
 def genome_of(spec: ArchSpec) -> Genome:
     """The genome of a spec."""
-    return tuple(block.gene for block in spec.blocks)
+    return spec.genes
 
 
 def to_spec(genome: Genome, base: ArchSpec, name: str | None = None) -> ArchSpec:
     """The spec of a genome, with the resolution, channels in and classes of `base`."""
-    fields = base.model_dump(by_alias=True, exclude={"blocks", "name"})
+    fields = base.model_dump(by_alias=True, exclude={"blocks", "name", "activation"})  # blocks say theirs themselves
+    if base.head:
+        fields["head_activation"] = base.head_activation or base.activation
     return parse_spec({**fields, "name": name, "blocks": [gene.to_block() for gene in genome]})

@@ -7,20 +7,27 @@ from .base import MAX_WIDTH, OPS, Block, Gene, SearchBounds, Span, Unit, Width, 
 from .basic import BasicBlock
 from .bottleneck import BottleneckBlock
 from .conv import ConvBlock
+from .details import Activation, Details, Gate, Style
+from .fused import FusedBlock
 from .mbconv import MBConvBlock
 from .units import block_units, repeated_units, walk
 
 __all__ = [
     "MAX_WIDTH",
     "OPS",
+    "Activation",
     "BasicBlock",
     "Block",
     "BottleneckBlock",
     "ConvBlock",
+    "Details",
+    "FusedBlock",
+    "Gate",
     "Gene",
     "MBConvBlock",
     "SearchBounds",
     "Span",
+    "Style",
     "Unit",
     "Width",
     "block_units",

@@ -16,14 +16,19 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ..layers import Chain
+from ..layers import Chain, Pool, shrink
+from .details import Activation, Details, Gate, GateKeys, PoolKeys, Shortcut, Style, gate_keys
 
 if TYPE_CHECKING:
     from torch import nn
 
 MAX_WIDTH = 65_536
+SqueezeAndExcitation: TypeAlias = Annotated[
+    Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Tag("number")] | Annotated[GateKeys, Tag("object")],
+    Discriminator(lambda value: "object" if isinstance(value, (dict, GateKeys)) else "number"),
+]
 Width: TypeAlias = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
 
 OPS: dict[str, type[Block]] = {}
@@ -45,6 +50,33 @@ class Unit(NamedTuple):
     groups: int
     squeeze: int
     projection: bool
+    details: Details | None = None
+
+    @property
+    def has_shortcut(self) -> bool:
+        """Whether it has a shortcut around its convolutions."""
+        return self.kind.is_residual and (self.details is None or self.details.has_shortcut)
+
+    @property
+    def gate(self) -> Gate:
+        """How its squeeze-and-excitation is, if it has it."""
+        return Gate() if self.details is None else self.details.gate
+
+    def squeezed_width(self) -> int:
+        """The width that its squeeze-and-excitation scales."""
+        return self.width if self.gate.place == "end" or not self.kind.is_residual else self.mid_width
+
+    def squeezed_layer(self, count: int) -> int:
+        """The index of the convolution, of `count`, that its squeeze-and-excitation follows."""
+        if self.details is None:
+            return self.kind.squeeze_after
+        inner = self.kind.squeeze_after - self.details.skips_first
+        return count - 1 if self.gate.place == "end" else min(count - 1, inner)
+
+    def enter(self, side: int) -> tuple[int, int]:
+        """The side that its convolutions read of a map of `side`, and their stride: both after the pooling if any."""
+        pool = None if self.details is None else self.details.pool
+        return (side, self.stride) if pool is None else (shrink(side, pool.stride), self.stride // pool.stride)
 
     @property
     def kind(self) -> type[Block]:
@@ -53,7 +85,14 @@ class Unit(NamedTuple):
 
     def layers(self, side: int) -> Chain:
         """Its convolutions in order on a map of `side` x `side`, without shortcut and squeeze-and-excitation."""
-        return OPS[self.op].layers(self, side)
+        if self.details is None or self.details.pool is None:
+            return OPS[self.op].layers(self, side)
+        pool = self.details.pool
+        inside, stride = self.enter(side)
+        unit = self._replace(stride=stride, details=self.details._replace(pool=None))
+        first, *rest = OPS[self.op].layers(unit, inside)
+        kernel, step, border = ((value, value) for value in (pool.kernel, pool.stride, pool.padding))
+        return (first._replace(pool=Pool(pool.kind, kernel, step, border)), *rest)
 
 
 class Gene(NamedTuple):
@@ -74,11 +113,18 @@ class Gene(NamedTuple):
     group_width: int = 0
     se: float | None = None
     inside: int = 0
+    style: Style | None = None
 
     @property
     def kind(self) -> type[Block]:
         """Its op."""
         return OPS[self.op]
+
+    @classmethod
+    def of_row(cls, row: Sequence[Any]) -> Gene:
+        """A gene from the JSON array that it is written as."""
+        gene = cls(*row)
+        return gene if gene.style is None else gene._replace(style=Style.of_row(gene.style))
 
     @property
     def sublayers(self) -> int:
@@ -91,8 +137,8 @@ class Gene(NamedTuple):
 
     def resized(self, width: int, mid: int) -> Gene:
         """The gene with these widths; searches call this often, and `_replace` takes twice as long."""
-        op, kernel, _, stride, depth, _, expansion, group_width, se, inside = self
-        return Gene(op, kernel, width, stride, depth, mid, expansion, group_width, se, inside)
+        op, kernel, _, stride, depth, _, expansion, group_width, se, inside, style = self
+        return Gene(op, kernel, width, stride, depth, mid, expansion, group_width, se, inside, style)
 
     def with_sublayers(self, sublayers: int) -> Gene:
         """The gene with another depth."""
@@ -102,7 +148,14 @@ class Gene(NamedTuple):
         """The block of a spec, as JSON types."""
         row: dict[str, Any] = {"op": self.op, "kernel": self.kernel, "width": self.width, "stride": self.stride}
         row |= {"depth": self.depth, **OPS[self.op].own_keys(self)}
-        return row if self.se is None else {**row, "se": self.se}
+        style = self.style
+        if style is not None:
+            row |= OPS[self.op].style_keys(style)
+            if style.pool is not None:
+                row["stride"] //= style.pool.stride
+        if self.se is None:
+            return row
+        return {**row, "se": self.se if style is None else gate_keys(self.se, style.gate)}
 
 
 class Span(Protocol):
@@ -207,9 +260,12 @@ class Block(BaseModel):
     width: Width = Field(description="channels out")
     stride: int = Field(default=1, ge=1, le=16, description="stride of the first unit")
     depth: int = Field(default=1, ge=1, le=1000, description="number of units")
-    se: float | None = Field(
-        default=None, gt=0, le=1, allow_inf_nan=False, description="squeeze-and-excitation ratio, 0.25 as published"
+    se: SqueezeAndExcitation | None = Field(
+        default=None, description="squeeze-and-excitation ratio, 0.25 as published, or an object that says more"
     )
+    activation: Activation | None = Field(default=None, description="after convolutions (default: that of the spec)")
+    linear: bool | None = Field(default=None, description="nothing follows the last BN of a unit, or the addition")
+    pool: PoolKeys | None = Field(default=None, description="a pooling before the block")
 
     @model_validator(mode="after")
     def _check(self) -> Block:
@@ -224,7 +280,43 @@ class Block(BaseModel):
     @cached_property
     def gene(self) -> Gene:
         """The block as a bare tuple."""
-        return Gene(self.op, self.kernel, self.width, self.stride, self.depth, se=self.se, **self.own_fields())
+        return self.gene_with(None)
+
+    def gene_with(self, activation: str | None) -> Gene:
+        """The block as a bare tuple, where a spec has this activation by default."""
+        ratio = self.se.ratio if isinstance(self.se, GateKeys) else self.se
+        style = self.style(activation or "relu").or_none
+        stride = self.stride * (1 if self.pool is None else self.pool.stride)
+        return Gene(self.op, self.kernel, self.width, stride, self.depth, se=ratio, style=style, **self.own_fields())
+
+    def style(self, activation: str) -> Style:
+        """What it says of its units, where a spec has this activation by default."""
+        return Style(
+            linear=bool(self.linear),
+            activation=self.activation or activation,
+            gate=self.se.to_gate() if isinstance(self.se, GateKeys) else Gate(),
+            pool=None if self.pool is None else self.pool.to_pooling(),
+        )
+
+    @classmethod
+    def style_keys(cls, style: Style) -> dict[str, Any]:
+        """The keys of the block for a style, without squeeze-and-excitation; those of default values are left out."""
+        row: dict[str, Any] = {"linear": True} if style.linear else {}
+        if style.activation != "relu":
+            row["activation"] = style.activation
+        if style.pool is not None:
+            row["pool"] = {"kind": style.pool.kind, "kernel": style.pool.kernel, "stride": style.pool.stride}
+        return row
+
+    @classmethod
+    def resolve(cls, gene: Gene, index: int, in_width: int) -> tuple[int, int, int]:
+        """(mid_width, width, groups) of unit `index`, which reads `in_width` channels."""
+        return cls.unit_widths(gene, index)
+
+    @classmethod
+    def skips_first(cls, style: Style, in_width: int, mid_width: int) -> bool:
+        """Whether a unit has no first 1x1 convolution."""
+        return False
 
     @property
     def sublayers(self) -> int:
@@ -335,6 +427,22 @@ class Block(BaseModel):
         """The name of the op, the value of the key `op`."""
         (name,) = cls.model_fields["op"].annotation.__args__  # type: ignore[union-attr]  # a Literal of one word
         return str(name)
+
+
+class ResidualBlock(Block):
+    """A block whose units have a shortcut."""
+
+    shortcut: Shortcut | None = Field(
+        default=None, description="a projection at the first unit (default), where needed or pooled; identity; none"
+    )
+
+    def style(self, activation: str) -> Style:
+        return super().style(activation)._replace(shortcut=self.shortcut or "first")
+
+    @classmethod
+    def style_keys(cls, style: Style) -> dict[str, Any]:
+        row = super().style_keys(style)
+        return row if style.shortcut == "first" else {**row, "shortcut": style.shortcut}
 
 
 T = TypeVar("T", bound=type[Block])

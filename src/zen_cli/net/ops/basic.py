@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, shrink, square_conv
-from .base import Block, Gene, Unit, Width, gate, optional, register
+from .base import Gene, ResidualBlock, Unit, Width, gate, optional, register
+from .styled import residual_arguments
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @register
-class BasicBlock(Block):
+class BasicBlock(ResidualBlock):
     """`depth` residual units of two k x k convolutions (ResNet, arXiv 1512.03385)."""
 
     letter, title, color = "R", "basic unit", "#3b82d6"
@@ -46,12 +47,15 @@ class BasicBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
+        from ..styled_modules import StyledResidual
         from ..unit_modules import Basic
 
-        return Basic
+        return Basic if unit.details is None else StyledResidual
 
     @classmethod
     def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        if unit.details is not None:
+            return residual_arguments(unit, (unit.kernel, unit.kernel), 0, 0)
         options = optional(stride=(unit.stride, 1), project=(unit.projection, False))
         return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, shrink, square_conv
-from .base import Block, Gene, SearchBounds, Unit, Width, gate, optional, register
+from .base import Gene, ResidualBlock, SearchBounds, Unit, Width, gate, optional, register
+from .styled import residual_arguments
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @register
-class BottleneckBlock(Block):
+class BottleneckBlock(ResidualBlock):
     """`depth` residual units 1x1, k x k (grouped or not), 1x1; two of them are one published sub-layer (ResNet)."""
 
     letter, title, color = "B", "bottleneck", "#2a9d7c"
@@ -61,12 +62,15 @@ class BottleneckBlock(Block):
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
+        from ..styled_modules import StyledResidual
         from ..unit_modules import Bottleneck
 
-        return Bottleneck
+        return Bottleneck if unit.details is None else StyledResidual
 
     @classmethod
     def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        if unit.details is not None:
+            return residual_arguments(unit, (1, unit.kernel, 1), 1, 1)
         options = optional(stride=(unit.stride, 1), groups=(unit.groups, 1), project=(unit.projection, False))
         return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field
+
 from ..layers import Chain, square_conv
-from .base import Block, Gene, Unit, optional, register
+from .base import Block, Gene, Unit, Width, optional, register
+from .details import Style
+from .styled import plain_arguments
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,24 +27,53 @@ class ConvBlock(Block):
     structure_numbers = ("depth",)
 
     op: Literal["conv"]
+    group_width: Width | None = Field(default=None, description="channels out per group (default: one group)")
+    bias: bool | None = Field(default=None, description="whether convolutions have a bias")
+    norm: bool | None = Field(default=None, description="whether convolutions have a BN (default true)")
+
+    def check(self) -> None:
+        if self.group_width is not None and self.width % self.group_width:
+            raise ValueError(f"group_width: {self.group_width} does not divide width {self.width}; use a divisor of it")
+
+    def own_fields(self) -> dict[str, int]:
+        group = self.group_width or 0
+        return {"group_width": 0 if group == self.width else group}
+
+    @classmethod
+    def own_keys(cls, gene: Gene) -> dict[str, Any]:
+        return {"group_width": gene.group_width} if gene.group_width else {}
+
+    def style(self, activation: str) -> Style:
+        return super().style(activation)._replace(bias=bool(self.bias), norm=self.norm is not False)
+
+    @classmethod
+    def style_keys(cls, style: Style) -> dict[str, Any]:
+        row = super().style_keys(style) | ({"bias": True} if style.bias else {})
+        return row if style.norm else {**row, "norm": False}
 
     @classmethod
     def unit_widths(cls, gene: Gene, index: int) -> tuple[int, int, int]:
-        return gene.width, gene.width, 1
+        return gene.width, gene.width, gene.width // gene.group_width if gene.group_width else 1
 
     @classmethod
     def layers(cls, unit: Unit, side: int) -> Chain:
-        return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride),)
+        return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride, unit.groups),)
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
+        from ..styled_modules import PlainConv
         from ..unit_modules import ConvBNReLU, ConvSE
 
+        if unit.details is not None:
+            return PlainConv
         return ConvSE if unit.squeeze else ConvBNReLU
 
     @classmethod
     def module_arguments(cls, unit: Unit) -> dict[str, Any]:
-        return {"kernel": unit.kernel} | optional(stride=(unit.stride, 1), squeeze=(unit.squeeze, 0))
+        if unit.details is not None:
+            return plain_arguments(unit)
+        options = optional(stride=(unit.stride, 1), groups=(unit.groups, 1), squeeze=(unit.squeeze, 0))
+        return {"kernel": unit.kernel} | options
 
     @classmethod
     def from_structure(cls, match: re.Match[str], width: int, numbers: tuple[int, ...]) -> dict[str, Any]:

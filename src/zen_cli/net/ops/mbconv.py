@@ -8,33 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain
-from .base import Block, Gene, SearchBounds, Unit, Width, gate, optional, register, round_to_8
+from .base import Gene, ResidualBlock, SearchBounds, Unit, Width, gate, optional, register, round_to_8
 from .bottleneck import BottleneckBlock
+from .details import ExpansionOf, Style, divisible
+from .styled import residual_arguments
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@register
-class MBConvBlock(Block):
-    """`depth` inverted residuals: 1x1 up, depthwise k x k, 1x1 down; two of them are one published sub-layer.
+class InvertedBlock(ResidualBlock):
+    """What inverted residuals have, depthwise or fused: the width inside by an expansion, or outright."""
 
-    The width inside is `expansion` times the unit's own width, rounded to a multiple of 8, or `mid_width` outright.
-    `pair_width` is the width of the 1st, 3rd, 5th... unit, for published networks whose pairs alternate. Source:
-    MobileNetV2 (arXiv 1801.04381), with the shortcuts and ReLUs of the ZenNets.
-    """
-
-    letter, title, color = "M", "inverted residual", "#e8853a"
-    chart_style = "fill:#ffe8cc,stroke:#e8590c,color:#5c2404"
-    # ids name an inverted residual as the bottleneck with as many groups as channels that it is
-    units_per_sublayer, squeeze_after, hashed_as, has_pairs, is_monotone = 2, 1, "bottleneck", True, True
-    is_depthwise = True
-    structure = re.compile(r"SuperResIDWE(?P<expansion>[0-9]{1,4})K(?P<kernel>[0-9]{1,4})")
-    structure_example = "SuperResIDWE4K7"
-
-    op: Literal["mbconv"]
     expansion: int | None = Field(default=None, ge=1, le=64, description="width inside over width, rounded to 8s")
     mid_width: Width | None = Field(default=None, description="width inside, instead of `expansion`")
+    expansion_of: ExpansionOf | None = Field(default=None, description="what `expansion` multiplies: width or input")
+    skip_expansion: bool | None = Field(default=None, description="no first 1x1 where it would change no width")
     pair_width: Width | None = Field(default=None, description="width of the 1st, 3rd, ... unit (default: width)")
 
     def check(self) -> None:
@@ -42,6 +31,31 @@ class MBConvBlock(Block):
             raise ValueError("expansion: give either expansion or mid_width, and not both")
         if self.pair_width is not None and self.depth % 2:
             raise ValueError(f"depth: {self.depth} is odd; with pair_width units come in pairs, use an even depth")
+
+    def style(self, activation: str) -> Style:
+        return (
+            super()
+            .style(activation)
+            ._replace(skip_expansion=bool(self.skip_expansion), expansion_of=self.expansion_of or "width")
+        )
+
+    @classmethod
+    def style_keys(cls, style: Style) -> dict[str, Any]:
+        row = super().style_keys(style)
+        row |= {"skip_expansion": True} if style.skip_expansion else {}
+        return row if style.expansion_of == "width" else {**row, "expansion_of": style.expansion_of}
+
+    @classmethod
+    def resolve(cls, gene: Gene, index: int, in_width: int) -> tuple[int, int, int]:
+        inside, width, groups = cls.unit_widths(gene, index)
+        if gene.style is None or gene.style.expansion_of == "width" or gene.inside:
+            return inside, width, groups
+        inside = divisible(gene.expansion * in_width, 8)
+        return inside, width, inside
+
+    @classmethod
+    def skips_first(cls, style: Style, in_width: int, mid_width: int) -> bool:
+        return style.skip_expansion and in_width == mid_width
 
     def own_fields(self) -> dict[str, int]:
         return {
@@ -61,18 +75,44 @@ class MBConvBlock(Block):
         inside = gene.inside or round_to_8(gene.expansion, width)
         return inside, width, inside
 
+
+@register
+class MBConvBlock(InvertedBlock):
+    """`depth` inverted residuals: 1x1 up, depthwise k x k, 1x1 down; two of them are one published sub-layer.
+
+    The width inside is `expansion` times the unit's own width, rounded to a multiple of 8, or `mid_width` outright.
+    `pair_width` is the width of the 1st, 3rd, 5th... unit, for published networks whose pairs alternate. Source:
+    MobileNetV2 (arXiv 1801.04381), with the shortcuts and ReLUs of the ZenNets.
+    """
+
+    letter, title, color = "M", "inverted residual", "#e8853a"
+    chart_style = "fill:#ffe8cc,stroke:#e8590c,color:#5c2404"
+    # ids name an inverted residual as the bottleneck with as many groups as channels that it is
+    units_per_sublayer, squeeze_after, hashed_as, has_pairs, is_monotone = 2, 1, "bottleneck", True, True
+    is_depthwise = True
+    structure = re.compile(r"SuperResIDWE(?P<expansion>[0-9]{1,4})K(?P<kernel>[0-9]{1,4})")
+    structure_example = "SuperResIDWE4K7"
+
+    op: Literal["mbconv"]
+
     @classmethod
     def layers(cls, unit: Unit, side: int) -> Chain:
-        return BottleneckBlock.layers(unit, side)
+        layers = BottleneckBlock.layers(unit, side)
+        return layers[1:] if unit.details is not None and unit.details.skips_first else layers
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
+        from ..styled_modules import StyledResidual
         from ..unit_modules import InvertedResidual
 
-        return InvertedResidual
+        return InvertedResidual if unit.details is None else StyledResidual
 
     @classmethod
     def module_arguments(cls, unit: Unit) -> dict[str, Any]:
+        if unit.details is not None:
+            skips = unit.details.skips_first
+            kernels = (unit.kernel, 1) if skips else (1, unit.kernel, 1)
+            return residual_arguments(unit, kernels, 1 - skips, 1 - skips)
         options = optional(stride=(unit.stride, 1), project=(unit.projection, False))
         return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 

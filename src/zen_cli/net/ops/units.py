@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from ..layers import shrink
 from .base import OPS, Gene, Unit
+from .details import Details, Gate, Style
 
 
 def walk(genes: Iterable[Gene], in_width: int, side: int) -> Iterator[tuple[Gene, int, int]]:
@@ -41,10 +42,51 @@ def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
     """The first units of one block, at most `count`."""
     kind, rows = OPS[gene.op], []
     for index in range(min(count, gene.depth)):
-        mid_width, width, groups = kind.unit_widths(gene, index)
+        mid_width, width, groups = kind.resolve(gene, index, in_width)
+        stride = gene.stride if index == 0 else 1
+        if gene.style is not None:
+            rows.append(_styled_unit(gene, gene.style, index, (in_width, mid_width, width, groups)))
+            in_width = width
+            continue
         squeeze = 0 if gene.se is None else max(1, round(gene.se * mid_width))
         projection = kind.is_residual and (index == 0 or in_width != width)
-        stride = gene.stride if index == 0 else 1
         rows.append(Unit(gene.op, gene.kernel, stride, in_width, mid_width, width, groups, squeeze, projection))
         in_width = width
     return rows
+
+
+def _styled_unit(gene: Gene, style: Style, index: int, widths: tuple[int, int, int, int]) -> Unit:
+    """One unit of a block that says more of its units; widths in, inside and out, and groups."""
+    kind, (in_width, mid_width, width, groups) = OPS[gene.op], widths
+    stride = gene.stride if index == 0 else 1
+    pool = style.pool if index == 0 else None
+    inner = stride if pool is None else stride // pool.stride
+    changes = inner > 1 or in_width != width
+    rule = style.shortcut
+    projection = kind.is_residual and (
+        (changes or index == 0) if rule == "first" else changes and rule in ("needed", "pooled")
+    )
+    squeeze = 0 if gene.se is None else style.gate.squeeze(gene.se, mid_width, in_width, width)
+    details = Details(
+        has_shortcut=not kind.is_residual or projection or (rule != "none" and not changes),
+        pools_shortcut=rule == "pooled" and projection and inner > 1,
+        linear=style.linear,
+        activation=style.activation,
+        skips_first=kind.skips_first(style, in_width, mid_width),
+        gate=style.gate._replace(of="inside", divisor=0) if squeeze else Gate(),
+        pool=pool,
+        bias=style.bias,
+        norm=style.norm,
+    )
+    return Unit(
+        gene.op,
+        gene.kernel,
+        stride,
+        in_width,
+        mid_width,
+        width,
+        groups,
+        squeeze,
+        projection,
+        None if details == Details() else details,
+    )

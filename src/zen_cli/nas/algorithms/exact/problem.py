@@ -207,7 +207,14 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
             return f"algorithm: the exact search does not know whether op {op} is monotone; {_INSTEAD}"
         if not set(kind.free_fields(space)) <= FREE_FIELDS:
             return f"algorithm: the exact search does not know all that may change in op {op}; {_INSTEAD}"
+    if any(one.head for one in (*space.seeds, *(() if seed is None else (seed,)))):
+        return f"algorithm: the exact search knows no hidden layers before the classifier; {_INSTEAD}"
     for block in (block for one in (*space.seeds, *(() if seed is None else (seed,))) for block in one.blocks):
+        if block.gene.style is not None:
+            return (
+                f"algorithm: the exact search knows the units of ZenNets only, and a block of op {block.op} has other "
+                f"shortcuts, activations, gates or a pooling; {_INSTEAD}"
+            )
         if block.se is not None:
             return (
                 "algorithm: the score does not see squeeze-and-excitation, so that the best network has none; "

@@ -1,0 +1,201 @@
+"""Keys of published networks: shortcuts, activations, gates, poolings, hidden layers, by laws and by exact counts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from cli import Zen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_trace import hooked_macs
+
+from zen_cli import ArchSpec, build, parse_spec, score
+from zen_cli.errors import SpecError
+from zen_cli.formats.plainnet import to_plainnet
+from zen_cli.metrics import find
+from zen_cli.metrics.mean_field import score_chain
+from zen_cli.metrics.settings import ScoreSettings
+from zen_cli.metrics.terms import score_spec
+from zen_cli.nas.space import genome_of, to_spec
+from zen_cli.net.ops import Gene
+
+ACTIVATIONS = ["relu", "relu6", "silu", "hard_swish", "gelu", "leaky_relu"]
+
+
+@st.composite
+def styled_blocks(draw: st.DrawFn) -> dict[str, Any]:
+    """A block with some of the keys."""
+    op = draw(st.sampled_from(["conv", "basic", "bottleneck", "mbconv", "fused"]))
+    width = st.sampled_from([8, 16, 24])
+    row: dict[str, Any] = {"op": op, "kernel": draw(st.sampled_from([1, 3, 5])), "width": draw(width)}
+    row |= {"depth": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 2))}
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "activation": st.sampled_from(ACTIVATIONS),
+        "linear": st.booleans(),
+        "pool": st.fixed_dictionaries({"kind": st.sampled_from(["max", "avg"]), "kernel": st.sampled_from([1, 3])}),
+        "se": st.one_of(st.just(0.25), gates(inner_only=op == "conv")),
+    }
+    if op == "conv":
+        optional |= {"bias": st.booleans(), "norm": st.booleans(), "group_width": st.just(8)}
+        row["width"] = 8 * draw(st.integers(1, 2))
+        row["group_width"] = row["width"]
+    else:
+        optional["shortcut"] = st.sampled_from(["first", "needed", "pooled", "identity", "none"])
+    if op in ("basic", "bottleneck"):
+        row["mid_width"] = draw(width)
+    if op in ("mbconv", "fused"):
+        row["expansion"] = draw(st.integers(1, 2))
+        optional |= {"expansion_of": st.sampled_from(["width", "input"]), "skip_expansion": st.booleans()}
+    optional.pop("group_width", None)
+    for key in draw(st.sets(st.sampled_from(sorted(optional)))):
+        row[key] = draw(optional[key])
+    return row
+
+
+@st.composite
+def gates(draw: st.DrawFn, *, inner_only: bool) -> dict[str, Any]:
+    keys: dict[str, st.SearchStrategy[Any]] = {
+        "of": st.sampled_from(["inside", "input"]),
+        "divisor": st.sampled_from([4, 8]),
+        "bias": st.booleans(),
+        "activation": st.sampled_from(ACTIVATIONS),
+        "gate": st.sampled_from(["sigmoid", "hard_sigmoid"]),
+        "place": st.just("inner") if inner_only else st.sampled_from(["inner", "end"]),
+    }
+    chosen = draw(st.sets(st.sampled_from(sorted(keys))))
+    return {"ratio": draw(st.sampled_from([0.25, 0.5])), **{key: draw(keys[key]) for key in chosen}}
+
+
+@st.composite
+def styled_specs(draw: st.DrawFn) -> ArchSpec:
+    """A small network with some of the keys."""
+    classes = draw(st.integers(0, 3))
+    row: dict[str, Any] = {"resolution": 32, "num_classes": classes}
+    if draw(st.booleans()):
+        row["activation"] = draw(st.sampled_from(ACTIVATIONS))
+    if classes and draw(st.booleans()):
+        row["head"] = draw(st.lists(st.sampled_from([4, 8]), min_size=1, max_size=2))
+    row["blocks"] = [draw(styled_blocks()) for _ in range(draw(st.integers(1, 2)))]
+    return parse_spec(row)
+
+
+@settings(max_examples=60)
+@given(styled_specs())
+def test_what_is_counted_is_what_is_built(spec: ArchSpec) -> None:
+    module = build(spec).eval()
+    assert spec.cost.params == sum(parameter.numel() for parameter in module.parameters())
+    assert spec.cost.macs == hooked_macs(module, (3, 32, 32))
+    with torch.inference_mode():
+        assert module(torch.randn(2, 3, 32, 32)).shape == (2, spec.num_classes or spec.blocks[-1].width)
+    chain = spec.chain
+    assert all(after.in_width == before.out_width for before, after in pairwise(chain))
+    for before, after in pairwise(chain):
+        stride = 1 if after.pool is None else after.pool.stride[0]
+        assert after.in_size[0] == (before.out_size[0] - 1) // stride + 1
+
+
+@settings(max_examples=60)
+@given(styled_specs())
+def test_a_spec_is_read_back_and_a_genome_is_the_same_network(spec: ArchSpec) -> None:
+    again = parse_spec(spec.to_dict())
+    assert (again, again.id) == (spec, spec.id)
+    genome = genome_of(spec)
+    rows = tuple(Gene.of_row(_as_json(gene)) for gene in genome)
+    assert rows == genome
+    other = to_spec(rows, spec)
+    assert (other.id, other.cost, other.chain) == (spec.id, spec.cost, spec.chain)
+
+
+def _as_json(value: Any) -> Any:
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+
+
+@settings(max_examples=30)
+@given(styled_specs())
+def test_sums_over_blocks_are_those_over_the_chain(spec: ArchSpec) -> None:
+    assert score_spec(spec) == pytest.approx(score_chain(spec.chain).value, rel=1e-9)
+
+
+BLOCK = {"op": "mbconv", "width": 16, "expansion": 2, "depth": 2, "stride": 2}
+CHANGES: list[dict[str, Any]] = [
+    {"shortcut": "none"},
+    {"linear": True},
+    {"activation": "silu"},
+    {"pool": {"kind": "max"}},
+    {"pool": {"kind": "avg"}},
+    {"skip_expansion": True, "expansion": 1},
+    {"se": {"ratio": 0.25, "bias": True}},
+    {"se": {"ratio": 0.25, "gate": "hard_sigmoid"}},
+]
+
+
+def test_a_key_changes_the_id_where_it_changes_the_network() -> None:
+    def id_of(**more: Any) -> str:
+        return parse_spec({"resolution": 16, "blocks": [{"op": "conv", "width": 16}, {**BLOCK, **more}]}).id
+
+    assert len({id_of(), *(id_of(**change) for change in CHANGES)}) == len(CHANGES) + 1
+    assert id_of(shortcut="needed") == id_of() == id_of(shortcut="first", activation="relu", linear=False)
+    assert id_of(se=0.25) == id_of(se={"ratio": 0.25}) != id_of(se={"ratio": 0.25, "of": "input"})
+    assert id_of(se={"ratio": 0.5, "of": "input"}) != id_of(se={"ratio": 0.25})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"activation": "tanh"}, "blocks[1].activation: "),
+        ({"shortcut": "always"}, "blocks[1].shortcut: "),
+        ({"se": {"of": "input"}}, "blocks[1].se.ratio: missing"),
+        ({"se": {"ratio": 2}}, "blocks[1].se.ratio: 2 is too large"),
+        ({"se": -1}, "blocks[1].se: -1 is too small"),
+        ({"pool": {"kind": "median"}}, "blocks[1].pool.kind: "),
+        (
+            {"pool": {"kind": "max", "kernel": 2, "stride": 3}},
+            "blocks[1].pool: a window of 2 with stride 3 leaves a rest",
+        ),
+    ],
+)
+def test_a_wrong_key_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"resolution": 16, "blocks": [{"op": "conv", "width": 16}, {**BLOCK, **change}]})
+    assert str(caught.value).startswith(message)
+
+
+def test_hidden_layers_need_a_classifier() -> None:
+    with pytest.raises(SpecError, match="head: hidden layers without a classifier"):
+        parse_spec({"num_classes": 0, "head": [8], "blocks": [{"op": "conv", "width": 8}]})
+
+
+def test_what_a_structure_string_cannot_say_it_refuses() -> None:
+    spec = parse_spec({"resolution": 16, "blocks": [{"op": "conv", "width": 16}, {**BLOCK, "linear": True}]})
+    with pytest.raises(SpecError, match="cannot express shortcuts, activations"):
+        to_plainnet(spec)
+
+
+def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp_path: Path) -> None:
+    blocks = [
+        {"op": "conv", "kernel": 3, "width": 8, "stride": 2},
+        {"op": "bottleneck", "width": 16, "mid_width": 8, "shortcut": "pooled", "stride": 2, "depth": 2},
+        {**BLOCK, "shortcut": "identity", "linear": True, "expansion_of": "input", "stride": 1, "skip_expansion": True},
+        {"op": "fused", "width": 16, "expansion": 1, "skip_expansion": True, "linear": True, "shortcut": "identity"},
+        {"op": "basic", "width": 16, "mid_width": 8, "pool": {"kind": "max"}, "shortcut": "needed"},
+    ]
+    gate = {"ratio": 0.25, "of": "input", "bias": True, "activation": "silu", "gate": "hard_sigmoid", "place": "end"}
+    blocks[1]["se"] = gate
+    row = {"resolution": 32, "num_classes": 3, "activation": "hard_swish", "head": [8], "blocks": blocks}
+    done = zen(
+        "export", "-", "--to", "torch,onnx,svg,mermaid", "-o", str(tmp_path / "out/"), stdin=parse_spec(row).to_dict()
+    )
+    assert done.code == 0, done.err
+    assert done.err.count("same") >= 1 or "logits" in done.err
+
+
+def test_synflow_and_measured_proxies_take_them() -> None:
+    rows = [{"op": "conv", "width": 8}, {**BLOCK, "shortcut": "identity", "pool": {"kind": "max"}}]
+    spec = parse_spec({"resolution": 16, "num_classes": 3, "head": [4], "blocks": rows})
+    for name in ("synflow", "naswot", "even"):
+        assert find(name).evaluate(spec, ScoreSettings()).value
+    assert score(spec, estimator="monte-carlo", draws=2).zen.value == pytest.approx(score_spec(spec), abs=3.0)
