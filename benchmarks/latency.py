@@ -50,7 +50,7 @@ def main() -> None:
     print(line)
     specs = [found(index, options.evaluations) for index in range(options.count)]
     times = measure(specs, target, seed=0)
-    guesses = [predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes) for spec in specs]
+    guesses = [predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier) for spec in specs]
     for index, (spec, guess, time) in enumerate(zip(specs, guesses, times, strict=True)):
         macs = spec.cost.macs / 1e6
         print(

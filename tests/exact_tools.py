@@ -114,7 +114,7 @@ def measure(genome: Genome, seed: ArchSpec, convention: str) -> tuple[Terms, int
 
 def admits(limits: Limits, row: tuple[Terms, int, int]) -> bool:
     """Whether a network that was measured keeps the limits."""
-    return limits.admits(NetworkTerms(*row, (), (), (0, 0), 0))
+    return limits.admits(NetworkTerms(*row, (), (), (0, 0), ()))
 
 
 def value(terms: Terms, width: int, side: int, norm: str) -> float:

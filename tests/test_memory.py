@@ -19,7 +19,7 @@ IN_PLACE = {"Add", "BatchNormalization", "Flatten", "Mul", "Relu", "Sigmoid"}
 
 
 def measured(spec: ArchSpec, dtype: str) -> tuple[int, int]:
-    found = footprint(spec.genes, spec.in_channels, spec.resolution, spec.num_classes).bytes(dtype)
+    found = footprint(spec.genes, spec.in_channels, spec.resolution, spec.classifier).bytes(dtype)
     return found.weights, found.peak
 
 
@@ -81,7 +81,7 @@ def test_folding_takes_one_parameter_a_channel_away(spec: ArchSpec) -> None:
 
 @given(specs())
 def test_the_peak_is_the_largest_of_the_operations(spec: ArchSpec) -> None:
-    rows = live_bytes(spec.genes, spec.in_channels, spec.resolution, spec.num_classes, "float16")
+    rows = live_bytes(spec.genes, spec.in_channels, spec.resolution, spec.classifier, "float16")
     assert max(size for _, size in rows) == measured(spec, "float16")[1]
     modules = dict(build(spec).named_modules())
     assert all(name in modules for name, _ in rows if name.rpartition(".")[2] not in ("pool", "add", "mul"))

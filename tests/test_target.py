@@ -42,11 +42,11 @@ def a_target(**more: Any) -> Target:
 
 
 def predicted(target: Target, spec: ArchSpec) -> float:
-    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes)
+    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)
 
 
 def operations(spec: ArchSpec) -> list[Operation]:
-    return [one for _, one in network_operations(spec.genes, spec.in_channels, spec.resolution, spec.num_classes)]
+    return [one for _, one in network_operations(spec.genes, spec.in_channels, spec.resolution, spec.classifier)]
 
 
 def test_a_file_is_read_as_it_was_written() -> None:

@@ -262,7 +262,7 @@ def _latency(settings: SearchSettings, outcome: Outcome, spec: ArchSpec) -> Late
     measured = outcome.measured.get(spec.id)
     return LatencyRow(
         target=target.name,
-        predicted_ms=predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.num_classes),
+        predicted_ms=predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier),
         margin=target.margin,
         measured_ms=None if measured is None else measured.ms,
         spread=None if measured is None else measured.spread,

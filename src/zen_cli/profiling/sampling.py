@@ -60,7 +60,7 @@ def time_layers(session: Session, spec: ArchSpec, runs: int = PROFILED_RUNS) -> 
 
     Of the runs of an operation the faster half counts, on the average: operations are so short that few are disturbed.
     """
-    rows = list(network_operations(spec.genes, spec.in_channels, spec.resolution, spec.num_classes))
+    rows = list(network_operations(spec.genes, spec.in_channels, spec.resolution, spec.classifier))
     found = assign(session.times(WARM_UPS + runs), [name for name, _ in rows])
     return [(one, sum(map(_fast_mean, found[name])) if name in found else 0.0) for name, one in rows]
 

@@ -56,8 +56,8 @@ def _head(width: int, side: int, classifier: tuple[int, ...]) -> Footprint:
     return Footprint(sum(one.weights for one in rows), max(one.live for one in rows))
 
 
-def live_bytes(genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...], dtype: str) -> list[tuple[str, int]]:
+def live_bytes(
+    genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...], dtype: str
+) -> list[tuple[str, int]]:
     """(name of the module, bytes that are live while it runs) of each operation, in order."""
-    return [
-        (name, one.live * ITEM_BYTES[dtype]) for name, one in network_operations(genes, in_width, side, classifier)
-    ]
+    return [(name, one.live * ITEM_BYTES[dtype]) for name, one in network_operations(genes, in_width, side, classifier)]
