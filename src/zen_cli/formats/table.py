@@ -7,6 +7,7 @@ from typing import Any
 from .base import Format
 from .once_for_all import OnceForAllConfig
 from .plainnet import StructureString
+from .pycls import PyclsConfig
 from .record_json import RecordJson
 from .spec_json import SpecJson
 from .tinynas import TinyNasStructure
@@ -18,6 +19,7 @@ FORMATS: list[Format] = [
     TinyNasStructure(),
     TransNasCode(),
     OnceForAllConfig(),
+    PyclsConfig(),
     RecordJson(),
     SpecJson(),
 ]

@@ -74,14 +74,13 @@ def stages_of(genome: RegNetGenome) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=262_144)
-def genes_of(genome: RegNetGenome, stem: int, kernel: int, se: float | None, small: bool) -> tuple[Gene, ...]:
+def genes_of(genome: RegNetGenome, stem: int, unit: Gene, small: bool) -> tuple[Gene, ...]:
     """The blocks of a network: the stem, and one for each stage.
 
     Args:
         genome: the network.
         stem: width of the stem.
-        kernel: of all units.
-        se: of all units.
+        unit: a block whose kernel, squeeze-and-excitation and style all units have.
         small: whether the stem and the first stage keep the side of the image.
     """
     genes = [Gene("conv", 3, stem, 1 if small else 2, 1)]
@@ -91,15 +90,12 @@ def genes_of(genome: RegNetGenome, stem: int, kernel: int, se: float | None, sma
         if group:
             mid = max(group, round(mid / group) * group)
         genes.append(
-            Gene(
-                "bottleneck",
-                kernel,
-                mid * genome.ratio if group else width,
-                1 if small and index == 0 else 2,
-                units,
-                mid,
+            unit._replace(
+                width=mid * genome.ratio if group else width,
+                stride=1 if small and index == 0 else 2,
+                depth=units,
+                mid=mid,
                 group_width=0 if group == mid else group,
-                se=se,
             )
         )
     return tuple(genes)

@@ -16,7 +16,10 @@ from .protocol import Space
 from .regnet import RegNetSpace
 
 SCHEMA = "zen-space/1"
-BUILTIN = ("mobile", "resnet", "regnet", "zennet-mobile", "zennet-resnet")
+BUILTIN = (
+    "mobile", "resnet", "regnet", "mobilenetv2", "mobilenetv3", "resnet-d", "regnetx", "regnety", "zennet-mobile",
+    "zennet-resnet",
+)  # fmt: skip
 MAX_BYTES = 8 * 2**20
 _KINDS: dict[str, type[BlockSpace] | type[RegNetSpace]] = {"blocks": BlockSpace, "regnet": RegNetSpace}
 _FOLDER = Path(__file__).parent / "builtin"

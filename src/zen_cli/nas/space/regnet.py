@@ -19,6 +19,7 @@ from .ranges import WidthRange, repeated
 from .rules import Rules
 
 # (least, greatest) of the numbers of a member: what a spec can hold, and w_m above 1
+_OF_STAGES = ("op", "kernel", "width", "mid_width", "stride", "depth", "groups", "group_width")
 SPANS = {"slope": (1, 100_000), "factor": (101, 10_000), "depth": (1, 1000)}
 
 
@@ -61,6 +62,9 @@ class RegNetSpace(BaseModel):
     stem_width: Annotated[int, Field(ge=1, le=4096)] = 32
     kernel: int = Field(default=3, ge=1, le=31)
     se: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
+    unit: dict[str, Any] = Field(
+        default_factory=dict, max_length=8, description="more keys of the bottleneck blocks, such as shortcut"
+    )
     stages: int = Field(default=4, ge=1, le=8, description="stages that a member has")
     initial_width: WidthRange = WidthRange(min=8, max=256)
     slope: Span = Field(default=Span(min=1, max=2560, reach=40), description="w_a in tenths")
@@ -85,6 +89,8 @@ class RegNetSpace(BaseModel):
                 raise ValueError(f"{field}.min: {span.min} is too small; use at least {least}")
             if span.max > most:
                 raise ValueError(f"{field}.max: {span.max} is too large; use at most {most}")
+        if reason := self._unit_fault():
+            raise ValueError(reason)
         if self.rules is not None and not self.rules.kernels(OPS["bottleneck"], (self.kernel,)):
             raise ValueError(f"kernel: {self.kernel} is not among the dense_kernels of the rules; use 3")
         if self.depth.max < self.stages:
@@ -95,6 +101,25 @@ class RegNetSpace(BaseModel):
         if self._least is None:
             raise ValueError(f"stages: no member of {self.stages} stages was found; widen slope, factor or depth")
         return self
+
+    def _unit_fault(self) -> str:
+        """Why the keys of `unit` are not those of a block, as `unit.key: fault; fix`; empty if they are."""
+        if own := next((key for key in self.unit if key in _OF_STAGES), ""):
+            return f"unit.{own}: follows from the numbers of a member or is a key of the space; leave it out"
+        try:
+            self._parsed_unit()
+        except SpecError as error:
+            return str(error).replace("blocks[1].", "unit.")
+        return ""
+
+    def _parsed_unit(self) -> Gene:
+        sample = {"op": "bottleneck", "kernel": self.kernel, "width": 8, "mid_width": 8, "se": self.se, **self.unit}
+        return parse_spec({"blocks": [{"op": "conv", "width": 8}, sample]}).genes[1]
+
+    @cached_property
+    def _unit(self) -> Gene:
+        """A block of which all stages have the kernel and the style."""
+        return self._parsed_unit()
 
     def to_dict(self) -> dict[str, Any]:
         """Its document as JSON types."""
@@ -125,11 +150,11 @@ class RegNetSpace(BaseModel):
     def genes(self, genome: RegNetGenome, seed: ArchSpec) -> tuple[Gene, ...]:
         """The blocks of a member: the stem of the seed network and one for each stage."""
         small = seed.blocks[0].stride == 1
-        return genes_of(genome, self.stem_width, self.kernel, self.se, small)
+        return genes_of(genome, self.stem_width, self._unit, small)
 
     def identity(self, genome: RegNetGenome) -> tuple[Gene, ...]:
         """Equal for members that are the same network: many numbers round to the same stages."""
-        return genes_of(genome, self.stem_width, self.kernel, self.se, True)
+        return genes_of(genome, self.stem_width, self._unit, True)
 
     def decode(self, rows: list[Any]) -> RegNetGenome:
         """A genome from the JSON array that it is written as."""
