@@ -152,12 +152,19 @@ def test_a_structure_is_the_network_that_its_classes_say(tmp_path: Path) -> None
         {"op": "conv", "width": 24, "stride": 2},
         {"op": "bottleneck", "width": 64, "mid_width": 16, "kernel": 5, "depth": 3, "stride": 2},
         {"op": "basic", "width": 96, "mid_width": 32, "depth": 2},
-        {"op": "mbconv", "width": 96, "mid_width": 192, "se": 0.25},
+        {
+            "op": "mbconv",
+            "width": 96,
+            "mid_width": 192,
+            "shortcut": "identity",
+            "activation": "silu",
+            "se": {"ratio": 0.25, "divisor": 8, "activation": "silu"},
+        },
         {"op": "conv", "kernel": 1, "width": 40},
         {"op": "conv", "width": 128, "stride": 2},
         {"op": "conv", "kernel": 1, "width": 40},
         {"op": "conv", "width": 128},
-        {"op": "conv", "kernel": 1, "width": 256},
+        {"op": "conv", "kernel": 1, "width": 256, "linear": True},
     ]
     wanted = only(tmp_path, json.dumps({"blocks": blocks})).spec
     assert wanted is not None
@@ -173,6 +180,24 @@ def test_each_of_several_structures_is_a_network(tmp_path: Path) -> None:
     assert [item.spec.blocks[1].depth for item in found if item.spec is not None] == [3, 1]
     assert found[1].where.endswith(": best_structures[1]")
     assert len(items(tmp_path, json.dumps([STRUCTURE, STRUCTURE]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"class": "SuperResK1DWK1", "out": 24}, "left out the shortcuts of inverted residuals that pool"),
+        ({"class": "SuperResK1DWSEK1", "btn": 88}, "rounded widths of squeeze-and-excitation"),
+        ({"class": "SuperResK1DWSEK1", "btn": 96}, ""),
+        ({"class": "SuperResK1DWK1"}, ""),
+        ({"class": "SuperResKXKX", "act": "swish"}, "put the stride of units KXKX on their first convolution"),
+    ],
+    ids=range(5),
+)
+def test_what_a_spec_does_not_say_of_a_structure_is_said(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    item = only(tmp_path, json.dumps(tinynas(**changes)))
+    assert item.spec is not None
+    lost = [note.text for note in item.notes if not note.fields and "nbits" not in note.text]
+    assert any(words in text for text in lost) if words else not lost
 
 
 @pytest.mark.parametrize(
@@ -247,4 +272,5 @@ def test_a_code_that_is_no_network_of_blocks_is_one_line(code: str, words: str) 
 def test_codes_are_lines_of_a_file(tmp_path: Path) -> None:
     found = items(tmp_path, "64-44-basic\n\n64-1-basic\n")
     assert [item.spec is not None for item in found] == [True, True]
-    assert found[1].notes  # the projection of the first unit
+    assert found[1].spec is not None
+    assert not any(unit.projection for unit in found[1].spec.units)  # it keeps the shape of the stem

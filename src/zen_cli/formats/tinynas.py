@@ -16,6 +16,7 @@ import re
 from typing import Any
 
 from ..errors import SpecError
+from ..net.ops.details import divisible
 from ..net.spec import parse_spec
 from .base import Context, Format, Note, Reading, assumed_input
 from .fields import Fields
@@ -42,12 +43,15 @@ _KEYS = frozenset(
 )
 _LISTS = ("best_structures", "structure_info")
 MAX_UNITS = 1000
+RATIO, DIVISOR = 0.25, 8  # of squeeze-and-excitation
 
 _BITS = "left out the numbers of bits (nbitsA, nbitsW): a spec has no quantisation"
 _PAIRS = "wrote units K1KX as two convolutions, without their shortcuts"
 _SECOND = "put the stride of units KXKX on their first convolution, where a spec has it"
 _POOLED = "wrote shortcuts that pool before they project as projections with a stride"
-_NONE = "gave inverted residuals a projection where their channels differ and they have no shortcut"
+_IDENTITY = "left out the shortcuts of inverted residuals that pool and keep their channels"
+_SQUEEZE = "rounded widths of squeeze-and-excitation to the nearest multiple of 8, where the structure rounds down"
+_ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "swish": "silu"}
 
 
 class TinyNasStructure(Format):
@@ -105,9 +109,12 @@ def _blocks(fields: Fields, losses: dict[str, None]) -> list[dict[str, Any]]:
         raise fields.fault("g", "groups in every convolution of a block cannot be written as a spec; use 1")
     if "nbitsA" in fields or "nbitsW" in fields:
         losses[_BITS] = None
-    common = {"kernel": kernel, "width": width, "stride": stride}
+    default = "swish" if match[2] == "K1DWSEK1" else "relu"
+    activation = _ACTIVATIONS[fields.word("act", _ACTIVATIONS, default)]
+    common: dict[str, Any] = {"kernel": kernel, "width": width, "stride": stride}
+    common |= {} if activation == "relu" else {"activation": activation}
     if match[3]:
-        return [{"op": "conv", **common}]
+        return [{"op": "conv", **common, **({} if match[4] else {"linear": True})}]
     depth, inside = fields.whole("L", 1) if match[1] else 1, fields.whole("btn")
     if depth > MAX_UNITS:
         raise fields.fault("L", f"{depth} units are too many; use at most {MAX_UNITS}")
@@ -121,10 +128,10 @@ def _units(
     stride, depth = common["stride"], common["depth"]
     if shape == "K1KX":
         losses[_PAIRS] = None
-        narrow = {"op": "conv", "kernel": 1, "width": inside}
         wide = {"op": "conv", **common, "depth": 1}
+        narrow = {**wide, "kernel": 1, "width": inside, "stride": 1}
         return [row for index in range(depth) for row in (narrow, wide if index == 0 else {**wide, "stride": 1})]
-    if stride > 1:
+    if stride > 1 and not shape.startswith("K1DW"):
         losses[_POOLED] = None
     if shape == "K1KXK1":
         return [{"op": "bottleneck", **common, "mid_width": inside}]
@@ -132,7 +139,11 @@ def _units(
         if stride > 1:
             losses[_SECOND] = None
         return [{"op": "basic", **common, "mid_width": inside}]
-    if in_width != common["width"]:
-        losses[_NONE] = None
-    gate = {"se": 0.25} if shape == "K1DWSEK1" else {}
-    return [{"op": "mbconv", **common, "mid_width": inside, **gate}]
+    if stride > 1 and in_width == common["width"]:
+        losses[_IDENTITY] = None
+    unit = {"op": "mbconv", **common, "mid_width": inside, "shortcut": "identity"}
+    if shape == "K1DWK1":
+        return [unit]
+    if divisible(RATIO * inside, DIVISOR) != max(1, round(RATIO * inside) // DIVISOR) * DIVISOR:
+        losses[_SQUEEZE] = None
+    return [{**unit, "se": {"ratio": RATIO, "divisor": DIVISOR, "activation": "silu"}}]

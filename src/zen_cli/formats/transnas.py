@@ -14,12 +14,11 @@ from typing import Any
 from ..errors import SpecError
 from ..net.spec import parse_spec
 from ..net.validation import show
-from .base import Context, Format, Note, Reading
+from .base import Context, Format, Reading
 
 _CODE = re.compile(r"\s*([1-9][0-9]{0,5})-([1-4]{1,20})-(basic|[0-9_]{1,40})\s*")
 NUM_CLASSES = 75  # of its classification of scenes and of objects
 UNITS = 2
-_PROJECTED = Note("gave the first unit a projection, which a spec has there and the code does not")
 
 
 class TransNasCode(Format):
@@ -48,7 +47,7 @@ class TransNasCode(Format):
                 blocks[-1]["depth"] += UNITS  # the same units again
                 continue
             stride = 2 if digit > 2 else 1
-            blocks.append({"op": "basic", "width": width, "mid_width": width, "stride": stride, "depth": UNITS})
+            rule = {"shortcut": "needed"} if digit == 1 else {}  # elsewhere the shapes differ, so that all rules agree
+            blocks.append({"op": "basic", "width": width, "mid_width": width, "stride": stride, "depth": UNITS, **rule})
         document = {"num_classes": NUM_CLASSES, "name": value.strip(), "blocks": blocks, **context.fields}
-        notes = (_PROJECTED,) if stages[0] == "1" else ()
-        return Reading(parse_spec(document, f"{context.where}: as a spec"), notes)
+        return Reading(parse_spec(document, f"{context.where}: as a spec"))
