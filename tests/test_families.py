@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from zen_cli import build
 from zen_cli.errors import SpecError
 from zen_cli.metrics.evenness import network_evenness
 from zen_cli.metrics.terms import spec_terms
@@ -73,6 +74,20 @@ def test_what_is_found_has_the_shape_of_published_networks(name: str) -> None:
     found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
     assert 10 <= found.residual_units <= 28
     assert max(share for _, share in found.shares) < 0.55
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_first_weights_let_the_signal_through_units_without_a_shortcut(name: str) -> None:
+    """A scale of zero makes a unit its shortcut, and nothing where there is none."""
+    import torch
+
+    from zen_cli.exporters.backbone import init_weights
+
+    net = build(load_space(name).seed(224).replace(resolution=64))
+    init_weights(net, True)
+    with torch.inference_mode():
+        logits = net.eval()(torch.randn(1, 3, 64, 64))
+    assert logits.abs().max() > 0  # biases are zero
 
 
 def test_keys_of_a_unit_are_those_of_every_stage() -> None:

@@ -52,7 +52,7 @@ def init_weights(net: nn.Module, zero_init_residual: bool) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.01)
             nn.init.zeros_(module.bias)
-        elif zero_init_residual and isinstance(module, Residual):
+        elif zero_init_residual and isinstance(module, Residual) and module.has_shortcut:
             nn.init.zeros_(module.last.bn.weight)
 
 

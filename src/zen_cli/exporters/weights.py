@@ -90,7 +90,7 @@ def calibrate(net: nn.Module, images: Tensor) -> None:
 
 def _tame(net: ZenNet) -> None:
     """Scales the last batch normalisation of residual branches and of gates."""
-    units = [module for module in net.modules() if isinstance(module, Residual)]
+    units = [module for module in net.modules() if isinstance(module, Residual) and module.has_shortcut]
     gates = [module for module in net.modules() if isinstance(module, SqueezeExcitation)]
     for unit in units:
         unit.last.bn.weight.data *= BRANCH_SCALE / math.sqrt(1 + len(units))

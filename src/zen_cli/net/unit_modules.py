@@ -55,6 +55,7 @@ class Residual(nn.Module):
     """A unit with a shortcut around its convolutions; the last ReLU comes after the addition."""
 
     shortcut: nn.Module
+    has_shortcut = True
 
     @property
     def last(self) -> ConvBN:
