@@ -76,6 +76,26 @@ def test_what_is_found_has_the_shape_of_published_networks(name: str) -> None:
     assert max(share for _, share in found.shares) < 0.55
 
 
+def test_weights_of_a_seed_set_every_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that nothing sets holds what was there before: here what no weight is."""
+    import torch
+
+    from zen_cli.exporters import weights
+
+    honest = torch.nn.Module.to_empty
+
+    def spoiled(net: torch.nn.Module, **options: Any) -> torch.nn.Module:
+        honest(net, **options)
+        for tensor in net.parameters():
+            tensor.data.fill_(float("nan"))
+        return net
+
+    monkeypatch.setattr(torch.nn.Module, "to_empty", spoiled)
+    for name in NETWORKS:
+        net = weights.seeded(load_space(name).seed(224).replace(resolution=32), 0)
+        assert all(tensor.isfinite().all() for tensor in net.state_dict().values())
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_first_weights_let_the_signal_through_units_without_a_shortcut(name: str) -> None:
     """A scale of zero makes a unit its shortcut, and nothing where there is none."""

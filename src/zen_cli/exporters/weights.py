@@ -43,6 +43,8 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
             if isinstance(module, nn.Conv2d):
                 fan_out = module.kernel_size[0] ** 2 * module.out_channels // module.groups
                 module.weight.data.normal_(0, math.sqrt(2 / fan_out), generator=generator)
+                if module.bias is not None:
+                    module.bias.data.normal_(0, SHIFT_SPREAD, generator=generator)
             elif isinstance(module, nn.BatchNorm2d):
                 module.weight.data.uniform_(1 - SCALE_SPREAD, 1 + SCALE_SPREAD, generator=generator)
                 module.bias.data.normal_(0, SHIFT_SPREAD, generator=generator)
