@@ -296,7 +296,7 @@ def test_cores_that_run_out_of_memory_try_again_alone(monkeypatch: pytest.Monkey
 
 
 def test_an_error_that_is_not_about_memory_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = (ConvLayer(3, 4, (3, 3), (8, 8), padding=(1, 1)), ConvLayer(5, 4, (3, 3), (8, 8), padding=(1, 1)))
+    wrong = (ConvLayer(3, 4, (3, 3), (8, 8), padding=(1, 1), groups=2),)  # 3 channels in two groups
     with pytest.raises(RuntimeError):
         list(estimate([network("wrong", wrong)], settings()))
 

@@ -113,7 +113,7 @@ class Odd(nn.Module):
 @pytest.mark.parametrize(
     ("operation", "words"),
     [
-        (nn.GELU(), "knows no GELU"),
+        (nn.Mish(), "knows no Mish"),
         (torch.tanh, "does not know torch.tanh"),
         (lambda x: x + 1, "knows no operation on 1"),
         (lambda x: x.mean(1), "means over height and width only"),

@@ -75,7 +75,7 @@ def test_an_op_is_searched(folder: Path) -> None:
 
 def test_without_the_registration_it_is_an_error(zen: Zen) -> None:
     done = zen("score", "-", stdin=json.dumps(SPEC))
-    done.fails('blocks[1].op: unknown op "single"', "known: basic, bottleneck, conv, mbconv")
+    done.fails('blocks[1].op: unknown op "single"', "known: basic, bottleneck, conv, fused, mbconv")
 
 
 WALK = ["search", "--preset", "cifar-1m", "--algorithm", "random-walk", "--verify", "0", "--top", "1"]
@@ -113,7 +113,8 @@ def test_an_input_format_is_scored_and_exported_from_files_pipes_and_arguments(f
     assert done.err.splitlines() == [
         "zen: argument: assumed strides of 2",
         "zen: nets.txt:3: widths are whole numbers; write widths 8 16 32",
-        "zen: nets.txt:4: widths: unknown key; known: blocks, in_channels, name, num_classes, resolution, schema "
+        "zen: nets.txt:4: widths: unknown key; known: activation, blocks, head, head_activation, in_channels, name, "
+        "num_classes, resolution, schema "
         "(and 1 more)",
     ]
     done = run("extension_format.py", folder, "export", "--to", "plainnet", "--quiet", "widths 8 16")

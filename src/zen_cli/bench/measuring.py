@@ -14,8 +14,9 @@ from .summary import Table
 
 
 def closed_forms() -> tuple[Metric, ...]:
-    """The built-in metrics that need no random networks."""
-    return tuple(metric for metric in map(find, names()) if metric.closed_form is not None)
+    """The built-in metrics that need no random networks, and no target either."""
+    found = (metric for metric in map(find, names()) if metric.closed_form is not None)
+    return tuple(metric for metric in found if "target" not in metric.settings)
 
 
 def measure(
