@@ -50,10 +50,12 @@ def members(space: BlockSpace, sublayers: int) -> Iterator[Genome]:
     strides = tuple(gene.stride for gene in seed[1:-1] if gene.stride > 1)
     stems, heads = (
         [gene] if span is None else [gene._replace(width=w) for w in range(span.min, span.max + 1, span.step)]
-        for gene, span in ((seed[0], space.stem_width), (seed[-1], space.head_width))
+        for gene, span in ((seed[0], space.stem_span), (seed[-1], space.head_span))
     )
     for body in _bodies(space, strides, sublayers):
         if 0 < len(body) <= space.max_blocks - 2:
+            if space.rules is not None and space.excludes((stems[0], *body, heads[0]), space.seeds[0]):
+                continue
             for stem in stems:
                 for head in heads:
                     yield stem, *body, head

@@ -20,7 +20,7 @@ from ....net.counting import linear_cost
 from ....net.ops import Gene, Span
 from ...space import Genome
 from .graph import Floats
-from .problem import SUMS, Problem
+from .problem import SUMS, Problem, free_fields
 
 PENALTY = 400.0  # nats for twice a limit
 SHORTLIST = 48
@@ -92,6 +92,9 @@ class Polisher:
         usage = params + head.params, macs + head.macs, layers, sublayers
         value = gain + log_delta(problem.norm, problem.alpha, layers, width, side * side)
         excess = float(max(0, len(genome) - problem.space.max_blocks))
+        rules = problem.space.rules
+        if rules is not None and rules.narrower(gene.width for gene in genome[1:-1]) is not None:
+            excess += 1
         for column, limit, strict in self._limits:
             if usage[column] > limit:
                 excess += usage[column] / limit - 1 + strict
@@ -201,10 +204,16 @@ class Polisher:
         )
 
     def _other_blocks(self, gene: Gene, is_stem: bool, is_head: bool) -> Iterator[Gene]:
-        """Other blocks that can take the place of one."""
+        """Other blocks that can take the place of one, by the space and its rules for blocks."""
+        space = self.problem.space
+        for other in self._changed_blocks(gene, is_stem, is_head):
+            if not (space.rules and other.kind.is_searchable and space.rules.broken_by_block(other, space.kernels)):
+                yield other
+
+    def _changed_blocks(self, gene: Gene, is_stem: bool, is_head: bool) -> Iterator[Gene]:
         space = self.problem.space
         if is_stem or is_head:
-            span = space.stem_width if is_stem else space.head_width
+            span = space.stem_span if is_stem else space.head_span
             if span is not None:
                 for width in _near(gene.width, span, 4):
                     yield gene._replace(width=width)
@@ -220,14 +229,14 @@ class Polisher:
                 for mid in self._mids(gene, gene.width):
                     for kernel in space.kernels:
                         yield deeper._replace(mid=mid, kernel=kernel)
-        if "expansion" in gene.kind.free_fields(space):
+        if "expansion" in free_fields(space, gene.kind):
             for expansion in space.expansions:
                 if expansion != gene.expansion:
                     yield gene._replace(expansion=expansion)
 
     def _mids(self, gene: Gene, width: int) -> list[int]:
         space, kind = self.problem.space, gene.kind
-        if "mid" not in kind.free_fields(space):
+        if "mid" not in free_fields(space, kind):
             return [width if kind.has_pairs else gene.mid]
         span = kind.mid_span(space)
         if kind.has_pairs:

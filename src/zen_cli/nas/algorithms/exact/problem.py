@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ....errors import UsageError
 from ....metrics.mean_field import log_delta
 from ....net.layers import ConvLayer, shrink
-from ....net.ops import OPS, Gene, block_units
+from ....net.ops import OPS, Block, Gene, block_units
 from ....net.spec import ArchSpec
 from ...limits import Limits
 from ...space import BlockSpace, WidthRange, genome_of
@@ -143,7 +143,7 @@ class Problem:
 
     def conv_spans(self) -> tuple[tuple[int, WidthRange | None], tuple[int, WidthRange | None]]:
         """(width in the seed network, range or None) of stem and head."""
-        return (self.stem.width, self.space.stem_width), (self.head.width, self.space.head_width)
+        return (self.stem.width, self.space.stem_span), (self.head.width, self.space.head_span)
 
 
 def make_variants(space: BlockSpace, gene: Gene) -> Iterator[Variant]:
@@ -157,14 +157,25 @@ def make_variants(space: BlockSpace, gene: Gene) -> Iterator[Variant]:
             grid = _mids(space, row)
             by_entry: dict[ConvLayer, list[int]] = {}
             layers = 0
-            for kernel in sorted(set(space.kernels)):
+            for kernel in sorted(set(kernels_of(space, kind))):
                 sample = row._replace(kernel=kernel, width=space.width.max, mid=grid.max)
                 chains = [unit.layers(space.seeds[0].resolution) for unit in block_units(sample, 1)]
                 by_entry.setdefault(chains[0][0], []).append(kernel)
                 layers = sum(map(len, chains))
-            is_tied = kind.has_pairs and "mid" not in kind.free_fields(space)
+            is_tied = kind.has_pairs and "mid" not in free_fields(space, kind)
             for kernels in by_entry.values():
                 yield Variant(row, tuple(kernels), grid, is_tied, layers)
+
+
+def kernels_of(space: BlockSpace, kind: type[Block]) -> tuple[int, ...]:
+    """The kernels that blocks of an op may have, by the space and its rules."""
+    return space.kernels if space.rules is None else space.rules.kernels(kind, space.kernels)
+
+
+def free_fields(space: BlockSpace, kind: type[Block]) -> tuple[str, ...]:
+    """Which of `mid`, `expansion` and `group_width` are free in blocks of an op, by the space and its rules."""
+    is_tied = space.rules is not None and space.rules.equal_pairs and kind.has_pairs
+    return tuple(name for name in kind.free_fields(space) if not (is_tied and name == "mid"))
 
 
 def _mids(space: BlockSpace, gene: Gene) -> Grid:
@@ -186,8 +197,6 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
     if not isinstance(space, BlockSpace):
         name = getattr(space, "kind", type(space).__name__)
         return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
-    if space.rules is not None:
-        return f"rules: the exact search does not keep those of {space.name}; set them to none, or {_INSTEAD}"
     if space.stem_blocks != 1 or space.heads != 1 or space.counts_units or space.mid_ratios or space.fixed_blocks:
         return (
             "algorithm: the exact search needs free blocks that count in sub-layers, between a stem and a head of one "

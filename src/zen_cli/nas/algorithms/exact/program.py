@@ -46,10 +46,17 @@ class Program:
         self.tables = {}
         for (slot, index), choice in graph.choices.items():
             stage = problem.stages[slot.stage]
-            ins = graph.ins(slot.stage - slot.enter)
-            stride = stage.stride if slot.enter else 1
+            before = slot.stage - slot.enter
             self.tables[slot, index] = sublayer_tables(
-                problem.variants[index], stage, stride, ins, choice.mids, graph.widths[slot.stage], problem.convention
+                problem.variants[index],
+                stage,
+                stage.stride if slot.enter else 1,
+                graph.ins(before),
+                choice.mids,
+                graph.widths[slot.stage],
+                problem.convention,
+                problem.space.rules,
+                0 if before else graph.stem.count,
             )
 
     def solve(self, prices: Prices) -> Solution:

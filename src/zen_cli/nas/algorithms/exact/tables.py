@@ -25,6 +25,7 @@ from ....metrics.mean_field import LINEAR, RELU, Moments, gain, log_sigma
 from ....net.counting import layer_cost, linear_cost, projection_cost
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
+from ...space.rules import SLACK, Rules
 from .graph import Bools, Cells, Floats, make_gene, singles
 from .problem import Problem, Stage, Variant
 
@@ -84,7 +85,15 @@ class Ends(NamedTuple):
 
 
 def sublayer_tables(
-    variant: Variant, stage: Stage, stride: int, ins: Cells, mids: Cells, outs: Cells, convention: str
+    variant: Variant,
+    stage: Stage,
+    stride: int,
+    ins: Cells,
+    mids: Cells,
+    outs: Cells,
+    convention: str,
+    rules: Rules | None = None,
+    after_stem: int = 0,
 ) -> SubLayer:
     """The tables of a variant.
 
@@ -96,6 +105,8 @@ def sublayer_tables(
         mids: mid width.
         outs: width out.
         convention: `paper` or `zennas`.
+        rules: of the space; what breaks them is worth minus infinity.
+        after_stem: how many of the widths in, the first ones, are those of the stem.
 
     Raises:
         ValueError: the op's layers depend on other widths than these tables can express.
@@ -108,11 +119,18 @@ def sublayer_tables(
     again, inner = _sublayer(gene, out, mid, out, stage.side, 1, convention, begins=False)
     if variant.is_tied:
         first = first._replace(gain=np.where(mid.apart(out), -math.inf, first.gain))
+    if rules is not None:
+        first = first._replace(gain=np.where(_breaks_ratio(rules, gene, mid, out), -math.inf, first.gain))
     entry, across = _by_width(reading)
+    across = across.shaped(0, ins.count, 0, outs.count)
+    if rules is not None and rules.never_narrower:
+        narrower = ins.lo[:, None] > outs.hi
+        narrower[:after_stem] = False
+        across = across._replace(gain=np.where(narrower, -math.inf, across.gain))
     shape = len(variant.kernels), 0, mids.count, outs.count
     return SubLayer(
         entry.shaped(0, ins.count, mids.count, 0),
-        across.shaped(0, ins.count, 0, outs.count),
+        across,
         first.shaped(*shape),
         _total([*again, inner]).shaped(*shape),
     )
@@ -207,6 +225,14 @@ def _sublayer(
         rest = _total([rest, *parts[count:]])
         read, side, stride, moments = after, shrink(side, stride), 1, RELU
     return reading, rest
+
+
+def _breaks_ratio(rules: Rules, gene: Gene, mid: Ends, out: Ends) -> Bools:
+    """Where no width inside and width out of two cells have a ratio that the rules allow, [1, 1, M, W]."""
+    narrow, wide = (rules.inside_range(gene._replace(width=cast(int, width))) for width in (out.lo, out.hi))
+    if narrow is None or wide is None:
+        return np.zeros((1, 1, 1, 1), dtype=np.bool_)
+    return (mid.hi < np.asarray(narrow[0]) - SLACK) | (mid.lo > np.asarray(wide[1]) + SLACK)
 
 
 def _by_width(reading: list[GainCost]) -> tuple[GainCost, GainCost]:
