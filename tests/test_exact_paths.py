@@ -19,6 +19,7 @@ from zen_cli.nas.algorithms.exact.polish import Polisher
 from zen_cli.nas.algorithms.exact.problem import Problem, read_problem
 from zen_cli.nas.algorithms.exact.program import Program, Solution
 from zen_cli.nas.algorithms.exact.reduce import cut, prune, traits
+from zen_cli.nas.algorithms.exact.tables import Rates
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import Genome
 
@@ -34,10 +35,10 @@ def problem_of(limits: Limits, norm: str = "l1") -> Problem:
 def test_the_program_finds_the_best_of_all_networks_at_any_prices(prices: tuple[float, float], norm: str) -> None:
     problem = problem_of(Limits(params=1, sublayers=5), norm)
     best = max(priced(prices, norm).values())
-    solution = Program(problem, make_graph(problem, 1.0, covering=True)).solve(prices)
+    solution = Program(problem, make_graph(problem, 1.0, covering=True)).solve(Rates(*prices))
     assert solution.value == pytest.approx(best, abs=1e-9)
     assert priced(prices, norm)[best_path(solution)] == pytest.approx(best, abs=1e-9)
-    assert Program(problem, make_graph(problem, 2.0, covering=True)).solve(prices).value >= best - 1e-9
+    assert Program(problem, make_graph(problem, 2.0, covering=True)).solve(Rates(*prices)).value >= best - 1e-9
 
 
 def priced(prices: tuple[float, float], norm: str = "l1") -> dict[Genome, float]:
@@ -52,11 +53,11 @@ def test_listing_finds_all_that_are_good_enough() -> None:
     floor = sorted(values.values())[-150]
     expected = {genome for genome, one in values.items() if one >= floor - 1e-9}
     graph = make_graph(problem, 1.0, covering=True)
-    solution = Program(problem, graph).solve(prices)
+    solution = Program(problem, graph).solve(Rates(*prices))
     assert set(list_paths(solution, lambda: floor, 100_000)) == expected
     pruned = prune(solution, floor)
     assert pruned is not None
-    assert set(list_paths(Program(problem, pruned).solve(prices), lambda: floor, 100_000)) == expected
+    assert set(list_paths(Program(problem, pruned).solve(Rates(*prices)), lambda: floor, 100_000)) == expected
     with pytest.raises(TooManyError):
         list(list_paths(solution, lambda: floor, 20))
     assert prune(solution, solution.value + 1) is None
@@ -107,7 +108,7 @@ def test_pruning_removes_exactly_what_no_good_path_uses() -> None:
         assert halves is not None
         parts += halves
     for graph in parts:
-        solution = Program(problem, graph).solve(prices)
+        solution = Program(problem, graph).solve(Rates(*prices))
         best: dict[Hashable, float] = defaultdict(lambda: -math.inf)
         for genome in every_path(solution):
             for what in used(problem, genome):
@@ -123,7 +124,7 @@ def test_pruning_removes_exactly_what_no_good_path_uses() -> None:
 def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
     problem, prices = problem_of(Limits(params=1, sublayers=4)), (1e-3, 1e-5)
     graph = make_graph(problem, 1.0, covering=True)
-    everything = every_path(Program(problem, graph).solve(prices))
+    everything = every_path(Program(problem, graph).solve(Rates(*prices)))
     rng, values = Random(3), priced(prices)
     for _ in range(6):
         some = rng.sample(sorted(everything), 2)
@@ -131,15 +132,15 @@ def test_a_cut_parts_every_network_from_some_and_loses_none() -> None:
             continue
         halves = cut(problem, graph, some)
         assert halves is not None
-        parts = [every_path(Program(problem, one).solve(prices)) for one in halves]
+        parts = [every_path(Program(problem, one).solve(Rates(*prices))) for one in halves]
         assert parts[0] | parts[1] == everything
         assert not parts[0] & parts[1]
         assert parts[0] and parts[1]
         for half, part in zip(halves, parts, strict=True):
             floor = sorted(values[genome] for genome in part)[-20:][0]
-            pruned = prune(Program(problem, half).solve(prices), floor)
+            pruned = prune(Program(problem, half).solve(Rates(*prices)), floor)
             assert pruned is not None
-            good = set(list_paths(Program(problem, pruned).solve(prices), lambda least=floor: least, 1_000))
+            good = set(list_paths(Program(problem, pruned).solve(Rates(*prices)), lambda least=floor: least, 1_000))
             assert good == {genome for genome in part if values[genome] >= floor - 1e-9}
 
 

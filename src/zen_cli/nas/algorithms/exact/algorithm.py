@@ -16,6 +16,7 @@ from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
 from ...space import BlockSpace, to_spec
+from .polish import Polisher
 from .problem import Problem, read_problem, unsupported
 from .search import Progress, Search, Stop
 from .tables import check_tables
@@ -76,7 +77,7 @@ def solve(
         UsageError: the exact search cannot take the space or the limits, or no network keeps them.
     """
     problem = _read(space, seed, limits, convention, norm, alpha)
-    search = Search(problem, gap, known, deadline, on_progress)
+    search = Search([problem], Polisher(problem), gap, known, deadline, on_progress)
     stopped = search.run()
     rows: dict[str, tuple[float, ArchSpec]] = {}
     for genome in search.polisher.ranking():
@@ -106,7 +107,7 @@ def upper_bound(
     The better the known networks are, the less is left to search.
     """
     problem = _read(space, seed, limits, convention, norm, alpha)
-    search = Search(problem, 0.0, known, deadline, None)
+    search = Search([problem], Polisher(problem), 0.0, known, deadline, None)
     with suppress(Stop):
         search.prepare()
     return search.bound

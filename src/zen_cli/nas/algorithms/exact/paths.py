@@ -62,7 +62,9 @@ def _best_block(solution: Solution, slot: Slot, kind: int, step: int, ins: int, 
     for index in solution.groups(slot)[kind]:
         choice, block = program.graph.choices[slot, index], solution.blocks[slot, index]
         if step in choice.steps:
-            sums = block.entry[ins] + block.body[:, choice.steps.index(step), out] + block.across[ins, out]
+            sums = block.body[..., choice.steps.index(step), out] + block.entry[ins] + block.across[ins, out]
+            if block.opening is not None:  # [K, M]
+                sums = (sums + block.opening[:, ins, :, out]).max(axis=0)
             mid = int(sums.argmax())
             if best is None or sums[mid] > best[0]:
                 best = float(sums[mid]), index, mid
@@ -70,7 +72,11 @@ def _best_block(solution: Solution, slot: Slot, kind: int, step: int, ins: int, 
     _, index, mid = best
     variant, tables = program.problem.variants[index], program.tables[slot, index]
     sublayers = solution.depths.steps[step]
-    worth = (tables.first.at(solution.prices) + (sublayers - 1) * tables.more.at(solution.prices))[:, mid, out]
+    first, more = (solution.worth(slot, share)[:, mid, out] for share in (tables.first, tables.more))
+    worth = first + (sublayers - 1) * more
+    opening = solution.blocks[slot, index].opening
+    if opening is not None:
+        worth = worth + opening[:, ins, mid, out]
     width, mid_width = program.graph.widths[slot.stage].inside(out), program.graph.choices[slot, index].mids.inside(mid)
     stride = program.problem.stages[slot.stage].stride if slot.enter else 1
     return make_gene(variant, variant.kernels[int(worth.argmax())], width, mid_width, stride, sublayers)
@@ -133,13 +139,15 @@ def _steps_back(
             choice, block = program.graph.choices[slot, index], solution.blocks[slot, index]
             tables, variant = program.tables[slot, index], problem.variants[index]
             outside = block.entry + block.across[:, out, None]  # [I, M]
-            first, more = (part.at(solution.prices)[:, :, out] for part in (tables.first, tables.more))  # [K, M]
+            first, more = (solution.worth(slot, part)[:, :, out] for part in (tables.first, tables.more))  # [K, M]
             for step in choice.steps:
                 rows = befores[by_step == step]
                 if not rows.size:
                     continue
                 sublayers = depths.steps[step]
                 worth = outside[:, :, None] + (first + (sublayers - 1) * more).T  # [I, M, K]
+                if block.opening is not None:
+                    worth = worth + block.opening[..., out].transpose(1, 2, 0)
                 values = source[rows][:, :, None, None] + worth  # [B, I, M, K]
                 for row, ins, mid, kernel in np.argwhere(values >= floor - ROUNDING).tolist():
                     mid_width = int(choice.mids.lo[mid])

@@ -8,13 +8,14 @@ exactly. What exceeds a limit pays a penalty far above any price, so that the se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from ....metrics.block_terms import Terms, block_terms
+from ....metrics.evenness import BlockSums, Evenness, block_sums, depth_term, network_evenness
 from ....metrics.mean_field import log_delta
 from ....net.counting import linear_cost
 from ....net.ops import Gene, Span
@@ -28,15 +29,23 @@ MAX_STEPS = 40
 STRICT = {"layers", "sublayers"}  # exceeding these costs one more PENALTY at once: there is no exceeding by a little
 
 
+class Aim(NamedTuple):
+    """How evenness enters: the least E of a network in nats, None where it is the objective, and the most units."""
+
+    floor: float | None
+    most_units: float
+
+
 class Found(NamedTuple):
-    """A network on the way: its genome, score in nats, that less the penalties (`merit`), and params, MACs, layers and
-    sub-layers.
+    """A network on the way: its genome, value in nats, that less the penalties (`merit`), and params, MACs, layers and
+    sub-layers; its evenness, where that counts.
     """
 
     genome: Genome
     value: float
     merit: float
     usage: tuple[int, int, int, int]
+    evenness: Evenness | None = None
 
     @property
     def feasible(self) -> bool:
@@ -45,7 +54,9 @@ class Found(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Blocks that can take the place of one, and their effects [J, 5]: score, then params, MACs, layers, sub-layers."""
+    """Blocks that can take the place of one, and their effects [J, 10]: score, params, MACs, layers and sub-layers, then
+    for evenness units, the sum of log M_u, and the MACs at three resolutions.
+    """
 
     genes: tuple[Gene, ...]
     effects: Floats
@@ -61,12 +72,16 @@ class Polisher:
 
     Args:
         problem: the problem.
+        aim: how evenness enters, if it does.
         keep: how many networks to remember.
         check: called at every step; ends the search by an exception.
     """
 
-    def __init__(self, problem: Problem, keep: int = 512, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, problem: Problem, aim: Aim | None = None, keep: int = 512, check: Callable[[], None] = lambda: None
+    ) -> None:
         self.problem = problem
+        self.aim = aim
         self.keep = keep
         self.check = check
         self.pool: dict[Genome, float] = {}
@@ -98,7 +113,15 @@ class Polisher:
         for column, limit, strict in self._limits:
             if usage[column] > limit:
                 excess += usage[column] / limit - 1 + strict
-        found = Found(genome, value, value - PENALTY * excess, usage)
+        evenness = None
+        if self.aim is not None:
+            evenness = network_evenness(genome, problem.seed.in_channels, problem.seed.resolution)
+            excess += evenness.residual_units > self.aim.most_units
+            if self.aim.floor is None:
+                value = evenness.value
+            else:
+                excess += max(0.0, self.aim.floor - evenness.value)
+        found = Found(genome, value, value - PENALTY * excess, usage, evenness)
         self._remember(found)
         return found
 
@@ -127,16 +150,19 @@ class Polisher:
     def _step(self, found: Found) -> Found | None:
         genome, problem = found.genome, self.problem
         rows: list[Moves] = []
-        width, side = problem.seed.in_channels, problem.seed.resolution
+        sides: list[int] = [problem.seed.resolution]
+        width = problem.seed.in_channels
         for index, gene in enumerate(genome):
             after = genome[index + 1] if index + 1 < len(genome) else None
-            rows.append(self._moves(gene, after, width, side, index == 0))
-            width, side = gene.width, _terms(gene, width, side, problem.convention, index == 0)[1]
+            rows.append(self._moves(gene, after, width, sides[index], index == 0))
+            sides.append(_terms(gene, width, sides[index], problem.convention, index == 0)[1])
+            width = gene.width
         starts = np.cumsum([1, *(len(row.genes) for row in rows)]).tolist()
         genes = [(index, gene) for index, row in enumerate(rows) for gene in row.genes]
-        effects = np.concatenate([np.zeros((1, 5)), *(row.effects for row in rows)])  # row 0 changes nothing
+        parts = [self._linear(found, row.effects, sides[index : index + 3]) for index, row in enumerate(rows)]
+        effects = np.concatenate([np.zeros((1, parts[0].shape[1])), *parts])  # row 0 changes nothing
         best: Found | None = None
-        for pair in self._shortlist(found.usage, effects, starts):
+        for pair in self._shortlist(found, effects, starts):
             changed = list(genome)
             for row in pair:
                 if row:
@@ -146,19 +172,49 @@ class Polisher:
                 best = candidate
         return best
 
-    def _shortlist(self, usage: tuple[int, ...], effects: Floats, starts: list[int]) -> list[tuple[int, int]]:
+    def _linear(self, found: Found, effects: Floats, sides: Sequence[int]) -> Floats:
+        """Effects of the moves of a block that reads and makes maps of these sides, [J, 5]; [J, 8] where evenness counts.
+
+        The last of the 8 is the change of 1/4 mean_l log M_l to first order.
+        """
+        if found.evenness is None:
+            return effects[:, :5]
+        macs, count = dict(found.evenness.level_macs), len(found.evenness.level_macs)
+        slopes = [1 / (4 * count * macs[side]) if side in macs else 0.0 for side in (*sides, 0)[:3]]
+        return np.concatenate([effects[:, :7], effects[:, 7:10] @ np.array(slopes)[:, None]], axis=1)
+
+    def _evenness_of_pairs(self, evenness: Evenness, one: Floats, other: Floats) -> Floats:
+        """The change of E by pairs of moves, [J, J'], to first order in the MACs of resolutions."""
+        before = evenness.residual_units
+        units = np.maximum(1, before + one[:, None, 5] + other[:, 5])
+        total = evenness.units * (evenness.unit_term - math.log(evenness.units))
+        logs = np.log(units) + (total + one[:, None, 6] + other[:, 6]) / units
+        depth = {n: depth_term(int(n), evenness.macs) for n in np.unique(units).tolist()}
+        depths = np.vectorize(depth.__getitem__, otypes=[np.float64])(units)
+        change = 0.75 * (logs - evenness.unit_term) + one[:, None, 7] + other[:, 7]
+        result: Floats = change - 0.5 * (depths - evenness.depth_term)
+        return result
+
+    def _shortlist(self, found: Found, effects: Floats, starts: list[int]) -> list[tuple[int, int]]:
         """The pairs of moves of two blocks, or of one and row 0, that promise most; the best first.
 
         Args:
-            usage: of the network to change.
-            effects: of all moves, [J, 5].
+            found: the network to change.
+            effects: of all moves, from `_linear`.
             starts: the first move of each block, and the end of all.
         """
+        usage, aim, evenness = found.usage, self.aim, found.evenness
         count, least = len(effects), -math.inf
         merits, pairs = np.empty(0), np.empty(0, dtype=np.int64)
         for low, high in zip([0, *starts], starts, strict=False):
             one, other = effects[low:high], effects[high:]
             merit = one[:, None, 0] + other[:, 0]
+            if aim is not None and evenness is not None and merit.size:
+                change = self._evenness_of_pairs(evenness, one, other)
+                if aim.floor is None:
+                    merit = change
+                else:
+                    merit -= PENALTY * np.maximum(0.0, aim.floor - evenness.value - change)
             for column, limit, strict in self._limits:
                 over = (usage[column] + one[:, None, column + 1]) + other[:, column + 1]
                 over /= limit
@@ -184,10 +240,25 @@ class Polisher:
         genes = tuple(self._other_blocks(gene, is_stem, after is None))
         now = self._effect(gene, after, width, side, is_stem)
         rows = [self._effect(each, after, width, side, is_stem) for each in genes]
-        return Moves(genes, np.array(rows).reshape(-1, 5) - now)
+        return Moves(genes, np.array(rows).reshape(-1, len(now)) - now)
 
     def _effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
-        """(score without the depth's share, params, MACs, layers, sub-layers) of a block and what comes after it."""
+        """What the columns of `Moves` are of a block and what comes after it, without the depth's share of the score."""
+        if self.aim is None:
+            return self._score_effect(gene, after, width, side, is_stem)
+        one = block_sums(gene, width, side, is_stem)
+        two = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, 0)
+        if after is not None:
+            two = block_sums(after, gene.width, one.side, False)
+        levels = {side: 0, one.side: 0, two.side: 0}
+        for place, macs in ((side, one.entry_macs), (one.side, one.macs + two.entry_macs), (two.side, two.macs)):
+            levels[place] += macs
+        at_sides = [levels.pop(place, 0) for place in (side, one.side, two.side)]
+        units, logs = one.units + two.units, one.log_macs + two.log_macs
+        return *self._score_effect(gene, after, width, side, is_stem), units, logs, *at_sides
+
+    def _score_effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
+        """(score, params, MACs, layers, sub-layers) of a block and what comes after it."""
         problem = self.problem
         one, side = _terms(gene, width, side, problem.convention, is_stem)
         if after is None:

@@ -12,37 +12,18 @@ planes found so far are lowest within a box around the best prices; the box keep
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ...limits import Limits
 from .graph import Floats, Ints
 
 Prices: TypeAlias = tuple[float, float]
 
 MAX_PLANES = 40
 GROWTH, SHRINKAGE = 1.5, 0.6
-
-
-def first_prices(limits: Limits, layers: int) -> tuple[Prices, float]:
-    """Prices to start from for networks of so many layers, and how far from them the best ones may be."""
-    price = 0.1 * layers
-    return (price * (limits.params is not None), price * (limits.macs is not None)), 0.07 * layers
-
-
-def per_unit(prices: Prices, limits: Limits) -> Prices:
-    """Prices for each parameter and multiply-add, of those for a whole limit."""
-    return prices[0] / (limits.params or 1), prices[1] / (limits.macs or 1)
-
-
-def room(usage: Sequence[int], limits: Limits) -> Prices:
-    """The shares of both limits that params and MACs leave; negative where they are exceeded."""
-    params, macs = limits.params, limits.macs
-    return (0.0 if params is None else 1 - usage[0] / params), (0.0 if macs is None else 1 - usage[1] / macs)
 
 
 class Plane(NamedTuple):

@@ -16,6 +16,7 @@ from ....net.spec import ArchSpec
 from ...limits import Limits
 from ...space import BlockSpace, WidthRange, genome_of
 from .depths import MAX_STATES, Depth, Depths, make_depths
+from .evenly import Evenly
 
 MAX_SUBLAYERS = 200
 
@@ -69,7 +70,8 @@ class Stage(NamedTuple):
 class Problem:
     """A search problem; make it with `read_problem`.
 
-    `counts_blocks` says whether the depths count blocks too, so that no path has more than `max_blocks`.
+    `counts_blocks` says whether the depths count blocks too, so that no path has more than `max_blocks`. `evenness` says
+    how evenness enters it, if it does: then depths count units, and a path has exactly `evenness.units` of them.
     """
 
     space: BlockSpace
@@ -79,6 +81,12 @@ class Problem:
     norm: str
     alpha: float
     counts_blocks: bool = False
+    evenness: Evenly | None = None
+
+    @property
+    def weight(self) -> float:
+        """The weight of the score in the objective: 0 where evenness is the objective."""
+        return 0.0 if self.evenness is not None and self.evenness.floor is None else 1.0
 
     @cached_property
     def stem(self) -> Gene:
@@ -110,11 +118,12 @@ class Problem:
     def depths(self) -> Depths:
         """The depths between stem and head."""
         ends = self.stem.sublayers + self.head.sublayers
+        sublayers, layers = self.limits.sublayers, self.limits.layers
         return make_depths(
-            sorted({variant.layers for variant in self.variants}),
+            sorted({self.length(variant) for variant in self.variants}),
             (self.space.depth.min, self.space.depth.max),
-            sublayers=None if self.limits.sublayers is None else self.limits.sublayers - ends,
-            layers=None if self.limits.layers is None else self.limits.layers - ends,
+            sublayers=None if sublayers is None or self.evenness else sublayers - ends,
+            layers=self.evenness.units if self.evenness else None if layers is None else layers - ends,
             blocks=self.max_blocks,
             counts_blocks=self.counts_blocks,
         )
@@ -131,10 +140,19 @@ class Problem:
                 return index
         raise ValueError(f"a block of no variant: {gene}")
 
+    def length(self, variant: Variant) -> int:
+        """What a sub-layer adds to `Depth.layers`: convolutions, or units where evenness counts."""
+        return variant.gene.kind.units_per_sublayer if self.evenness else variant.layers
+
     def log_delta(self, state: Depth) -> float:
-        """log Delta at this depth for a last map of one element, in nats."""
-        layers = state.layers + self.stem.depth + self.head.depth
-        return log_delta(self.norm, self.alpha, layers, 1, 1)
+        """log Delta at this depth for a last map of one element, in nats; minus infinity where no path may end."""
+        layers = state.layers
+        if self.evenness is not None:
+            if layers != self.evenness.units:
+                return -math.inf
+            layers *= max(variant.layers // self.length(variant) for variant in self.variants)
+        ends = self.stem.depth + self.head.depth
+        return self.weight * log_delta(self.norm, self.alpha, layers + ends, 1, 1)
 
     @property
     def log_map_factor(self) -> float:

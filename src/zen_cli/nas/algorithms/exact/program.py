@@ -22,9 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .graph import Floats, Graph, Ints, Slot, slots
-from .prices import Prices
 from .problem import Problem
-from .tables import GainCost, SubLayer, head_table, stem_table, sublayer_tables
+from .tables import GainCost, Rates, SubLayer, head_table, stem_table, sublayer_tables
 
 ROUNDING = 1e-9
 
@@ -57,19 +56,42 @@ class Program:
                 problem.convention,
                 problem.space.rules,
                 0 if before else graph.stem.count,
+                problem.weight,
+                problem.evenness is not None,
             )
 
-    def solve(self, prices: Prices) -> Solution:
-        """The best path at these prices."""
-        return Solution(self, prices)
+    def solve(self, rates: Rates) -> Solution:
+        """The best path at these rates."""
+        return Solution(self, rates)
 
 
 class Block(NamedTuple):
-    """A variant's tables at the prices: entry [I, M], body [M, N, W] over its steps, across [I, W]."""
+    """A variant's tables at the rates: entry [I, M], body [M, N, W] over its steps, across [I, W].
+
+    Where evenness counts, body is [K, M, N, W] and opening [K, I, M, W].
+    """
 
     entry: Floats
     body: Floats
     across: Floats
+    opening: Floats | None = None
+
+    def rows(self) -> Iterator[tuple[int, slice, Floats]]:
+        """(mid, cells of width out, [I, N, W] of these) of what a block is worth without `across`."""
+        if self.opening is None:
+            for mid, (body, entry) in enumerate(zip(self.body, self.entry.T, strict=True)):
+                yield mid, slice(None), entry[:, None, None] + body
+            return
+        for body, opening in zip(self.body, self.opening, strict=True):
+            possible = body.max(axis=1) > -math.inf  # [M, W]
+            for mid in np.flatnonzero(possible.any(axis=1)).tolist():
+                outs = np.flatnonzero(possible[mid])
+                cells = slice(int(outs[0]), int(outs[-1]) + 1)
+                yield (
+                    mid,
+                    cells,
+                    (self.entry[:, mid, None] + opening[:, mid, cells])[:, None] + body[None, mid, :, cells],
+                )
 
 
 class Transition(NamedTuple):
@@ -80,22 +102,22 @@ class Transition(NamedTuple):
 
 
 class Solution:
-    """The dynamic program of a graph at some prices, solved from stem to head; see the top of this module."""
+    """The dynamic program of a graph at some rates, solved from stem to head; see the top of this module."""
 
-    def __init__(self, program: Program, prices: Prices) -> None:
-        self.program, self.prices = program, prices
+    def __init__(self, program: Program, rates: Rates) -> None:
+        self.program, self.rates = program, rates
         problem, graph = program.problem, program.graph
         self.depths = problem.depths
         self.blocks = {key: self._block(key) for key in program.tables}
         self.transitions = {slot: self._transitions(slot) for slot in slots(problem)}
-        stem = program.stem.at(prices)
+        stem = program.stem.at(rates, made=rates.level(0))
         self.first = stem.size  # of the cells before a block of stage 0 those after another block start here
         self.forward = [self._nothing(graph.ins(stage).count) for stage in range(len(problem.stages))]
         self.forward[0][0, : self.first] = stem
         for slot in slots(problem):
             self._solve_slot(slot)
-        self.head = program.head.at(prices)  # [I, C]
-        self.deltas = np.array([problem.log_delta(state) for state in self.depths.states])
+        self.head = program.head.at(rates, made=rates.level(-1))  # [I, C]
+        self.deltas = np.array([problem.log_delta(state) for state in self.depths.states])  # -inf where no path ends
         self.end = self.forward[-1][:-1] + self.deltas[:, None]  # [H, I]
         self.end[~graph.exits[-1]] = -math.inf
         ends = self.end.max(axis=0)[:, None] + self.head
@@ -105,12 +127,18 @@ class Solution:
         """Minus infinity for each depth and cell, [H + 1, C]; what is too deep goes to the last row."""
         return np.full((len(self.depths.states) + 1, cells), -math.inf)
 
+    def worth(self, slot: Slot, share: GainCost) -> Floats:
+        """What a share of a block in a slot is worth."""
+        return share.at(self.rates, self.rates.level(slot.stage - slot.enter), self.rates.level(slot.stage))
+
     def _block(self, key: tuple[Slot, int]) -> Block:
-        tables, choice = self.program.tables[key], self.program.graph.choices[key]
-        first, more = tables.first.at(self.prices), tables.more.at(self.prices)
+        slot, tables, choice = key[0], self.program.tables[key], self.program.graph.choices[key]
+        entry, across, first, more = (self.worth(slot, share) for share in tables[:4])
         times = np.array([self.depths.steps[step] - 1.0 for step in choice.steps])
-        body = (first[:, :, None] + times[:, None] * more[:, :, None]).max(axis=0)
-        return Block(tables.entry.at(self.prices), body, tables.across.at(self.prices))
+        body = first[:, :, None] + times[:, None] * more[:, :, None]
+        if tables.opening is None or not self.rates.levels:
+            return Block(entry, body.max(axis=0), across)
+        return Block(entry, body, across, self.rates.unit * tables.opening)
 
     def _transitions(self, slot: Slot) -> dict[int, Transition]:
         rows: dict[int, Transition] = {}
@@ -120,7 +148,7 @@ class Solution:
             values: Floats | None = None
             for index, choice in zip(indices, choices, strict=True):
                 block = self.blocks[slot, index]
-                product = max_plus(block.entry, block.body) + block.across[:, None]
+                product = block_product(block)
                 if len(choice.steps) < len(steps):
                     missing = np.full((len(product), len(steps), product.shape[2]), -math.inf)
                     missing[:, [steps.index(step) for step in choice.steps]] = product
@@ -135,7 +163,7 @@ class Solution:
         rows: dict[int, list[int]] = {}
         for index, variant in enumerate(self.program.problem.variants):
             if (slot, index) in self.program.tables:
-                rows.setdefault(self.depths.kinds[variant.layers], []).append(index)
+                rows.setdefault(self.depths.kinds[self.program.problem.length(variant)], []).append(index)
         return rows
 
     def outs(self, values: list[Floats], stage: int) -> Floats:
@@ -167,6 +195,16 @@ class Solution:
             if row.max(initial=-math.inf) > -math.inf:
                 best = (row[:, None, None] + values).max(axis=0)
                 target[targets] = np.maximum(target[targets], best)
+
+
+def block_product(block: Block) -> Floats:
+    """What the best block between two widths is worth, [I, N, W]."""
+    if block.opening is None:
+        return max_plus(block.entry, block.body) + block.across[:, None]
+    best = np.full((len(block.entry), *block.body.shape[2:]), -math.inf)
+    for _, cells, worth in block.rows():
+        np.maximum(best[..., cells], worth, out=best[..., cells])
+    return best + block.across[:, None]
 
 
 def max_plus(left: Floats, right: Floats) -> Floats:

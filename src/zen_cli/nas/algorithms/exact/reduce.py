@@ -92,8 +92,9 @@ def _prune_choice(solution: Solution, key: tuple[Slot, int], kind: int, around: 
     choice, block = solution.program.graph.choices[key], solution.blocks[key]
     steps = solution.transitions[key[0]][kind].steps
     around = around[:, [steps.index(step) for step in choice.steps]] + block.across[:, None]  # [I, N, W]
-    rows = zip(block.body, block.entry.T, strict=True)
-    worth = np.stack([(around + body + entry[:, None, None]).max(axis=(0, 2)) for body, entry in rows])  # [M, N]
+    worth = np.full((choice.mids.count, len(choice.steps)), -math.inf)  # [M, N]
+    for mid, cells, values in block.rows():
+        np.maximum(worth[mid], (around[..., cells] + values).max(axis=(0, 2)), out=worth[mid])
     mids = worth.max(axis=1) >= floor
     if not mids.any():
         return None
@@ -121,8 +122,8 @@ def traits(problem: Problem, genome: Genome) -> Traits:
             depths.append(depth)
             widths.append(genome[index - 1].width)
             entries.append(gene)
-        layers = problem.variants[problem.variant_of(gene)].layers
-        depth += gene.sublayers * (layers if problem.depths.by_layers else 1)
+        length = problem.length(problem.variants[problem.variant_of(gene)])
+        depth += gene.sublayers * (length if problem.depths.by_layers else 1)
     depths.append(depth)
     widths.append(genome[-2].width)
     return Traits(tuple(depths), tuple(widths), tuple(entries), genome[0].width, genome[-1].width)

@@ -6,6 +6,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import NamedTuple
 
 from ....errors import UsageError
@@ -15,15 +16,18 @@ from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .graph import Graph, make_graph
 from .paths import TooManyError, best_path, list_paths
-from .polish import Polisher
-from .prices import Descent, Plane, Prices, first_prices, per_unit, room
+from .polish import Found, Polisher
+from .prices import Descent, Plane
 from .problem import SUMS, Problem
 from .program import ROUNDING, Program, Solution
 from .reduce import cut, prune
+from .relaxation import Point, Relaxation, blend
 
 COARSE = 1.25  # the widest width of a first cell over its narrowest
 WHOLE = 1e9  # one cell for all widths
 FEW, MANY = 100, 20_000  # paths that are listed before cutting, and where nothing can be cut
+TANGENT_STEPS = 6  # how often tangents follow the best paths
+LEAST_STEP = 1e-4  # of the bound, in nats, for tangents to follow once more
 
 
 class Progress(NamedTuple):
@@ -37,12 +41,13 @@ class Progress(NamedTuple):
 
 @dataclass
 class Node:
-    """A part of the space: what is left of its graph, prices to start from, a bound, and a radius for `Descent`."""
+    """A part of a problem: what is left of its graph, where to start, a bound, and a radius for `Descent`."""
 
+    problem: Problem
     graph: Graph
-    prices: Prices
+    point: Point
     bound: float
-    radius: float
+    radius: float = 1.0
 
 
 class Stop(Exception):  # noqa: N818  # no error: the search is over
@@ -50,28 +55,40 @@ class Stop(Exception):  # noqa: N818  # no error: the search is over
 
 
 class Search:
-    """One search: `run` goes to the end, `prepare` only as far as the bound of the whole space."""
+    """One search: `run` goes to the end, `prepare` only as far as the bound of the whole space.
+
+    Args:
+        problems: the best network of all of them is searched for; they have one space and the same limits.
+        polisher: remembers networks.
+        gap: relative gap at which to stop.
+        known: networks within the limits that are known already.
+        deadline: called between steps; the search stops when it returns True.
+        on_progress: called after every step.
+    """
 
     def __init__(
         self,
-        problem: Problem,
+        problems: Sequence[Problem],
+        polisher: Polisher,
         gap: float,
         known: Sequence[ArchSpec],
         deadline: Callable[[], bool] | None,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.problem = problem
+        self.problems = list(problems)
+        self.polisher = polisher
+        polisher.check = self._check
         self.target = gap
         self.deadline = deadline
         self.on_progress = on_progress
-        self.polisher = Polisher(problem, check=self._check)
         self.iterations = 0
         self.tried: set[Genome] = set()
-        self.start = first_prices(problem.limits, max(state.layers for state in problem.depths.states))
-        self.smallest = problem.space.smallest(problem.seed)
-        for genome in (*map(genome_of, known), *self.smallest, genome_of(problem.seed)):
-            self.polisher.weigh(genome)
-        self.bound = self._first_bound()
+        first = problems[0]
+        self.smallest = first.space.smallest(first.seed)
+        for genome in (*map(genome_of, known), *self.smallest, genome_of(first.seed)):
+            polisher.weigh(genome)
+        self.bounds = [_first_bound(problem) for problem in problems]
+        self.bound = max(self.bounds)
 
     @property
     def floor(self) -> float:
@@ -89,139 +106,191 @@ class Search:
         """The whole search; returns why it ended."""
         stopped = "branches"
         try:
-            root = self.prepare()
-            if root is not None:
-                self._branch(root)
+            self._branch(self.prepare())
         except Stop as stop:
             stopped = str(stop)
         if self.bound <= self.floor + ROUNDING:
             stopped = "optimal"
         return stopped
 
-    def prepare(self) -> Node | None:
-        """The whole space without what cannot matter, cell by cell down to single widths; None if nothing is left."""
-        start, radius = self.start
-        rough = Program(self.problem, make_graph(self.problem, COARSE, covering=False))
-        descent, genomes = self._descend(rough, start, radius, rounds=25)
-        if self._must_count_blocks(genomes):
-            return self.prepare()
+    def prepare(self) -> list[Node]:
+        """All problems without what cannot matter, cell by cell down to single widths; those that are left."""
+        order = sorted(range(len(self.problems)), key=lambda index: -self.bounds[index])
+        points = {index: self._sketch(index) for index in order if self._matters(index)}
+        if not math.isfinite(self.floor):
+            raise UsageError(self._hopeless())
+        nodes = [self._refine(index, points[index]) for index in order if index in points and self._matters(index)]
+        self._report()
+        return [node for node in nodes if node is not None]
+
+    def _matters(self, index: int) -> bool:
+        """Whether a problem may hold a network better than the best known one by more than the gap."""
+        return not math.isfinite(self.floor) or self.bounds[index] > self.floor + self.target * abs(self.floor)
+
+    def _sketch(self, index: int) -> Point:
+        """Prices of a problem for some of its widths, and the networks around them."""
+        while True:
+            problem = self.problems[index]
+            start, radius = Relaxation(problem).start()
+            rough = Program(problem, make_graph(problem, COARSE, covering=False))
+            node = Node(problem, rough.graph, start, math.inf, radius)
+            genomes = self._descend(node, rough, rounds=25)
+            if not self._must_count_blocks(index, genomes):
+                break
         known = self.floor
         self._polish(genomes, 3)
         if self.floor <= known:
             self._polish(self.smallest, 3)
-        if not math.isfinite(self.floor):
-            raise UsageError(self._hopeless())
-        graph = make_graph(self.problem, COARSE, covering=True)
+        return node.point
+
+    def _refine(self, index: int, point: Point) -> Node | None:
+        """What is left of a problem, in single widths; None if nothing is."""
+        problem = self.problems[index]
+        node = Node(problem, make_graph(problem, COARSE, covering=True), point, self.bounds[index])
         while True:
-            solution = self._solve(Program(self.problem, graph), descent.best)
-            self.bound = min(self.bound, max(self.floor, solution.value + math.fsum(descent.best)))
-            self._report()
-            if self._must_count_blocks([best_path(solution)]):
-                return self.prepare()
-            pruned = prune(solution, self.floor - math.fsum(descent.best))
+            solution = self._solve(Program(problem, node.graph), node)
+            constant = Relaxation(problem).constant(node.point)
+            node.bound = min(node.bound, max(self.floor, solution.value + constant))
+            self._lower(index, node.bound)
+            if self._must_count_blocks(index, [best_path(solution)] if math.isfinite(solution.value) else []):
+                return self._refine(index, self._sketch(index))
+            pruned = prune(solution, self.floor - constant)
             if pruned is None:
+                self._lower(index, self.floor)
+                return None
+            if not self._matters(index):
                 return None
             if pruned.exact:
                 break
-            graph = pruned.split()
-        node = Node(pruned, descent.best, self.bound, 1.0)
-        bound, genomes = self._tighten(node, rounds=12)
-        self.bound = min(self.bound, bound)
+            node.graph = pruned.split()
+        node.graph = pruned
+        genomes = self._tighten(node, rounds=12)
+        self._lower(index, node.bound)
+        return self._refine(index, self._sketch(index)) if self._must_count_blocks(index, genomes) else node
+
+    def _lower(self, index: int, bound: float) -> None:
+        """Notes the bound of a problem, and with it that of all."""
+        self.bounds[index] = min(self.bounds[index], bound)
+        self.bound = min(self.bound, max(self.floor, *self.bounds))
         self._report()
-        return self.prepare() if self._must_count_blocks(genomes) else node
 
-    def _first_bound(self) -> float:
-        """A bound within milliseconds: one cell for all widths, at the first prices."""
-        prices, _ = self.start
-        program = Program(self.problem, make_graph(self.problem, WHOLE, covering=True))
-        return program.solve(per_unit(prices, self.problem.limits)).value + math.fsum(prices)
-
-    def _must_count_blocks(self, genomes: Iterable[Genome]) -> bool:
+    def _must_count_blocks(self, index: int, genomes: Iterable[Genome]) -> bool:
         """Whether the best paths have too many blocks, so that the depths have to count them from now on."""
-        if self.problem.counts_blocks or all(len(one) <= self.problem.space.max_blocks for one in genomes):
+        problem = self.problems[index]
+        if problem.counts_blocks or all(len(one) <= problem.space.max_blocks for one in genomes):
             return False
-        counting = replace(self.problem, counts_blocks=True)
+        counting = replace(problem, counts_blocks=True)
         if len(counting.depths.states) > MAX_STATES:
             return False
-        self.problem = counting
+        self.problems[index] = counting
         return True
 
-    def _branch(self, root: Node) -> None:
+    def _branch(self, nodes: Sequence[Node]) -> None:
         """Best bound first: tighten, prune, polish, cut in two; until the gap is closed or nothing can be cut."""
-        rows, number, rest = [(-root.bound, 0, root)], 0, -math.inf
+        number, rest = count(), -math.inf
+        rows = [(-node.bound, next(number), node) for node in nodes]
+        heapq.heapify(rows)
+        mine = [node.problem for node in nodes]
+        # what was left out because it is within the gap
+        rest = max(
+            (bound for bound, one in zip(self.bounds, self.problems, strict=True) if one not in mine), default=rest
+        )
         while rows:
             self.bound = min(self.bound, max(self.floor, rest, -rows[0][0]))
             self._report()
             node = heapq.heappop(rows)[2]
             if node.bound <= self.floor:
                 break
-            bound, genomes = self._tighten(node, rounds=10)
-            if bound <= self.floor or self._list(node, FEW):
+            genomes = self._tighten(node, rounds=10)
+            if node.bound <= self.floor or self._list(node, FEW):
                 continue
-            halves = cut(self.problem, node.graph, genomes)
+            halves = cut(node.problem, node.graph, genomes)
             if halves is None:
                 if not self._list(node, MANY):
-                    rest = max(rest, bound)
+                    rest = max(rest, node.bound)
                 continue
             for graph in halves:
-                number += 1
-                heapq.heappush(rows, (-bound, number, Node(graph, node.prices, bound, 1.0)))
+                heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=graph, radius=1.0)))
         self.bound = min(self.bound, max(self.floor, rest))
 
     def _list(self, node: Node, most: int) -> bool:
         """Visits all that is left of a node; returns whether it was few enough."""
-        solution = self._solve(Program(self.problem, node.graph), node.prices)
+        solution = self._solve(Program(node.problem, node.graph), node)
+        constant = Relaxation(node.problem).constant(node.point)
         try:
-            for genome in list_paths(solution, lambda: self.floor - math.fsum(node.prices), most):
+            for genome in list_paths(solution, lambda: self.floor - constant, most):
                 self._check()
                 self.polisher.weigh(genome)
         except TooManyError:
             return False
         return True
 
-    def _tighten(self, node: Node, rounds: int) -> tuple[float, list[Genome]]:
+    def _tighten(self, node: Node, rounds: int) -> list[Genome]:
         """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed."""
-        program = Program(self.problem, node.graph)
-        descent, genomes = self._descend(program, node.prices, node.radius, rounds)
-        node.bound, node.prices = min(node.bound, descent.value), descent.best
+        program = Program(node.problem, node.graph)
+        genomes = self._descend(node, program, rounds)
         self._polish(genomes, 1)
         if node.bound > self.floor:
-            pruned = prune(self._solve(program, descent.best), self.floor - math.fsum(descent.best))
+            constant = Relaxation(node.problem).constant(node.point)
+            pruned = prune(self._solve(program, node), self.floor - constant)
             if pruned is None:
                 node.bound = self.floor
             else:
                 node.graph = pruned
-        return node.bound, genomes
+        return genomes
 
-    def _descend(self, program: Program, start: Prices, radius: float, rounds: int) -> tuple[Descent, list[Genome]]:
-        """The best prices for a program, and the paths that meet there; those that exceed limits least come first."""
-        limits = self.problem.limits
-        descent = Descent(start, (limits.params is not None, limits.macs is not None), radius)
-        genomes: dict[Plane, Genome] = {}
+    def _descend(self, node: Node, program: Program, rounds: int) -> list[Genome]:
+        """The best point for a program, and the paths that meet there; those that exceed limits least come first.
+
+        Where evenness counts, tangents follow the best paths as long as that lowers the bound.
+        """
+        lowest, genomes = self._descend_prices(node, program, node.point.tangents, rounds)
+        latest = genomes
+        for _ in range(TANGENT_STEPS if node.point.tangents else 0):
+            if not genomes or lowest <= self.floor:
+                break
+            rows = [found.evenness for found in map(self.polisher.weigh, latest) if found.evenness is not None]
+            value, others = self._descend_prices(node, program, blend(rows), max(3, rounds // 3))
+            latest = others or latest
+            genomes = list(dict.fromkeys((*others, *genomes)))
+            if value > lowest - LEAST_STEP:
+                break
+            lowest = value
+        return genomes
+
+    def _descend_prices(
+        self, node: Node, program: Program, tangents: tuple[float, ...], rounds: int
+    ) -> tuple[float, list[Genome]]:
+        """The lowest bound at these tangents, and the paths that meet there; the node keeps the best point and bound."""
+        relaxation = Relaxation(node.problem)
+        descent = Descent(node.point.prices, relaxation.free, node.radius)
+        genomes: dict[Plane, Found] = {}
         for _ in range(rounds):
             prices = descent.ask()
             if descent.settled:
                 break
-            solution = self._solve(program, prices)
-            value = solution.value + math.fsum(prices)
+            point = Point(prices, tangents)
+            solution = self._solve(program, node, point)
+            value = solution.value + relaxation.constant(point)
             if not math.isfinite(value):  # no path is left
                 descent.value = -math.inf
                 break
-            genome = best_path(solution)
-            plane = Plane.through(prices, value, room(self.polisher.weigh(genome).usage, limits))
-            genomes.setdefault(plane, genome)
+            found = self.polisher.weigh(best_path(solution))
+            plane = Plane.through(prices, value, relaxation.slope(found.usage, found.evenness, tangents))
+            genomes.setdefault(plane, found)
             descent.tell(prices, value, plane)
             if descent.value <= self.floor:
                 break
+        if descent.value < node.bound:
+            node.bound, node.point = descent.value, Point(descent.best, tangents)
         slack = max(0.02, 2 * (descent.value - descent.model)) if math.isfinite(descent.model) else math.inf
-        near = [plane for plane in genomes if plane.at(descent.best) >= descent.value - slack]
-        found = [self.polisher.weigh(genomes[plane]) for plane in near]
-        return descent, [one.genome for one in sorted(found, key=lambda one: -one.merit)]
+        near = [found for plane, found in genomes.items() if plane.at(descent.best) >= descent.value - slack]
+        return descent.value, [one.genome for one in sorted(near, key=lambda one: -one.merit)]
 
-    def _solve(self, program: Program, prices: Prices) -> Solution:
+    def _solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
         self._check()
         self.iterations += 1
-        return program.solve(per_unit(prices, self.problem.limits))
+        return program.solve(Relaxation(node.problem).rates(point or node.point))
 
     def _check(self) -> None:
         """Ends the search at the deadline."""
@@ -244,9 +313,18 @@ class Search:
 
     def _hopeless(self) -> str:
         """Which limit nothing keeps, and the least that was found."""
-        least = [spec_terms(to_spec(genome, self.problem.seed)).total for genome in self.smallest]
+        problem = self.problems[0]
+        least = [spec_terms(to_spec(genome, problem.seed)).total for genome in self.smallest]
         for name in SUMS:
-            limit, found = getattr(self.problem.limits, name), min(getattr(total, name) for total in least)
+            limit, found = getattr(problem.limits, name), min(getattr(total, name) for total in least)
             if limit is not None and found > limit:
                 return f"max_{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
         return "limits: no network was found that keeps all of them at once; raise max_params or max_macs"
+
+
+def _first_bound(problem: Problem) -> float:
+    """A bound within milliseconds: one cell for all widths, at the first prices."""
+    relaxation = Relaxation(problem)
+    point, _ = relaxation.start()
+    program = Program(problem, make_graph(problem, WHOLE, covering=True))
+    return program.solve(relaxation.rates(point)).value + relaxation.constant(point)

@@ -8,7 +8,8 @@ a block and the projection of its first unit depend on the width in. So the firs
 
     entry[I, M] + across[I, W] + first[K, M, W]
 
-and each further one, whose width in is the block's own, more[K, M, W].
+and each further one, whose width in is the block's own, more[K, M, W]. Evenness adds opening[K, I, M, W], log M_u of
+the first unit, which is no such sum.
 """
 
 from __future__ import annotations
@@ -30,18 +31,41 @@ from .graph import Bools, Cells, Floats, make_gene, singles
 from .problem import Problem, Stage, Variant
 
 
+class Rates(NamedTuple):
+    """What things are worth, in nats: a parameter and a multiply-add cost, evenness gains.
+
+    params, macs: for each.
+    unit: for each nat of log M_u, with M_u the MACs of a unit; 0 where evenness is not wanted.
+    levels: for each multiply-add of the chain, by the stage at whose resolution it is.
+    """
+
+    params: float
+    macs: float
+    unit: float = 0.0
+    levels: tuple[float, ...] = ()
+
+    def level(self, stage: int) -> float:
+        """For each multiply-add of the chain at the resolution of a stage."""
+        return self.levels[stage] if self.levels else 0.0
+
+
 class GainCost(NamedTuple):
-    """A share of the score in nats, and of the costs; float64 arrays that broadcast against each other."""
+    """A share of the score in nats, of the costs and of evenness; float64 arrays that broadcast against each other.
+
+    units: the sum of log M_u.
+    read, made: MACs of the chain at the resolution that is read and at that of the output, where evenness is wanted.
+    """
 
     gain: Any
     params: Any
     macs: Any
+    units: Any = 0.0
+    read: Any = 0.0
+    made: Any = 0.0
 
     def plus(self, other: GainCost, times: int = 1) -> GainCost:
         """This share and so many times the other."""
-        return GainCost(
-            self.gain + times * other.gain, self.params + times * other.params, self.macs + times * other.macs
-        )
+        return GainCost(*(mine + times * its for mine, its in zip(self, other, strict=True)))
 
     def shaped(self, *shape: int) -> GainCost:
         """The arrays broadcast to a shape, without its axes of length 0."""
@@ -49,9 +73,12 @@ class GainCost(NamedTuple):
         where = tuple(slice(None) if length else 0 for length in shape)
         return GainCost(*(np.broadcast_to(each, full)[where] for each in self))
 
-    def at(self, prices: tuple[float, float]) -> Floats:
-        """The gain less the costs at a price in nats for each parameter and multiply-add."""
-        return cast(Floats, self.gain - (prices[0] * self.params + prices[1] * self.macs))
+    def at(self, rates: Rates, read: float = 0.0, made: float = 0.0) -> Floats:
+        """The gain less the costs at these rates; `read` and `made` are those of the two resolutions."""
+        worth = self.gain - (rates.params * self.params + rates.macs * self.macs)
+        if rates.levels:
+            worth = worth + (rates.unit * self.units + read * self.read + made * self.made)
+        return cast(Floats, worth)
 
 
 NOTHING = GainCost(0.0, 0.0, 0.0)
@@ -64,6 +91,7 @@ class SubLayer(NamedTuple):
     across: GainCost
     first: GainCost
     more: GainCost
+    opening: Floats | None = None
 
 
 class Ends(NamedTuple):
@@ -94,6 +122,8 @@ def sublayer_tables(
     convention: str,
     rules: Rules | None = None,
     after_stem: int = 0,
+    weight: float = 1.0,
+    is_even: bool = False,
 ) -> SubLayer:
     """The tables of a variant.
 
@@ -107,6 +137,8 @@ def sublayer_tables(
         convention: `paper` or `zennas`.
         rules: of the space; what breaks them is worth minus infinity.
         after_stem: how many of the widths in, the first ones, are those of the stem.
+        weight: of the score in the objective.
+        is_even: whether evenness is in the objective or limited.
 
     Raises:
         ValueError: the op's layers depend on other widths than these tables can express.
@@ -115,8 +147,9 @@ def sublayer_tables(
     read, mid, out = (Ends.along(cells, axis) for axis, cells in enumerate((ins, mids, outs), start=1))
     kernels = np.array(variant.kernels, dtype=np.float64).reshape(-1, 1, 1, 1)
     gene = variant.gene._replace(kernel=cast(int, kernels))
-    reading, first = _sublayer(gene, read, mid, out, side, stride, convention)
-    again, inner = _sublayer(gene, out, mid, out, stage.side, 1, convention, begins=False)
+    want = _Want(convention, weight, is_even)
+    reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want)
+    again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False)
     if variant.is_tied:
         first = first._replace(gain=np.where(mid.apart(out), -math.inf, first.gain))
     if rules is not None:
@@ -132,8 +165,17 @@ def sublayer_tables(
         entry.shaped(0, ins.count, mids.count, 0),
         across,
         first.shaped(*shape),
-        _total([*again, inner]).shaped(*shape),
+        _total([*again, inner, GainCost(0.0, 0.0, 0.0, units=others)]).shaped(*shape),
+        np.broadcast_to(opening, (len(variant.kernels), ins.count, mids.count, outs.count)) if is_even else None,
     )
+
+
+class _Want(NamedTuple):
+    """What tables hold: gains of a convention times the weight, and whether evenness."""
+
+    convention: str
+    weight: float = 1.0
+    is_even: bool = False
 
 
 def check_tables(problem: Problem) -> str:
@@ -145,7 +187,7 @@ def check_tables(problem: Problem) -> str:
             cells = [singles([each], 1) for each in (problem.space.width.min, gene.mid, width)]
             rows = sublayer_tables(variant, stage, stage.stride, cells[0], cells[1], cells[2], problem.convention)
             block = rows.entry.plus(rows.across).plus(rows.first).plus(rows.more, times=2)
-            found = [float(np.ravel(each)[-1]) for each in block]
+            found = [float(np.ravel(each)[-1]) for each in block[:3]]
             terms, _ = block_terms(gene, problem.space.width.min, stage.in_side, problem.convention, first=False)
             if not np.allclose(found, [terms.log_gain, terms.params, terms.macs], rtol=1e-12):
                 return f"algorithm: the exact search and the counts of op {gene.op} differ; use the evolution"
@@ -156,7 +198,7 @@ def stem_table(problem: Problem, widths: Cells) -> GainCost:
     """The stem by its width, [C]."""
     channels = np.full((1, 1, 1, 1), float(problem.seed.in_channels))
     out, side = Ends.along(widths, 3), problem.seed.resolution
-    whole = _plain(problem.stem, Ends(channels, channels), out, side, problem.convention, LINEAR)
+    whole = _plain(problem.stem, Ends(channels, channels), out, side, _wanted(problem), LINEAR)
     return whole.shaped(0, 0, 0, widths.count)
 
 
@@ -166,15 +208,19 @@ def head_table(problem: Problem, ins: Cells, widths: Cells) -> GainCost:
     area = shrink(side, gene.stride) ** 2
     maps = np.array([math.log(width * area) for width in widths.hi.tolist()])
     classifier = linear_cost(cast(int, out.lo), problem.seed.num_classes)
-    last = GainCost(problem.log_map_factor * maps, classifier.params, classifier.macs)
-    whole = _plain(gene, Ends.along(ins, 1), out, side, problem.convention, RELU).plus(last)
+    last = GainCost(problem.weight * problem.log_map_factor * maps, classifier.params, classifier.macs)
+    whole = _plain(gene, Ends.along(ins, 1), out, side, _wanted(problem), RELU).plus(last)
     return whole.shaped(0, ins.count, 0, widths.count)
 
 
-def _plain(gene: Gene, read: Ends, out: Ends, side: int, convention: str, moments: Moments) -> GainCost:
+def _wanted(problem: Problem) -> _Want:
+    return _Want(problem.convention, problem.weight, problem.evenness is not None)
+
+
+def _plain(gene: Gene, read: Ends, out: Ends, side: int, want: _Want, moments: Moments) -> GainCost:
     """All of a block without mid widths, such as stem and head, [1, I, 1, W]."""
-    reading, rest = _sublayer(gene, read, out, out, side, gene.stride, convention, moments=moments)
-    again, inner = _sublayer(gene, out, out, out, shrink(side, gene.stride), 1, convention, begins=False)
+    reading, rest, _ = _sublayer(gene, read, out, out, side, gene.stride, want, moments=moments)
+    again, inner, _ = _sublayer(gene, out, out, out, shrink(side, gene.stride), 1, want, begins=False)
     return _total([*reading, rest]).plus(_total([*again, inner]), gene.sublayers - 1)
 
 
@@ -185,12 +231,12 @@ def _sublayer(
     out: Ends,
     side: int,
     stride: int,
-    convention: str,
+    want: _Want,
     *,
     moments: Moments = RELU,
     begins: bool = True,
-) -> tuple[list[GainCost], GainCost]:
-    """The units of one sub-layer: what reads the width in, and the sum of all the rest.
+) -> tuple[list[GainCost], GainCost, Any]:
+    """The units of one sub-layer: what reads the width in, the sum of all the rest, and log M_u of the first unit.
 
     Args:
         gene: its op, all else that is no width, and its kernel, or all of its kernels along the first axis.
@@ -199,22 +245,30 @@ def _sublayer(
         out: width out.
         side: of the map before the sub-layer.
         stride: of its first unit.
-        convention: `paper` or `zennas`.
+        want: what the tables hold.
         moments: of what the first convolution reads.
         begins: whether the sub-layer is the first of a block, whose first unit always has a projection.
     """
     reading: list[GainCost] = []
     rest = NOTHING
+    opening: Any = 0.0
     genes = [gene._replace(width=cast(int, width), mid=cast(int, mid)) for width, mid in zip(out, mid, strict=True)]
     for index in range(gene.kind.units_per_sublayer):
         narrow, wide = (
             Unit(gene.op, gene.kernel, stride, cast(int, width), *each.widths(index), 0, False)
             for each, width in zip(genes, read, strict=True)
         )
-        parts = [
-            GainCost(_log_gains(rich, moments, convention), *layer_cost(poor)[:2])
-            for poor, rich in zip(narrow.layers(side), wide.layers(side), strict=True)
-        ]
+        parts = []
+        for poor, rich in zip(narrow.layers(side), wide.layers(side), strict=True):
+            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *layer_cost(poor)[:2])
+            if want.is_even:
+                most = layer_cost(rich).macs
+                reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
+                part = part._replace(read=np.where(reads, most, 0), made=np.where(reads, 0, most))
+            parts.append(part)
+        if want.is_even:
+            log_macs = np.log(sum(np.asarray(part.read + part.made, dtype=np.float64) for part in parts))
+            opening, rest = (log_macs, rest) if not index else (opening, rest._replace(units=rest.units + log_macs))
         after = Ends(cast(Any, narrow.width), cast(Any, wide.width))
         if gene.kind.is_residual:
             projection = projection_cost(narrow, side)
@@ -224,7 +278,7 @@ def _sublayer(
         reading += parts[:count]
         rest = _total([rest, *parts[count:]])
         read, side, stride, moments = after, shrink(side, stride), 1, RELU
-    return reading, rest
+    return reading, rest, opening
 
 
 def _breaks_ratio(rules: Rules, gene: Gene, mid: Ends, out: Ends) -> Bools:

@@ -1,0 +1,81 @@
+"""Prices as a relaxation: limits leave the problem and come back as prices, so that what is left is a sum over blocks.
+
+Of two limits at a time: the second is that on MACs; the first is that on parameters, or the floor of evenness where there
+is one. A third limit is left out, which can only raise the bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ....metrics.evenness import Evenness
+from .prices import Prices
+from .problem import Problem
+from .tables import Rates
+
+
+class Point(NamedTuple):
+    """Where a relaxation is solved: prices, and where evenness counts the tangents, MACs of each resolution."""
+
+    prices: Prices
+    tangents: tuple[float, ...] = ()
+
+
+class Relaxation:
+    """The relaxation of one problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        evenness = problem.evenness
+        self._evenness = evenness
+        self._has_floor = evenness is not None and evenness.floor is not None
+        limits = problem.limits
+        self.free = (self._has_floor or limits.params is not None, limits.macs is not None)
+
+    def start(self) -> tuple[Point, float]:
+        """A point to start from, and how far from it the best prices may be."""
+        evenness, (first, second) = self._evenness, self.free
+        if evenness is None:
+            layers = max(state.layers for state in self.problem.depths.states)
+            return Point((0.1 * layers * first, 0.1 * layers * second)), 0.07 * layers
+        tangents = (evenness.most_macs / evenness.levels,) * evenness.levels
+        if not self._has_floor:
+            return Point((0.0, 1.0), tangents), 0.5
+        price = float(evenness.units)
+        return Point((price, price * second), tangents), 0.7 * price
+
+    def rates(self, point: Point) -> Rates:
+        """What a parameter, a multiply-add and evenness are worth at a point."""
+        limits, (first, second), evenness = self.problem.limits, point.prices, self._evenness
+        macs = second / (limits.macs or 1)
+        if evenness is None:
+            return Rates(first / (limits.params or 1), macs)
+        price = first if self._has_floor else 1.0
+        levels = tuple(price / (4 * evenness.levels * tangent) for tangent in point.tangents)
+        params = 0.0 if self._has_floor else first / (limits.params or 1)
+        return Rates(params, macs, 0.75 * price / evenness.units, levels)
+
+    def constant(self, point: Point) -> float:
+        """What the bound is beside the value of the best path."""
+        first, second = point.prices
+        if self._evenness is None:
+            return math.fsum(point.prices)
+        constant = self._evenness.constant(point.tangents)
+        return second + (first * constant if self._has_floor else first + constant)
+
+    def slope(self, usage: Sequence[int], found: Evenness | None, tangents: Sequence[float]) -> Prices:
+        """How the value of a network changes with both prices; negative where it breaks a limit."""
+        params, macs = self.problem.limits.params, self.problem.limits.macs
+        second = 0.0 if macs is None else 1 - usage[1] / macs
+        if self._has_floor and self._evenness is not None and found is not None:
+            return self._evenness.at(found, tangents), second
+        return (0.0 if params is None else 1 - usage[0] / params), second
+
+
+def blend(rows: Sequence[Evenness]) -> tuple[float, ...]:
+    """Tangents between some networks: the mean MACs at each resolution."""
+    return tuple(
+        math.fsum(macs) / len(macs) for macs in zip(*([m for _, m in row.level_macs] for row in rows), strict=True)
+    )
