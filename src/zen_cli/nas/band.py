@@ -28,11 +28,20 @@ UNITS_FACTOR = 1.5
 
 
 class Band(NamedTuple):
-    """Networks whose evenness is at least `best` - `width`, with at most `most_units` residual units."""
+    """Networks whose evenness is at least `best` - `width`, with at most `most_units` residual units.
+
+    `best` is the best evenness that was found; no network exceeds `bound`, where that is known.
+    """
 
     best: float
     width: float
     most_units: float
+    bound: float | None = None
+
+    @property
+    def floor(self) -> float:
+        """The least evenness of a network in the band."""
+        return self.best - self.width
 
     def admits(self, genes: Sequence[Gene], image: tuple[int, int]) -> bool:
         """Whether a network of these blocks is in the band; `image` is its channels and side."""
@@ -40,13 +49,13 @@ class Band(NamedTuple):
             found = network_evenness(genes, *image)
         except ScoreError:
             return False
-        return found.value >= self.best - self.width and found.residual_units <= self.most_units
+        return found.value >= self.floor and found.residual_units <= self.most_units
 
 
-def make_band(best: Evenness, width: float, limits: Limits) -> Band:
-    """The band below the best evenness that was found."""
+def make_band(best: Evenness, width: float, limits: Limits, bound: float | None = None) -> Band:
+    """The band below the best evenness that was found; `bound` as for `Band`."""
     units = best_units(limits.macs if limits.macs is not None else best.macs)
-    return Band(best.value, width, max(UNITS_FACTOR * units, best.residual_units))
+    return Band(best.value, width, max(UNITS_FACTOR * units, best.residual_units), bound)
 
 
 def wander(start: Any, neighbour: Callable[[Any, Random], Any], admits: Callable[[Any], bool], seed: int) -> Any:

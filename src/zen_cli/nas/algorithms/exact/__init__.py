@@ -10,14 +10,15 @@
     prices    the prices that make the bound lowest
     polish    local search from paths to networks within the limits
     search    branch and bound: all of this together
-    algorithm what others call
+    solve     the exact search as functions
+    algorithm the exact search as an entry of the table of algorithms
 
 docs/exact.md explains why the bound holds. Arrays are numpy's, without linear algebra, so that nothing here uses a
 second thread; torch is never imported.
 """
 
-from .algorithm import ExactResult, solve, upper_bound
 from .problem import unsupported
 from .search import Progress
+from .solve import ExactResult, solve, upper_bound
 
 __all__ = ["ExactResult", "Progress", "solve", "unsupported", "upper_bound"]

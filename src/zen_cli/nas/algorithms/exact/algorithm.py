@@ -1,139 +1,92 @@
-"""The exact search as others call it: as functions, and as an entry of the table of algorithms."""
+"""The exact search as an entry of the table of algorithms, and as the opening of another search."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
-from ....errors import UsageError
-from ....metrics.terms import score_spec, spec_terms
+from ....metrics.evenness import network_evenness
 from ....net.spec import ArchSpec
+from ...band import Band, make_band
 from ...drive import named
-from ...limits import Limits
 from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
-from ...space import BlockSpace, to_spec
-from .polish import Polisher
-from .problem import Problem, read_problem, unsupported
-from .search import Progress, Search, Stop
-from .tables import check_tables
+from ...space import BlockSpace
+from .problem import unsupported
+from .search import Progress
+from .solve import ExactResult, solve, upper_bound
 
 DEFAULT_GAP = 0.005
+EVENNESS_GAP = 3e-4  # of E*, which is about 0.006 nats
 
 
-class ExactResult(NamedTuple):
-    """What the search found and proved.
+class Solver(NamedTuple):
+    """Solves the problem of a search's settings.
 
     Attributes:
-        networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
-        values: their closed-form scores in nats.
-        bound: no network of the space within the limits exceeds it; always finite.
-        gap: bound over the best value, less one; infinite where no network was found.
-        iterations: dynamic programs solved.
-        stopped: why it ended: `optimal`, `gap`, `deadline`, or `branches` where nothing was left to divide.
+        settings: a problem that is supported.
+        callbacks: told of progress.
+        is_over: called between steps; a solution ends where it returns True.
+        programs: dynamic programs after which a solution ends, None for no end.
     """
 
-    networks: tuple[ArchSpec, ...]
-    values: tuple[float, ...]
-    bound: float
-    gap: float
-    iterations: int
-    stopped: str
+    settings: SearchSettings
+    callbacks: Callbacks
+    is_over: Callable[[], bool]
+    programs: int | None = None
 
+    def evenest(self) -> ExactResult:
+        """The network of the best evenness."""
+        return self._solve(objective="even", gap=EVENNESS_GAP)
 
-def solve(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    top: int = 1,
-    gap: float = 0.005,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> ExactResult:
-    """The best networks of a space within limits, with a bound that none exceeds.
+    def best(self, band: Band | None, known: Sequence[ArchSpec] = (), top: int = 1) -> ExactResult:
+        """The networks of the best objective: of the best score in a band of evenness, if there is one."""
+        gap = DEFAULT_GAP if self.settings.gap is None else self.settings.gap
+        objective = self.settings.proxy or "zen"
+        return self._solve(objective=objective, gap=gap, band=band, known=known, top=top)
 
-    Args:
-        space: a space of free blocks.
-        seed: its seed network: resolution, channels in, classes and strides.
-        limits: params and MACs as wanted, and a depth.
-        convention: of the score, `paper` or `zennas`.
-        norm: of the score, `frobenius` or `l1`.
-        alpha: size of the perturbation.
-        top: number of networks.
-        gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
-        known: networks within the limits that are known already.
-        deadline: called between steps; the search stops when it returns True.
-        on_progress: called after every step.
+    def _solve(
+        self, *, objective: str, gap: float, band: Band | None = None, known: Sequence[ArchSpec] = (), top: int = 1
+    ) -> ExactResult:
+        settings, score, what = self.settings, self.settings.score, "evenness" if objective == "even" else "best"
 
-    Raises:
-        UsageError: the exact search cannot take the space or the limits, or no network keeps them.
-    """
-    problem = _read(space, seed, limits, convention, norm, alpha)
-    search = Search([problem], Polisher(problem), gap, known, deadline, on_progress)
-    stopped = search.run()
-    rows: dict[str, tuple[float, ArchSpec]] = {}
-    for genome in search.polisher.ranking():
-        if len(rows) >= top:
-            break
-        spec = to_spec(genome, seed)
-        if not space.excludes(genome, seed) and limits.admits(spec_terms(spec)):
-            rows.setdefault(spec.id, (score_spec(spec, convention=convention, norm=norm, alpha=alpha), spec))
-    ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
-    networks, values = tuple(spec for _, spec in ranking), tuple(score for score, _ in ranking)
-    return ExactResult(networks, values, search.bound, search.gap, search.iterations, stopped)
+        def tell(progress: Progress) -> None:
+            best = "none yet" if progress.value is None else f"{progress.value:.3f}"
+            self.callbacks.on_progress(
+                f"{progress.iterations:,} programs, {what} {best}, bound {progress.bound:.3f} nats"
+            )
 
-
-def upper_bound(
-    space: BlockSpace,
-    seed: ArchSpec,
-    limits: Limits,
-    *,
-    convention: str = "paper",
-    norm: str = "frobenius",
-    alpha: float = 0.01,
-    known: Sequence[ArchSpec] = (),
-    deadline: Callable[[], bool] | None = None,
-) -> float:
-    """A score in nats that no network of the space within the limits exceeds; arguments and errors as for `solve`.
-
-    The better the known networks are, the less is left to search.
-    """
-    problem = _read(space, seed, limits, convention, norm, alpha)
-    search = Search([problem], Polisher(problem), 0.0, known, deadline, None)
-    with suppress(Stop):
-        search.prepare()
-    return search.bound
-
-
-def _read(space: BlockSpace, seed: ArchSpec, limits: Limits, convention: str, norm: str, alpha: float) -> Problem:
-    problem = read_problem(space, seed, limits, convention=convention, norm=norm, alpha=alpha)
-    if reason := check_tables(problem):
-        raise UsageError(reason)
-    return problem
+        return solve(
+            block_space(settings),
+            settings.seed_network(),
+            settings.limits,
+            convention=score.convention,
+            norm=score.norm,
+            alpha=score.alpha,
+            objective=objective,
+            band=band,
+            top=top,
+            gap=gap,
+            programs=self.programs,
+            known=known,
+            deadline=self.is_over,
+            on_progress=tell,
+        )
 
 
 class _ExactAlgorithm:
     """The proven optimum; see docs/exact.md."""
 
-    summary = "the proven optimum of the closed form; spaces of free blocks with a limit on depth"
+    summary = "the proven optimum of the closed form; spaces of free blocks with a limit on depth, or evenness"
     unit = "programs"
-    uses = frozenset({"gap"})
+    uses = frozenset({"gap", "evenness"})
 
     def supports(self, settings: SearchSettings) -> str:
-        if settings.proxy is not None or settings.score.estimator != "mean-field":
-            what = "proxy" if settings.proxy is not None else "estimator"
-            return f"{what}: the exact search knows the Zen-score's closed form only; use the evolution"
         if settings.budget.evaluations is not None:
             return "budget: the exact search counts no evaluations; give it a time, such as 60s, or a gap"
-        return unsupported(settings.space, settings.limits, settings.seed_network())
+        return unsupported_settings(settings)
 
     def search(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
         return search_from(settings, callbacks)
@@ -153,42 +106,58 @@ def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[
             stopped = "time"
         return bool(stopped)
 
-    def tell(progress: Progress) -> None:
-        best = "none yet" if progress.value is None else f"{progress.value:.2f}"
-        callbacks.on_progress(f"{progress.iterations} programs, best {best}, bound {progress.bound:.2f} nats")
-
-    score, space = settings.score, settings.space
-    assert isinstance(space, BlockSpace)  # or it would not be supported
-    result = solve(
-        space,
-        settings.seed_network(),
-        settings.limits,
-        convention=score.convention,
-        norm=score.norm,
-        alpha=score.alpha,
-        top=max(settings.top, settings.verify),
-        gap=DEFAULT_GAP if settings.gap is None else settings.gap,
-        known=known,
-        deadline=is_over,
-        on_progress=tell,
-    )
+    solver = Solver(settings, callbacks, is_over)
+    band: Band | None = None
+    programs = 0
+    if settings.evenness is not None:
+        evenest = solver.evenest()
+        programs = evenest.iterations
+        band, known = band_of(settings, evenest), [*known, *evenest.networks]
+    result = solver.best(band, known, max(settings.top, settings.verify))
     rows = zip(result.networks, result.values, strict=True)
-    candidates = tuple(Candidate(named(spec, space.name), value) for spec, value in rows)
+    candidates = tuple(Candidate(named(spec, settings.space.name), value) for spec, value in rows)
     reason = stopped if stopped and result.stopped == "deadline" else result.stopped
-    return Outcome(candidates, reason, result.iterations, time.monotonic() - began, result.bound)
+    elapsed = time.monotonic() - began
+    return Outcome(candidates, reason, programs + result.iterations, elapsed, result.bound, band=band)
+
+
+def unsupported_settings(settings: SearchSettings) -> str:
+    """Why the exact search cannot take a problem, whatever its budget; empty if it can."""
+    if settings.proxy not in (None, "even"):
+        return f"proxy: the exact search knows zen and even, not {settings.proxy}; use the evolution"
+    if settings.proxy is None and settings.score.estimator != "mean-field":
+        return "estimator: the exact search knows the Zen-score's closed form only; use the evolution"
+    is_even = settings.proxy == "even" or settings.evenness is not None
+    return unsupported(settings.space, settings.limits, settings.seed_network(), is_even=is_even)
+
+
+def band_of(settings: SearchSettings, evenest: ExactResult) -> Band | None:
+    """The band below the best evenness; None where no network was found, or none is wanted."""
+    if settings.evenness is None or not evenest.networks:
+        return None
+    spec = evenest.networks[0]
+    found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
+    return make_band(found, settings.evenness, settings.limits, evenest.bound)
+
+
+def block_space(settings: SearchSettings) -> BlockSpace:
+    """The space of a problem that is supported."""
+    space = settings.space
+    assert isinstance(space, BlockSpace)  # or it would not be supported
+    return space
 
 
 def bound_of(settings: SearchSettings, outcome: Outcome) -> float:
     """What no network of the space within the limits exceeds, in nats; for a problem that is supported."""
-    score, space = settings.score, settings.space
-    assert isinstance(space, BlockSpace)
+    score = settings.score
     return upper_bound(
-        space,
+        block_space(settings),
         settings.seed_network(),
         settings.limits,
         convention=score.convention,
         norm=score.norm,
         alpha=score.alpha,
+        band=outcome.band,
         known=[candidate.spec for candidate in outcome.candidates[:1]],
     )
 

@@ -43,6 +43,11 @@ class Cells:
         mask: Bools = self.lo == self.hi
         return mask
 
+    @property
+    def split_count(self) -> int:
+        """How many cells there are after `split`."""
+        return 2 * self.count - int(np.count_nonzero(self.single))
+
     def keep(self, which: Bools) -> Cells:
         """The cells of a mask, bool [C]."""
         return Cells(self.lo[which], self.hi[which], self.step)
@@ -130,6 +135,17 @@ class Graph:
         """Whether every cell holds one width."""
         every = [self.stem, self.head, *self.widths, *(choice.mids for choice in self.choices.values())]
         return all(bool(cells.single.all()) for cells in every)
+
+    @property
+    def split_size(self) -> int:
+        """The greatest product of cells of width in, mid width and width out of a block, were all cells cut in two."""
+        sizes = [
+            self.ins(slot.stage - slot.enter).split_count
+            * choice.mids.split_count
+            * self.widths[slot.stage].split_count
+            for (slot, _), choice in self.choices.items()
+        ]
+        return max(sizes, default=0)
 
     def split(self) -> Graph:
         """Every cell of several widths cut in two."""

@@ -204,13 +204,14 @@ def _mids(space: BlockSpace, gene: Gene) -> Grid:
     return Grid(least, span.max // step * step, step)
 
 
-def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> str:
+def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, is_even: bool = False) -> str:
     """Why the exact search cannot take a problem, as `field: fault; fix`; empty if it can.
 
     Args:
         space: the space.
         limits: the limits.
         seed: the seed network, where it is known.
+        is_even: whether evenness is the objective or limited.
     """
     if not isinstance(space, BlockSpace):
         name = getattr(space, "kind", type(space).__name__)
@@ -223,11 +224,8 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
     for name in limits:
         if name not in SUMS:
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
-    if limits.sublayers is None and limits.layers is None:
-        return (
-            "algorithm: the exact search needs a limit on the depth, because the score grows with every layer; "
-            "give max_sublayers or max_layers"
-        )
+    if reason := _unsupported_depth(space, limits, is_even):
+        return reason
     for op in space.ops:
         kind = OPS[op]
         if not kind.is_monotone:
@@ -252,21 +250,53 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None) -> 
     return ""
 
 
+def _unsupported_depth(space: BlockSpace, limits: Limits, is_even: bool) -> str:
+    """What is missing to bound the depth: a limit on it, or for evenness one on MACs and nothing but residual units."""
+    if not is_even:
+        if limits.sublayers is None and limits.layers is None:
+            return (
+                "algorithm: the exact search needs a limit on the depth, because the score grows with every layer; "
+                "give max_sublayers or max_layers"
+            )
+        return ""
+    if limits.macs is None:
+        return f"max_macs: is missing, which the exact search needs for evenness; give it or {_INSTEAD}"
+    for name in ("sublayers", "layers"):
+        if name in limits:
+            return f"max_{name}: the exact search cannot limit it together with evenness; leave it out or {_INSTEAD}"
+    if any(not OPS[op].is_residual for op in space.ops):
+        return f"algorithm: evenness in the exact search needs residual ops; {_INSTEAD}"
+    for seed in space.seeds:
+        stem, head = seed.genes[0], seed.genes[-1]
+        if stem.depth > 1 or head.kernel > 1 or head.stride > 1:
+            return f"algorithm: evenness in the exact search needs a stem of one layer and a 1x1 head; {_INSTEAD}"
+    return ""
+
+
 def read_problem(
-    space: BlockSpace, seed: ArchSpec, limits: Limits, *, convention: str, norm: str, alpha: float
+    space: BlockSpace,
+    seed: ArchSpec,
+    limits: Limits,
+    *,
+    convention: str,
+    norm: str,
+    alpha: float,
+    is_even: bool = False,
 ) -> Problem:
     """A problem, checked.
 
     Raises:
         UsageError: the exact search cannot take it, or no network keeps its limits on the depth.
     """
-    if reason := unsupported(space, limits, seed):
+    if reason := unsupported(space, limits, seed, is_even=is_even):
         raise UsageError(reason)
     for name in SUMS[:2]:
         limit = getattr(limits, name)
         if limit is not None and limit < 1:
             raise UsageError(f"max_{name}: {limit} is less than any network needs; raise it")
     problem = Problem(space, seed, limits, convention, norm, alpha)
+    if is_even:
+        return problem
     ends = problem.stem.depth + problem.head.depth
     least = max(1, len(problem.stages) - 1) * space.depth.min
     layers = least * min(variant.layers for variant in problem.variants)

@@ -22,7 +22,7 @@ import numpy as np
 
 from ....net.ops import Gene
 from ...space import Genome
-from .graph import Bools, Cells, Choice, Floats, Graph, Slot, slots
+from .graph import Bools, Cells, Choice, Floats, Graph, Ints, Slot, slots
 from .problem import Problem
 from .program import ROUNDING, Solution
 
@@ -133,13 +133,38 @@ def cut(problem: Problem, graph: Graph, genomes: Sequence[Genome]) -> tuple[Grap
     """Two halves of a graph that separate some of these paths; None where they do not differ."""
     rows = [traits(problem, genome) for genome in genomes]
     cuts = max(_cuts(problem, graph, rows), key=lambda one: one[0], default=None)
+    if cuts is None and problem.evenness is not None:
+        cuts = max(_wide_cuts(problem, graph), key=lambda one: one[0], default=None)
     return None if cuts is None else cuts[1:]
+
+
+def _wide_cuts(problem: Problem, graph: Graph) -> Iterator[tuple[float, Graph, Graph]]:
+    """(how much is left to choose, half, half) for the depth and the width at which each stage ends.
+
+    Where evenness counts, one path alone can be worth more than it is, because its tangents are not its own.
+    """
+    units = _depths_of(problem)
+    for stage, exits in enumerate(graph.exits):
+        depths = units[exits.any(axis=1)]
+        if depths.size and depths.min() < depths.max():
+            below = (units <= (int(depths.min()) + int(depths.max())) // 2)[:, None]
+            yield 10.0 * float(depths.max() - depths.min()), _exit(graph, stage, below), _exit(graph, stage, ~below)
+        lows = graph.ins(stage).lo
+        widths = lows[exits.any(axis=0)]
+        if widths.size and widths.min() < widths.max():
+            below = (lows <= _middle(int(widths.min()), int(widths.max())))[None, :]
+            yield float(widths.max() / widths.min()), _exit(graph, stage, below), _exit(graph, stage, ~below)
+
+
+def _depths_of(problem: Problem) -> Ints:
+    """The depth of each state, in the unit that distinguishes them."""
+    depths = problem.depths
+    return np.array([state.layers if depths.by_layers else state.sublayers for state in depths.states])
 
 
 def _cuts(problem: Problem, graph: Graph, rows: list[Traits]) -> Iterator[tuple[float, Graph, Graph]]:
     """(how far the paths are apart, half, half) for every choice in which they differ."""
-    depths = problem.depths
-    units = np.array([state.layers if depths.by_layers else state.sublayers for state in depths.states])
+    units = _depths_of(problem)
     for stage in range(len(graph.exits)):
         low, high = _span([row.depths[stage] for row in rows])
         if low < high:

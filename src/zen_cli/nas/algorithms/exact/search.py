@@ -27,6 +27,7 @@ COARSE = 1.25  # the widest width of a first cell over its narrowest
 WHOLE = 1e9  # one cell for all widths
 FEW, MANY = 100, 20_000  # paths that are listed before cutting, and where nothing can be cut
 TANGENT_STEPS = 6  # how often tangents follow the best paths
+MAX_TABLE = 2_000_000  # numbers of a table, for cells to be split
 LEAST_STEP = 1e-4  # of the bound, in nats, for tangents to follow once more
 
 
@@ -64,6 +65,7 @@ class Search:
         known: networks within the limits that are known already.
         deadline: called between steps; the search stops when it returns True.
         on_progress: called after every step.
+        programs: dynamic programs after which to stop; None for no end.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Search:
         known: Sequence[ArchSpec],
         deadline: Callable[[], bool] | None,
         on_progress: Callable[[Progress], None] | None,
+        programs: int | None = None,
     ) -> None:
+        self.programs = programs
         self.problems = list(problems)
         self.polisher = polisher
         polisher.check = self._check
@@ -114,14 +118,27 @@ class Search:
         return stopped
 
     def prepare(self) -> list[Node]:
-        """All problems without what cannot matter, cell by cell down to single widths; those that are left."""
+        """All problems without what cannot matter, cell by cell down to single widths; those that are left.
+
+        With evenness there are several problems, which start in cells: `_branch` splits those of the best bound.
+        """
         order = sorted(range(len(self.problems)), key=lambda index: -self.bounds[index])
         points = {index: self._sketch(index) for index in order if self._matters(index)}
         if not math.isfinite(self.floor):
             raise UsageError(self._hopeless())
-        nodes = [self._refine(index, points[index]) for index in order if index in points and self._matters(index)]
+        nodes: list[Node | None] = []
+        for index in (index for index in order if index in points and self._matters(index)):
+            if self.problems[index].evenness is None:
+                nodes.append(self._refine(index, points[index]))
+            else:
+                nodes.append(self._coarse(index, points[index]))
         self._report()
         return [node for node in nodes if node is not None]
+
+    def sketch(self) -> None:
+        """Networks around rough prices of each problem, for the polisher."""
+        for index in range(len(self.problems)):
+            self._sketch(index)
 
     def _matters(self, index: int) -> bool:
         """Whether a problem may hold a network better than the best known one by more than the gap."""
@@ -143,10 +160,14 @@ class Search:
             self._polish(self.smallest, 3)
         return node.point
 
+    def _coarse(self, index: int, point: Point) -> Node:
+        """A whole problem in cells."""
+        problem = self.problems[index]
+        return Node(problem, make_graph(problem, COARSE, covering=True), point, self.bounds[index])
+
     def _refine(self, index: int, point: Point) -> Node | None:
         """What is left of a problem, in single widths; None if nothing is."""
-        problem = self.problems[index]
-        node = Node(problem, make_graph(problem, COARSE, covering=True), point, self.bounds[index])
+        problem, node = self.problems[index], self._coarse(index, point)
         while True:
             solution = self._solve(Program(problem, node.graph), node)
             constant = Relaxation(problem).constant(node.point)
@@ -202,11 +223,16 @@ class Search:
             if node.bound <= self.floor:
                 break
             genomes = self._tighten(node, rounds=10)
-            if node.bound <= self.floor or self._list(node, FEW):
+            if node.bound <= self.floor:
+                continue
+            if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
+                heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=node.graph.split())))
+                continue
+            if node.graph.exact and self._list(node, FEW):
                 continue
             halves = cut(node.problem, node.graph, genomes)
             if halves is None:
-                if not self._list(node, MANY):
+                if not node.graph.exact or not self._list(node, MANY):
                     rest = max(rest, node.bound)
                 continue
             for graph in halves:
@@ -289,6 +315,8 @@ class Search:
 
     def _solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
         self._check()
+        if self.programs is not None and self.iterations >= self.programs:
+            raise Stop("programs")
         self.iterations += 1
         return program.solve(Relaxation(node.problem).rates(point or node.point))
 
