@@ -15,7 +15,7 @@ from exact_tools import admits, measure, members, tiny_space, value
 from zen_cli.nas.algorithms.exact.depths import Depth
 from zen_cli.nas.algorithms.exact.graph import Graph, Slot, make_graph
 from zen_cli.nas.algorithms.exact.paths import TooManyError, best_path, list_paths
-from zen_cli.nas.algorithms.exact.polish import Polisher
+from zen_cli.nas.algorithms.exact.polish import Found, Polisher
 from zen_cli.nas.algorithms.exact.problem import Problem, read_problem
 from zen_cli.nas.algorithms.exact.program import Program, Solution
 from zen_cli.nas.algorithms.exact.reduce import cut, prune, traits
@@ -182,5 +182,5 @@ def test_the_shortlist_has_the_best_of_all_pairs_of_moves() -> None:
                     over = (usage[column] + effects[one, column + 1] + effects[other, column + 1]) / limit - 1
                     merit -= 400 * (over + extra) if over > 0 else 0
                 merits[one, other] = merit
-    found = polisher._shortlist(usage, effects, starts)
+    found = polisher._shortlist(Found((), 0.0, 0.0, usage), effects, starts)
     assert found == sorted(merits, key=lambda pair: (-merits[pair], pair))[:48]
