@@ -99,13 +99,6 @@ def test_a_cell_gains_no_less_and_costs_no_more_than_its_members(variant, data, 
         assert all(cost <= member_cost for cost, member_cost in zip(costs, member_costs, strict=True))
 
 
-def test_twins_of_two_widths_are_worth_nothing() -> None:
-    variant = next(variant for variant in VARIANTS if variant.is_tied)
-    cells = [singles([8, 16], 8) for _ in range(3)]
-    tables = sublayer_tables(variant, Stage(8, 1), 1, *cells, "paper")
-    assert np.array_equal(np.isfinite(tables.first.gain[0]), np.eye(2, dtype=bool))
-
-
 @settings(max_examples=40, deadline=None)
 @given(ratio=st.floats(1.0, 3.0), top=st.integers(1, 300), step=st.sampled_from([1, 4, 8]))
 def test_cells_hold_every_width_once_however_often_they_are_split(ratio: float, top: int, step: int) -> None:

@@ -16,7 +16,6 @@ from ..net.spec import ArchSpec
 from ..target.latency import predict_ms
 from .algorithms import find_algorithm
 from .outcome import Callbacks, Candidate, Outcome
-from .proof import no_proof, prove
 from .rundir import RunDirectory
 from .settings import SearchSettings
 
@@ -45,7 +44,7 @@ class Answer(NamedTuple):
 
 
 def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks: Callbacks | None = None) -> Outcome:
-    """Searches by the algorithm of the settings, and proves what it can; arguments and errors as `Algorithm.search`.
+    """Searches by the algorithm of the settings; arguments and errors as for `Algorithm.search`.
 
     Raises:
         UsageError: the algorithm cannot take the problem; says why.
@@ -56,12 +55,12 @@ def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks:
     callbacks = callbacks or Callbacks()
     if settings.front:
         return _search_front(settings, run, callbacks)
-    return prove(settings, algorithm.search(settings, run, callbacks), callbacks)
+    return algorithm.search(settings, run, callbacks)
 
 
 def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
     """A front: solved limit by limit where the algorithm proves what it finds, and evolved elsewhere."""
-    if settings.algorithm == "exact":
+    if _solves_front(settings):
         from .front_series import solve_front
 
         return solve_front(settings, run, callbacks)
@@ -70,15 +69,24 @@ def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks:
     return evolve_front(settings, run, callbacks)
 
 
+def _solves_front(settings: SearchSettings) -> bool:
+    """Whether a front is solved: by the exact algorithm, and by the default one within a time and without a band."""
+    if settings.algorithm != "auto" or settings.evenness is not None:
+        return settings.algorithm == "exact"
+    return not find_algorithm("exact").supports(settings)
+
+
 def check_bound(settings: SearchSettings) -> None:
     """Fails where `add_bound` would, before time is spent.
 
     Raises:
         UsageError: there is no bound for the space, a limit or the score; says why.
     """
-    if settings.front and settings.algorithm != "exact":
+    if settings.front and not _solves_front(settings):
         raise UsageError("bound: there is none for an evolution's front; use the exact algorithm")
-    if reason := no_proof(settings):
+    from .algorithms.exact.algorithm import unsupported_settings
+
+    if reason := unsupported_settings(settings):
         raise UsageError(f"bound: there is none for this search; {reason}")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RunError, SourceError, ZenError
 from ..metrics import Metric, find
@@ -16,13 +16,13 @@ from ..net.counting import Cost
 from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Member, Proposer, Rating
-from .band import SHARE, STARTS, make_band, wander
+from .band import SHARE, STARTS, Band, make_band, wander
 from .budget import Budget
 from .limits import Limits
 from .loop import Loop
 from .options import CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_POPULATION
 from .outcome import Callbacks, Candidate, Outcome
-from .rundir import RunDirectory
+from .rundir import OPENING, RunDirectory
 from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
 from .settings import SearchSettings
 from .shapes import different_first, shape_of
@@ -31,36 +31,117 @@ from .space import Space
 if TYPE_CHECKING:
     from ..metrics.monte_carlo.executors import Executor
 
+AFTER_EXACT = 1  # rounds without a better network, after an exact search, where nothing else is said
+
 Make = Callable[[Space, tuple[Any, Rating], SearchSettings], Proposer]
 
 
-def drive(make: Make, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+class Opening(NamedTuple):
+    """What is known before an evolution begins.
+
+    Attributes:
+        start: a member to begin with.
+        others: more members that were found.
+        evenest: the evenest member that was found; None where no band is wanted.
+        spent: evaluations that this took.
+        even_bound: what no member's evenness exceeds, if that is known.
+        bound: what no member within the limits, and in the band, exceeds, if that is known.
+        is_exact: whether the exact search found it, so that only other networks nearly as good are left to find.
+        is_proven: whether `bound` is within the gap that was asked for.
+        is_whole: whether nobody interrupted it, so that a resumed run may keep it.
+    """
+
+    start: Any
+    others: Sequence[Any] = ()
+    evenest: Any | None = None
+    spent: int = 0
+    even_bound: float | None = None
+    bound: float | None = None
+    is_exact: bool = False
+    is_proven: bool = False
+    is_whole: bool = True
+
+
+Opener = Callable[[SearchSettings, Callbacks, float], Opening | None]
+
+
+def drive(
+    make: Make,
+    settings: SearchSettings,
+    run: RunDirectory | None,
+    callbacks: Callbacks,
+    opener: Opener = lambda *_: None,
+) -> Outcome:
     """Searches by an algorithm that proposes and is told; arguments and errors as for `Algorithm.search`.
+
+    A resumed run keeps its opening. One that is interrupted before that is whole writes no checkpoint: it begins anew.
 
     Args:
         make: makes the algorithm from the space, a first network with its rating, and the settings.
         settings: what defines the search.
         run: where checkpoints and history go.
         callbacks: what is called on the way.
+        opener: finds an opening from the settings, the callbacks and when the search began; None if it cannot.
     """
-    began = time.monotonic()  # the first network counts as well
-    space, seed = settings.space, settings.seed_network()
-    ledger = Ledger(space, seed, settings.score.convention)
+    began = time.monotonic()  # the opening counts as well
+    ledger = Ledger(settings.space, settings.seed_network(), settings.score.convention)
     sign, scorer = make_scorer(settings, ledger, callbacks.executor)
-    walk = Random(settings.score.seed)
-    start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, walk))
-    ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
-    spent = 0
+    opening = _kept_opening(run, ledger)
+    if opening is None:
+        opening = opener(settings, callbacks, began) or _open(make, settings, ledger, began, callbacks)
+        if run is not None and opening.is_whole:
+            run.write_opening(opening._asdict())
+        elif not opening.is_whole:
+            run = None
     if settings.evenness is not None:
-        start, spent, run = _enter_band(make, settings, ledger, start, began, run, callbacks)
-    budget = settings.budget
+        ledger.band = _band(settings, ledger, opening)
+    spent, budget = opening.spent, settings.budget
     if budget.evaluations is not None:
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
-    rest = settings.model_copy(update={"budget": budget})
-    proposer, loop, stopped = _climb(make, rest, ledger, sign, scorer, start, began, run, callbacks, spent)
-    candidates = _candidates(proposer.population, ledger, sign, settings)
+    patience = settings.patience or (AFTER_EXACT if opening.is_exact else None)
+    rest = settings.model_copy(update={"budget": budget, "patience": patience})
+    proposer, loop, stopped = _climb(make, rest, ledger, sign, scorer, opening.start, began, run, callbacks, spent)
+    members = [*proposer.population, *_rated(scorer, opening.others)]
+    candidates = _candidates(sorted(members, reverse=True), ledger, sign, settings)
+    if opening.is_proven and stopped in ("evaluations", "patience"):
+        stopped = "gap"
     evaluations = max(1, spent + proposer.proposals)
-    return Outcome(candidates, stopped, evaluations, loop.elapsed_s, error=loop.error, band=ledger.band)
+    return Outcome(candidates, stopped, evaluations, loop.elapsed_s, opening.bound, error=loop.error, band=ledger.band)
+
+
+def _open(make: Make, settings: SearchSettings, ledger: Ledger, began: float, callbacks: Callbacks) -> Opening:
+    """The opening without an exact search: a member within the limits, or the evenest that several searches find."""
+    walk = Random(settings.score.seed)
+    start = find_start(ledger, settings.limits, lambda genome: ledger.space.neighbour(genome, walk))
+    ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
+    if settings.evenness is None:
+        return Opening(start)
+    best, spent, is_whole = _find_evenest(make, settings, ledger, start, began, callbacks)
+    return Opening(best, evenest=best, spent=spent, is_whole=is_whole)
+
+
+def _kept_opening(run: RunDirectory | None, ledger: Ledger) -> Opening | None:
+    """The opening of a run that goes on."""
+    kept = run.read_opening() if run is not None else None
+    if run is None or kept is None:
+        return None
+    try:
+        opening = Opening(**kept)
+        evenest = None if opening.evenest is None else ledger.space.decode(opening.evenest)
+        start, *others = (ledger.space.decode(rows) for rows in (opening.start, *opening.others))
+        return opening._replace(start=start, others=others, evenest=evenest, spent=int(opening.spent))
+    except (ZenError, ValueError, TypeError, LookupError) as error:
+        raise SourceError(f"{run.path}/{OPENING}: is damaged ({error}); start a new run") from None
+
+
+def _band(settings: SearchSettings, ledger: Ledger, opening: Opening) -> Band:
+    seed, width = ledger.seed, settings.evenness
+    assert width is not None
+    try:
+        found = network_evenness(ledger.space.genes(opening.evenest, seed), seed.in_channels, seed.resolution)
+    except (ZenError, ValueError, TypeError, LookupError) as error:
+        raise SourceError(f"{OPENING}: is damaged ({error}); start a new run") from None
+    return make_band(found, width, settings.limits, opening.even_bound)
 
 
 def _climb(
@@ -97,38 +178,6 @@ def _climb(
     )
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
     return proposer, loop, stopped
-
-
-def _enter_band(
-    make: Make,
-    settings: SearchSettings,
-    ledger: Ledger,
-    start: Any,
-    began: float,
-    run: RunDirectory | None,
-    callbacks: Callbacks,
-) -> tuple[Any, int, RunDirectory | None]:
-    """Gives the ledger its band; the evenest member found, the evaluations that it took, and where checkpoints go.
-
-    A resumed run keeps its band. One that is interrupted before it has a band writes no checkpoint: it begins anew.
-    """
-    space, seed, width = ledger.space, ledger.seed, settings.evenness
-    assert width is not None
-    kept = run.read_band() if run is not None else None
-    if run is not None and kept is not None:
-        try:
-            best, spent = space.decode(kept["best"]), int(kept["spent"])
-        except (ZenError, ValueError, TypeError, LookupError) as error:
-            raise SourceError(f"{run.path}/band.json: is damaged ({error}); start a new run") from None
-    else:
-        best, spent, is_whole = _find_evenest(make, settings, ledger, start, began, callbacks)
-        if run is not None and is_whole:
-            run.write_band({"best": best, "spent": spent})
-        elif not is_whole:
-            run = None
-    found = network_evenness(space.genes(best, seed), seed.in_channels, seed.resolution)
-    ledger.band = make_band(found, width, settings.limits)
-    return best, spent, run
 
 
 def _find_evenest(
@@ -205,6 +254,14 @@ def _measured(
 ) -> Iterator[float | RunError]:
     for row in metric.evaluate_all(specs, settings, executor=executor):
         yield row if isinstance(row, RunError) else metric.sign * row.value
+
+
+def _rated(scorer: Scorer, genomes: Sequence[Any]) -> Iterator[Member]:
+    """Those members that keep the limits, with their ratings."""
+    ratings, _ = scorer.rate(genomes, lambda: False)
+    for genome, rating in zip(genomes, ratings, strict=True):
+        if rating is not None:
+            yield Member.of(genome, rating)
 
 
 def _candidates(population: list[Member], ledger: Ledger, sign: int, settings: SearchSettings) -> tuple[Candidate, ...]:

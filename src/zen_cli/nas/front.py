@@ -155,16 +155,16 @@ class _Evolving:
         A resumed run keeps them. One that is interrupted before writes no checkpoint: it begins anew.
         """
         settings, space = self.settings, self.ledger.space
-        kept = self.run.read_band() if self.run is not None else None
+        kept = self.run.read_opening() if self.run is not None else None
         if self.run is not None and kept is not None:
             try:
                 self.starts, spent = [space.decode(row) for row in kept["best"]], int(kept["spent"])
             except (ZenError, ValueError, TypeError, LookupError) as error:
-                raise SourceError(f"{self.run.path}/band.json: is damaged ({error}); start a new run") from None
+                raise SourceError(f"{self.run.path}/opening.json: is damaged ({error}); start a new run") from None
         else:
             spent, is_whole = self._find_evenest()
             if self.run is not None and is_whole:
-                self.run.write_band({"best": self.starts, "spent": spent})
+                self.run.write_opening({"best": self.starts, "spent": spent})
             elif not is_whole:
                 self.run = None
         seed, width = self.ledger.seed, settings.evenness

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import OutputError, UsageError, reason
 from .checkpoints import NEWEST
 from .run_files import is_locked
-from .rundir import BAND, RESULTS, RunDirectory
+from .rundir import OPENING, RESULTS, RunDirectory
 from .settings import SearchSettings
 
 KEPT = 50
@@ -42,16 +42,16 @@ class KeptRun(RunDirectory):
     def close(self) -> None:
         """Lets go of the directory."""
         super().close()
-        if not any(os.path.lexists(self.path / name) for name in (NEWEST, BAND, RESULTS)):
+        if not any(os.path.lexists(self.path / name) for name in (NEWEST, OPENING, RESULTS)):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
         """Replaces the checkpoint, or warns."""
         self._try(lambda: super(KeptRun, self).write_checkpoint(state))
 
-    def write_band(self, state: dict[str, Any]) -> None:
+    def write_opening(self, state: dict[str, Any]) -> None:
         """Keeps the band, or warns."""
-        self._try(lambda: super(KeptRun, self).write_band(state))
+        self._try(lambda: super(KeptRun, self).write_opening(state))
 
     def open_history(self, length: int) -> None:
         """Opens the history, or warns."""

@@ -14,6 +14,7 @@ from ..errors import SourceError, UsageError
 from ..units import format_count
 from .checkpoints import NEWEST
 from .keeping import list_paths
+from .options import DEFAULT_ALGORITHM
 from .run_files import is_locked
 from .rundir import HISTORY, RESULTS, SETTINGS
 
@@ -181,7 +182,7 @@ def describe(settings: dict[str, Any]) -> str:
     if settings.get("front"):
         parts.append(f"front over {' and '.join(settings['front'])}")
     parts += [settings[key] for key in ("proxy",) if settings.get(key)]
-    if settings.get("algorithm") != "evolution":
+    if settings.get("algorithm") != DEFAULT_ALGORITHM:
         parts.append(str(settings.get("algorithm")))
     return ", ".join(parts)
 

@@ -17,6 +17,7 @@ DEFAULT_TOP = 5
 FRONT_TOP = 10
 FRONT_LINEAGES = 32
 DEFAULT_SPACE = "mobile"
+DEFAULT_ALGORITHM = "auto"
 # Fields that only some algorithms use; see `Algorithm.uses`.
 ONLY_SOME = frozenset({"population", "lineages", "patience", "gap", "evenness"})
 

@@ -20,6 +20,7 @@ from .limits import Limits, limit_names, parse_limit
 from .options import (
     BATCH_LINEAGES,
     CLOSED_FORM_LINEAGES,
+    DEFAULT_ALGORITHM,
     DEFAULT_EVALUATIONS,
     DEFAULT_SPACE,
     DEFAULT_VERIFY,
@@ -28,7 +29,6 @@ from .options import (
     ONLY_SOME,
 )
 from .presets import find_preset
-from .proof import MOST_EVALUATIONS, is_ceiling
 from .settings import SearchSettings
 from .space import load_space, parse_space
 
@@ -46,6 +46,7 @@ _TAKEN = (
 )
 RULES = ("default", "none")
 _OWN = ("space", "from_", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
+MOST_EVALUATIONS = 1_920_000  # of a search whose budget is only a time
 DEFAULT_PATIENCE = 1
 
 
@@ -90,10 +91,6 @@ def check_request(
         base["evenness"] = _width(str(given["evenness"]))
     if "budget" in given:
         base["budget"] = parse_budget(given["budget"])
-        if stored is None and base.get("evenness") is not None and base["budget"].evaluations is None:
-            # a time is a ceiling: the search ends before, where it has converged
-            base["budget"] = base["budget"]._replace(evaluations=MOST_EVALUATIONS)
-            base.setdefault("patience", DEFAULT_PATIENCE)
     elif stored is None:
         base["budget"] = Budget(evaluations=DEFAULT_EVALUATIONS if _counts_evaluations(base) else None)
     _fill_in(base)
@@ -101,7 +98,7 @@ def check_request(
         settings = SearchSettings(**base)
     except ValidationError as error:
         raise usage_error(error, SearchSettings) from None
-    if stored is None and is_ceiling(settings):
+    if stored is None and _is_ceiling(settings):
         budget = settings.budget._replace(evaluations=MOST_EVALUATIONS)
         settings = settings.model_copy(update={"budget": budget, "patience": settings.patience or DEFAULT_PATIENCE})
     if stored is not None:
@@ -114,11 +111,28 @@ def check_request(
     return settings
 
 
+def _is_ceiling(settings: SearchSettings) -> bool:
+    """Whether a budget is only a time that the search may end before, because it converges or is proven."""
+    if (
+        settings.front
+        or settings.budget.evaluations is not None
+        or not _counts_evaluations({"algorithm": settings.algorithm})
+    ):
+        return False
+    if settings.evenness is not None:
+        return True
+    if settings.algorithm != DEFAULT_ALGORITHM:
+        return False
+    from .algorithms.exact.algorithm import unsupported_settings
+
+    return not unsupported_settings(settings)
+
+
 def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[str, Any]:
     """The space, the input and the limits of a preset or of a stored run, with a space that is given instead."""
     preset = find_preset(given["preset"]) if "preset" in given else None
     base: dict[str, Any] = {"space_document": None, "resolution": 224, "num_classes": 1000, "limits": Limits()}
-    base["algorithm"] = "evolution"
+    base["algorithm"] = DEFAULT_ALGORITHM
     if stored is not None:
         base = {name: getattr(stored, name) for name in SearchSettings.model_fields if name != "schema_"}
     if preset is not None:

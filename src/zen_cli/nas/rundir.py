@@ -1,7 +1,7 @@
 """The run directory: settings, checkpoints, history and results, so that a search survives whatever ends it.
 
 settings.json              what defines the search
-band.json                  the evenest network, and the evaluations that finding it took
+opening.json               the network that the search began with, what was proven, and the evaluations that it took
 checkpoint.json            the newest state, replaced in one step and flushed to the disk
 checkpoint.previous.json   the one before, in case the newest is damaged
 history.jsonl              rows of generations, fewer as the search goes on; cut back when the run is resumed
@@ -28,7 +28,7 @@ from .checkpoints import first_line, read_state, restore_checkpoint, write_check
 from .run_files import LOCK, lock_directory, open_own, read_own
 from .settings import SCHEMA, SearchSettings
 
-SETTINGS, BAND, HISTORY, RESULTS = "settings.json", "band.json", "history.jsonl", "results.jsonl"
+SETTINGS, OPENING, HISTORY, RESULTS = "settings.json", "opening.json", "history.jsonl", "results.jsonl"
 Run = TypeVar("Run", bound="RunDirectory")
 
 
@@ -132,21 +132,21 @@ class RunDirectory:
         """Restores the newest state; arguments and errors as `checkpoints.restore_checkpoint`."""
         restore_checkpoint(self.path, self.settings.digest, restore, warn)
 
-    def write_band(self, state: dict[str, Any]) -> None:
-        """Keeps what the search for the evenest network found: the clock may have ended it, so it cannot be repeated.
+    def write_opening(self, state: dict[str, Any]) -> None:
+        """Keeps what was found before the first checkpoint: the clock may have ended it, so it cannot be repeated.
 
         Raises:
             OutputError: it cannot be written.
         """
-        write_state(self.path / BAND, state, self.settings.digest)
+        write_state(self.path / OPENING, state, self.settings.digest)
 
-    def read_band(self) -> dict[str, Any] | None:
-        """What `write_band` kept; None where nothing was.
+    def read_opening(self) -> dict[str, Any] | None:
+        """What `write_opening` kept; None where nothing was.
 
         Raises:
             SourceError: it cannot be used.
         """
-        file = self.path / BAND
+        file = self.path / OPENING
         return read_state(file, self.settings.digest) if os.path.lexists(file) else None
 
     def open_history(self, length: int) -> None:

@@ -14,7 +14,7 @@ from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .budget import Budget
 from .limits import LimitsField
-from .options import FREE, SearchOptions
+from .options import DEFAULT_ALGORITHM, FREE, SearchOptions
 from .space import Space, parse_space
 
 SCHEMA: Literal["zen-run/1"] = "zen-run/1"
@@ -29,7 +29,7 @@ class SearchSettings(SearchOptions):
     space_document: dict[str, Any]
     limits: LimitsField
     score: ScoreSettings
-    algorithm: str = "evolution"
+    algorithm: str = DEFAULT_ALGORITHM
     origin: str | None = Field(default=None, description="Name of the network that it began from, a row of the answer.")
     budget: Budget
 

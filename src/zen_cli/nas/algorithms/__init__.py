@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..settings import SearchSettings
 
 ALGORITHMS = {
+    "auto": f"{__name__}.auto",
     "evolution": f"{__name__}.evolution",
     "exact": f"{__name__}.exact.algorithm",
 }

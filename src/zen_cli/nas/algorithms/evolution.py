@@ -249,10 +249,11 @@ class _EvolutionAlgorithm:
     def search(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
         from ..drive import drive
 
-        return drive(_make, settings, run, callbacks)
+        return drive(make, settings, run, callbacks)
 
 
-def _make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> Evolution:
+def make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> Evolution:
+    """An evolution from a first network, by the settings of a search."""
     seed = settings.seed_network()
     return Evolution(
         space.neighbour,

@@ -11,6 +11,7 @@ from .free_blocks import FreeBlocks
 from .genes import Genome
 
 MAX_TRADE_STEPS = 3
+MAX_CACHED_BLOCKS = 65_536
 
 
 class BlockMoves:
@@ -22,6 +23,7 @@ class BlockMoves:
         # so many blocks cannot have too many units; half of these are for stem and head
         self._safe_blocks = MAX_UNITS // 2 // (space.depth.max * units)
         self._rules = space.rules
+        self._fitted: dict[Gene, Gene | None] = {}
         self._stem, self._head = space.stem_span, space.head_span
         self.changes = BlockChanges(space)
 
@@ -97,20 +99,33 @@ class BlockMoves:
                 other = rows[place].width
                 if (other > width) if place < index else (other < width):
                     rows[place] = self.changes.with_width(rows[place], width)
+        known = self._fitted
         for place in inner:
-            if not OPS[rows[place].op].is_searchable:
+            gene = rows[place]
+            if not OPS[gene.op].is_searchable:
                 continue
-            gene = self.changes.fit(rows[place])
-            if gene.mid not in self.changes.mid_span(gene) and gene.kind.has_mid:
+            fitted = known[gene] if gene in known else self._fit_or_none(gene)
+            if fitted is None:
                 return before
-            if gene is not after[place] and gene.group_width and gene.mid < 2 * gene.group_width:
-                return before
-            if rules.broken_by_block(gene, self._space.kernels):
-                return before
-            rows[place] = gene
+            rows[place] = fitted
         if rules.narrower(rows[place].width for place in inner) is not None:
             return before
         return tuple(rows)
+
+    def _fit_or_none(self, gene: Gene) -> Gene | None:
+        """A block that keeps the rules of blocks; None where the space has none near it. Remembered for next time."""
+        rules = self._rules
+        assert rules is not None
+        fitted = self.changes.fit(gene)
+        if len(self._fitted) >= MAX_CACHED_BLOCKS:
+            self._fitted.clear()
+        is_member = (
+            (fitted.mid in self.changes.mid_span(fitted) or not fitted.kind.has_mid)
+            and (fitted == gene or not fitted.group_width or fitted.mid >= 2 * fitted.group_width)
+            and not rules.broken_by_block(fitted, self._space.kernels)
+        )
+        found = self._fitted[gene] = fitted if is_member else None
+        return found
 
     def _move_sublayer(self, genome: Genome, rng: Random) -> Genome:
         giver, taker = self._two_blocks(genome, rng)

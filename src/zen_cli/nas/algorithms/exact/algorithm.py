@@ -29,13 +29,13 @@ class Solver(NamedTuple):
         settings: a problem that is supported.
         callbacks: told of progress.
         is_over: called between steps; a solution ends where it returns True.
-        programs: dynamic programs after which a solution ends, None for no end.
+        most_work: work after which a solution ends, see `solve`; None for no end.
     """
 
     settings: SearchSettings
     callbacks: Callbacks
     is_over: Callable[[], bool]
-    programs: int | None = None
+    most_work: float | None = None
 
     def evenest(self) -> ExactResult:
         """The network of the best evenness."""
@@ -69,7 +69,7 @@ class Solver(NamedTuple):
             band=band,
             top=top,
             gap=gap,
-            programs=self.programs,
+            most_work=self.most_work,
             known=known,
             deadline=self.is_over,
             on_progress=tell,

@@ -9,9 +9,9 @@ every t > 0. So for any tangents t_l
 
     E <= 3/4 S/N + sum_l M_l / (4 n t_l)  +  3/4 log N + 1/4 mean_l (log t_l - 1) - 1/2 d
 
-whose first two terms are sums over blocks and whose others are constants. The bound is tight where t_l = M_l. The depth
-term d depends on the MACs M of the chain below 200M; a network of evenness E has log M >= E + 1/4 log n at least, by the
-free bound, and at most the limit, so that the least d of that interval is taken.
+whose first two terms are sums over blocks and whose others are constants. The bound is tight where t_l = M_l. The
+depth term d depends on the MACs M of the chain below 200M; a network of evenness E has log M >= E + 1/4 log n at least,
+by the free bound, and at most the limit, so that the least d of that interval is taken.
 """
 
 from __future__ import annotations

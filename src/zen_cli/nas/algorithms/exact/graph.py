@@ -175,7 +175,7 @@ def make_graph(problem: Problem, ratio: float, *, covering: bool) -> Graph:
 
     stem, head = (ends(*pair) for pair in problem.conv_spans())
     strided = len(problem.stages) - 1
-    mids = [make(variant.mids, ratio) for variant in problem.variants]
+    mids = [singles([0], 1) if variant.is_tied else make(variant.mids, ratio) for variant in problem.variants]
     choices = {}
     for slot in slots(problem):
         most = problem.depths.most - (strided - slot.enter) * space.depth.min

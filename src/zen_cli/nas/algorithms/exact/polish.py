@@ -54,8 +54,10 @@ class Found(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """Blocks that can take the place of one, and their effects [J, 10]: score, params, MACs, layers and sub-layers, then
-    for evenness units, the sum of log M_u, and the MACs at three resolutions.
+    """Blocks that can take the place of one, and their effects, [J, 5] or [J, 10].
+
+    These are of score, params, MACs, layers and sub-layers; for evenness then of units, of the sum of log M_u, and of
+    the MACs at three resolutions.
     """
 
     genes: tuple[Gene, ...]
@@ -92,7 +94,7 @@ class Polisher:
 
     def ranking(self) -> list[Genome]:
         """The best networks within the limits so far, best first."""
-        return sorted(self.pool, key=lambda genome: (-self.pool[genome], genome))
+        return sorted(self.pool, key=lambda genome: (-self.pool[genome], len(genome), genome))
 
     def weigh(self, genome: Genome) -> Found:
         """A network, counted and scored; it is remembered if it keeps the limits."""
@@ -173,7 +175,7 @@ class Polisher:
         return best
 
     def _linear(self, found: Found, effects: Floats, sides: Sequence[int]) -> Floats:
-        """Effects of the moves of a block that reads and makes maps of these sides, [J, 5]; [J, 8] where evenness counts.
+        """Effects of the moves of a block that reads and makes maps of these sides, [J, 5], or [J, 8] for evenness.
 
         The last of the 8 is the change of 1/4 mean_l log M_l to first order.
         """
@@ -243,7 +245,7 @@ class Polisher:
         return Moves(genes, np.array(rows).reshape(-1, len(now)) - now)
 
     def _effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
-        """What the columns of `Moves` are of a block and what comes after it, without the depth's share of the score."""
+        """What the columns of `Moves` are of a block and what comes after it, without log Delta of the depth."""
         if self.aim is None:
             return self._score_effect(gene, after, width, side, is_stem)
         one = block_sums(gene, width, side, is_stem)
@@ -292,18 +294,27 @@ class Polisher:
         for width in (gene.width, *_near(gene.width, space.width, 2)):
             for mid in self._mids(gene, width):
                 for kernel in space.kernels:
-                    if (width, mid, kernel) != (gene.width, gene.mid, gene.kernel):
-                        yield gene._replace(width=width, mid=mid, kernel=kernel)
+                    for expansion in self._expansions(gene):
+                        other = gene._replace(width=width, mid=mid, kernel=kernel, expansion=expansion)
+                        if other != gene:
+                            yield other
         for sublayers in (gene.sublayers - 1, gene.sublayers + 1):
             if space.depth.min <= sublayers <= space.depth.max:
                 deeper = gene.with_sublayers(sublayers)
                 for mid in self._mids(gene, gene.width):
                     for kernel in space.kernels:
-                        yield deeper._replace(mid=mid, kernel=kernel)
-        if "expansion" in free_fields(space, gene.kind):
+                        for expansion in self._expansions(gene):
+                            yield deeper._replace(mid=mid, kernel=kernel, expansion=expansion)
+        if self.aim is None and "expansion" in free_fields(space, gene.kind):
             for expansion in space.expansions:
                 if expansion != gene.expansion:
                     yield gene._replace(expansion=expansion)
+
+    def _expansions(self, gene: Gene) -> Sequence[int]:
+        """Expansions to combine with other changes: all where evenness holds a unit's MACs in place."""
+        space = self.problem.space
+        is_free = self.aim is not None and "expansion" in free_fields(space, gene.kind)
+        return space.expansions if is_free else (gene.expansion,)
 
     def _mids(self, gene: Gene, width: int) -> list[int]:
         space, kind = self.problem.space, gene.kind

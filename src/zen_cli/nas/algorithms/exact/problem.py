@@ -70,8 +70,8 @@ class Stage(NamedTuple):
 class Problem:
     """A search problem; make it with `read_problem`.
 
-    `counts_blocks` says whether the depths count blocks too, so that no path has more than `max_blocks`. `evenness` says
-    how evenness enters it, if it does: then depths count units, and a path has exactly `evenness.units` of them.
+    `counts_blocks` says whether the depths count blocks too, so that no path has more than `max_blocks`. `evenness`
+    says how evenness enters it, if it does: then depths count units, and a path has exactly `evenness.units` of them.
     """
 
     space: BlockSpace

@@ -26,14 +26,46 @@ from .problem import Problem
 from .tables import GainCost, Rates, SubLayer, head_table, stem_table, sublayer_tables
 
 ROUNDING = 1e-9
+MAX_CACHE = 100_000_000  # bytes of the largest tables in a cache
+
+
+class TableCache:
+    """Tables of the problems of one search, which differ in limits and units: cuts leave most cells as they are."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[object, ...], SubLayer] = {}
+        self._bytes = 0
+
+    def get(self, problem: Problem, graph: Graph, slot: Slot, index: int) -> SubLayer:
+        """The tables of a variant in a slot of a graph."""
+        stage, before = problem.stages[slot.stage], slot.stage - slot.enter
+        cells = graph.ins(before), graph.choices[slot, index].mids, graph.widths[slot.stage]
+        after_stem = 0 if before else graph.stem.count
+        key = (slot, index, after_stem, *(end.tobytes() for each in cells for end in (each.lo, each.hi)))
+        found = self._tables.get(key)
+        if found is None:
+            stride = stage.stride if slot.enter else 1
+            variant, is_even = problem.variants[index], problem.evenness is not None
+            rules, weight = problem.space.rules, problem.weight
+            found = sublayer_tables(
+                variant, stage, stride, *cells, problem.convention, rules, after_stem, weight, is_even
+            )
+            size = 8 * math.prod(each.count for each in cells) * len(variant.kernels)
+            if self._bytes + size > MAX_CACHE:
+                self._tables.clear()
+                self._bytes = 0
+            self._tables[key] = found
+            self._bytes += size
+        return found
 
 
 @dataclass
 class Program:
-    """A graph with its tables, to be solved at any prices."""
+    """A graph with its tables, to be solved at any rates."""
 
     problem: Problem
     graph: Graph
+    cache: TableCache = field(default_factory=TableCache)
     tables: dict[tuple[Slot, int], SubLayer] = field(init=False)
     stem: GainCost = field(init=False)
     head: GainCost = field(init=False)
@@ -43,22 +75,18 @@ class Program:
         self.stem = stem_table(problem, graph.stem)
         self.head = head_table(problem, graph.ins(len(problem.stages) - 1), graph.head)
         self.tables = {}
-        for (slot, index), choice in graph.choices.items():
-            stage = problem.stages[slot.stage]
-            before = slot.stage - slot.enter
-            self.tables[slot, index] = sublayer_tables(
-                problem.variants[index],
-                stage,
-                stage.stride if slot.enter else 1,
-                graph.ins(before),
-                choice.mids,
-                graph.widths[slot.stage],
-                problem.convention,
-                problem.space.rules,
-                0 if before else graph.stem.count,
-                problem.weight,
-                problem.evenness is not None,
-            )
+        for slot, index in graph.choices:
+            self.tables[slot, index] = self.cache.get(problem, graph, slot, index)
+
+    @property
+    def work(self) -> int:
+        """Numbers that a solution computes: what its time grows with."""
+        total = 0
+        for (slot, index), choice in self.graph.choices.items():
+            kernels = len(self.problem.variants[index].kernels)
+            cells = self.graph.ins(slot.stage - slot.enter).count * choice.mids.count
+            total += kernels * cells * self.graph.widths[slot.stage].count * len(choice.steps)
+        return total
 
     def solve(self, rates: Rates) -> Solution:
         """The best path at these rates."""

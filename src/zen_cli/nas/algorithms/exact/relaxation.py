@@ -1,7 +1,7 @@
-"""Prices as a relaxation: limits leave the problem and come back as prices, so that what is left is a sum over blocks.
+"""Prices as a relaxation: limits leave the problem and come back as prices, so that the rest is a sum over blocks.
 
-Of two limits at a time: the second is that on MACs; the first is that on parameters, or the floor of evenness where there
-is one. A third limit is left out, which can only raise the bound.
+Two limits have prices: the second is that on MACs; the first is that on parameters, or the floor of evenness where
+there is one. A third limit is left out, which can only raise the bound.
 """
 
 from __future__ import annotations
@@ -76,6 +76,5 @@ class Relaxation:
 
 def blend(rows: Sequence[Evenness]) -> tuple[float, ...]:
     """Tangents between some networks: the mean MACs at each resolution."""
-    return tuple(
-        math.fsum(macs) / len(macs) for macs in zip(*([m for _, m in row.level_macs] for row in rows), strict=True)
-    )
+    levels = zip(*([macs for _, macs in row.level_macs] for row in rows), strict=True)
+    return tuple(math.fsum(macs) / len(macs) for macs in levels)

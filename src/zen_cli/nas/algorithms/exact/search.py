@@ -19,10 +19,11 @@ from .paths import TooManyError, best_path, list_paths
 from .polish import Found, Polisher
 from .prices import Descent, Plane
 from .problem import SUMS, Problem
-from .program import ROUNDING, Program, Solution
+from .program import ROUNDING, Program, Solution, TableCache
 from .reduce import cut, prune
 from .relaxation import Point, Relaxation, blend
 
+FIXED_WORK = 400_000  # of a program, beside its numbers
 COARSE = 1.25  # the widest width of a first cell over its narrowest
 WHOLE = 1e9  # one cell for all widths
 FEW, MANY = 100, 20_000  # paths that are listed before cutting, and where nothing can be cut
@@ -65,7 +66,8 @@ class Search:
         known: networks within the limits that are known already.
         deadline: called between steps; the search stops when it returns True.
         on_progress: called after every step.
-        programs: dynamic programs after which to stop; None for no end.
+        most_work: work after which to stop, in numbers computed, which unlike time is the same everywhere; None for no
+            end.
     """
 
     def __init__(
@@ -76,9 +78,9 @@ class Search:
         known: Sequence[ArchSpec],
         deadline: Callable[[], bool] | None,
         on_progress: Callable[[Progress], None] | None,
-        programs: int | None = None,
+        most_work: float | None = None,
     ) -> None:
-        self.programs = programs
+        self.most_work, self.work = most_work, 0
         self.problems = list(problems)
         self.polisher = polisher
         polisher.check = self._check
@@ -86,6 +88,7 @@ class Search:
         self.deadline = deadline
         self.on_progress = on_progress
         self.iterations = 0
+        self.tables = TableCache()
         self.tried: set[Genome] = set()
         first = problems[0]
         self.smallest = first.space.smallest(first.seed)
@@ -127,11 +130,11 @@ class Search:
         if not math.isfinite(self.floor):
             raise UsageError(self._hopeless())
         nodes: list[Node | None] = []
-        for index in (index for index in order if index in points and self._matters(index)):
-            if self.problems[index].evenness is None:
-                nodes.append(self._refine(index, points[index]))
-            else:
-                nodes.append(self._coarse(index, points[index]))
+        for index, point in points.items():
+            if self.problems[index].evenness is None and self._matters(index):
+                nodes.append(self._refine(index, point))
+            elif self.problems[index].evenness is not None:
+                nodes.append(self._bound_in_cells(index, point))
         self._report()
         return [node for node in nodes if node is not None]
 
@@ -149,16 +152,24 @@ class Search:
         while True:
             problem = self.problems[index]
             start, radius = Relaxation(problem).start()
-            rough = Program(problem, make_graph(problem, COARSE, covering=False))
+            rough = Program(problem, make_graph(problem, COARSE, covering=False), self.tables)
             node = Node(problem, rough.graph, start, math.inf, radius)
             genomes = self._descend(node, rough, rounds=25)
             if not self._must_count_blocks(index, genomes):
                 break
         known = self.floor
-        self._polish(genomes, 3)
+        self._polish(genomes, 3 if problem.evenness is None else 1)
         if self.floor <= known:
             self._polish(self.smallest, 3)
         return node.point
+
+    def _bound_in_cells(self, index: int, point: Point) -> Node:
+        """A whole problem in cells, with its bound at a point."""
+        node = self._coarse(index, point)
+        solution = self._solve(Program(node.problem, node.graph, self.tables), node)
+        node.bound = min(node.bound, max(self.floor, solution.value + Relaxation(node.problem).constant(point)))
+        self._lower(index, node.bound)
+        return node
 
     def _coarse(self, index: int, point: Point) -> Node:
         """A whole problem in cells."""
@@ -169,7 +180,7 @@ class Search:
         """What is left of a problem, in single widths; None if nothing is."""
         problem, node = self.problems[index], self._coarse(index, point)
         while True:
-            solution = self._solve(Program(problem, node.graph), node)
+            solution = self._solve(Program(problem, node.graph, self.tables), node)
             constant = Relaxation(problem).constant(node.point)
             node.bound = min(node.bound, max(self.floor, solution.value + constant))
             self._lower(index, node.bound)
@@ -212,10 +223,9 @@ class Search:
         rows = [(-node.bound, next(number), node) for node in nodes]
         heapq.heapify(rows)
         mine = [node.problem for node in nodes]
-        # what was left out because it is within the gap
-        rest = max(
-            (bound for bound, one in zip(self.bounds, self.problems, strict=True) if one not in mine), default=rest
-        )
+        for bound, problem in zip(self.bounds, self.problems, strict=True):
+            if problem not in mine:  # left out because it is within the gap
+                rest = max(rest, bound)
         while rows:
             self.bound = min(self.bound, max(self.floor, rest, -rows[0][0]))
             self._report()
@@ -241,7 +251,7 @@ class Search:
 
     def _list(self, node: Node, most: int) -> bool:
         """Visits all that is left of a node; returns whether it was few enough."""
-        solution = self._solve(Program(node.problem, node.graph), node)
+        solution = self._solve(Program(node.problem, node.graph, self.tables), node)
         constant = Relaxation(node.problem).constant(node.point)
         try:
             for genome in list_paths(solution, lambda: self.floor - constant, most):
@@ -253,7 +263,7 @@ class Search:
 
     def _tighten(self, node: Node, rounds: int) -> list[Genome]:
         """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed."""
-        program = Program(node.problem, node.graph)
+        program = Program(node.problem, node.graph, self.tables)
         genomes = self._descend(node, program, rounds)
         self._polish(genomes, 1)
         if node.bound > self.floor:
@@ -287,7 +297,7 @@ class Search:
     def _descend_prices(
         self, node: Node, program: Program, tangents: tuple[float, ...], rounds: int
     ) -> tuple[float, list[Genome]]:
-        """The lowest bound at these tangents, and the paths that meet there; the node keeps the best point and bound."""
+        """The lowest bound at these tangents, and the paths that meet there; the node keeps its best point."""
         relaxation = Relaxation(node.problem)
         descent = Descent(node.point.prices, relaxation.free, node.radius)
         genomes: dict[Plane, Found] = {}
@@ -315,9 +325,10 @@ class Search:
 
     def _solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
         self._check()
-        if self.programs is not None and self.iterations >= self.programs:
-            raise Stop("programs")
+        if self.most_work is not None and self.work >= self.most_work:
+            raise Stop("work")
         self.iterations += 1
+        self.work += FIXED_WORK + program.work
         return program.solve(Relaxation(node.problem).rates(point or node.point))
 
     def _check(self) -> None:

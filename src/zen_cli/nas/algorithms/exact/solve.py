@@ -23,7 +23,7 @@ from .search import Progress, Search, Stop
 from .tables import check_tables
 
 MAX_UNITS = 200
-BOUND_PROGRAMS = 2000  # for a bound alone, with evenness
+BOUND_WORK = 1e9  # for a bound alone, with evenness
 
 
 class ExactResult(NamedTuple):
@@ -35,7 +35,7 @@ class ExactResult(NamedTuple):
         bound: no network of the space within the limits exceeds it; always finite.
         gap: bound over the best value, less one; infinite where no network was found.
         iterations: dynamic programs solved.
-        stopped: why it ended: `optimal`, `gap`, `deadline`, `programs`, or `branches` where nothing was left to divide.
+        stopped: why it ended: `optimal`, `gap`, `deadline`, `work`, or `branches` where nothing was left to divide.
     """
 
     networks: tuple[ArchSpec, ...]
@@ -58,7 +58,7 @@ def solve(
     band: Band | None = None,
     top: int = 1,
     gap: float = 0.005,
-    programs: int | None = None,
+    most_work: float | None = None,
     known: Sequence[ArchSpec] = (),
     deadline: Callable[[], bool] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -76,7 +76,7 @@ def solve(
         band: of evenness, in which networks of the best score are wanted.
         top: number of networks.
         gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
-        programs: dynamic programs after which to stop; None for no end.
+        most_work: numbers to compute after which to stop, which unlike time is the same everywhere; None for no end.
         known: networks within the limits that are known already.
         deadline: called between steps; the search stops when it returns True.
         on_progress: called after every step.
@@ -91,7 +91,7 @@ def solve(
         problems = _evenest_problems(base, polisher, known, deadline)
     else:
         polisher, problems = _scored_problems(base, band)
-    search = Search(problems, polisher, gap, known, deadline, on_progress, programs)
+    search = Search(problems, polisher, gap, known, deadline, on_progress, most_work)
     stopped = search.run()
     rows: dict[str, tuple[float, ArchSpec]] = {}
     for genome in polisher.ranking():
@@ -127,7 +127,7 @@ def upper_bound(
     base = _read(space, seed, limits, convention, norm, alpha, is_even=band is not None)
     polisher, problems = _scored_problems(base, band)
     if band is not None:
-        search = Search(problems, polisher, 0.0, known, deadline, None, BOUND_PROGRAMS)
+        search = Search(problems, polisher, 0.0, known, deadline, None, BOUND_WORK)
         search.run()
         return search.bound
     search = Search(problems, polisher, 0.0, known, deadline, None)

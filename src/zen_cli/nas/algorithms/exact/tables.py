@@ -132,7 +132,7 @@ def sublayer_tables(
         stage: where the block is.
         stride: of its first unit: the stage's own, or 1 after the stage's first block.
         ins: width in.
-        mids: mid width.
+        mids: mid width; of a tied variant one cell, for the width out itself.
         outs: width out.
         convention: `paper` or `zennas`.
         rules: of the space; what breaks them is worth minus infinity.
@@ -145,13 +145,13 @@ def sublayer_tables(
     """
     side = stage.in_side if stride > 1 else stage.side
     read, mid, out = (Ends.along(cells, axis) for axis, cells in enumerate((ins, mids, outs), start=1))
+    if variant.is_tied:
+        mid = out
     kernels = np.array(variant.kernels, dtype=np.float64).reshape(-1, 1, 1, 1)
     gene = variant.gene._replace(kernel=cast(int, kernels))
     want = _Want(convention, weight, is_even)
     reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want)
     again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False)
-    if variant.is_tied:
-        first = first._replace(gain=np.where(mid.apart(out), -math.inf, first.gain))
     if rules is not None:
         first = first._replace(gain=np.where(_breaks_ratio(rules, gene, mid, out), -math.inf, first.gain))
     entry, across = _by_width(reading)

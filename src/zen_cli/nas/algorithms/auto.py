@@ -1,0 +1,85 @@
+"""The default: exact where that is possible, then the evolution from there, for more networks and what is left.
+
+The exact search gives the best evenness, a network of the best score in its band, and a bound. The evolution begins
+with that network: it finds others that are nearly as good, and better ones where the bound is still far away. Problems
+that the exact search does not take are the evolution's alone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from . import find_algorithm
+
+if TYPE_CHECKING:
+    from ...net.spec import ArchSpec
+    from ..band import Band
+    from ..drive import Opening
+    from ..outcome import Callbacks, Outcome
+    from ..rundir import RunDirectory
+    from ..settings import SearchSettings
+
+EVENNESS_WORK, WORK = 2.5e8, 4e8  # of both solutions, so that they end soon and alike everywhere
+SHARE = 0.5  # of a budget of time
+
+
+class _AutoAlgorithm:
+    """Exact, then evolution."""
+
+    summary = "exact where it can be, then the evolution from its networks (default)"
+    unit = "evaluations"
+    uses = frozenset({"population", "lineages", "patience", "evenness", "gap"})
+
+    def supports(self, settings: SearchSettings) -> str:
+        return find_algorithm("evolution").supports(settings)
+
+    def search(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+        from ..drive import drive
+        from .evolution import make
+
+        return drive(make, settings, run, callbacks, _open)
+
+
+def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
+    from ..drive import Opening
+    from ..options import DEFAULT_EVALUATIONS
+    from ..space import genome_of
+    from .exact.algorithm import DEFAULT_GAP, Solver, band_of, unsupported_settings
+
+    if unsupported_settings(settings):
+        return None
+    times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
+    end = began + SHARE * min(times, default=0.0)
+    interrupted = False
+
+    def is_over() -> bool:
+        nonlocal interrupted
+        interrupted = interrupted or callbacks.should_stop()
+        return interrupted or (bool(times) and time.monotonic() >= end)
+
+    evaluations = settings.budget.evaluations or DEFAULT_EVALUATIONS
+    share = min(1.0, evaluations / DEFAULT_EVALUATIONS)  # a small budget is one for all of the search
+    band: Band | None = None
+    known: tuple[ArchSpec, ...] = ()
+    even_bound: float | None = None
+    if settings.evenness is not None:
+        evenest = Solver(settings, callbacks, is_over, share * EVENNESS_WORK).evenest()
+        band, known, even_bound = band_of(settings, evenest), evenest.networks, evenest.bound
+    work = share * WORK if settings.evenness is not None or settings.proxy else None  # others are solved in no time
+    result = Solver(settings, callbacks, is_over, work).best(band, known, max(settings.top, settings.verify))
+    if not result.networks or (settings.evenness is not None and band is None):
+        return None
+    return Opening(
+        genome_of(result.networks[0]),
+        [genome_of(spec) for spec in result.networks[1:]],
+        genome_of(known[0]) if known else None,
+        even_bound=even_bound,
+        bound=result.bound,
+        is_exact=True,
+        is_proven=result.gap <= (DEFAULT_GAP if settings.gap is None else settings.gap),
+        is_whole=not interrupted,
+    )
+
+
+ALGORITHM = _AutoAlgorithm()
