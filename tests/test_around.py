@@ -12,7 +12,7 @@ from cli_here import ZenHere
 
 from zen_cli import ArchSpec
 from zen_cli.errors import SpecError, UsageError
-from zen_cli.nas.algorithms.exact.problem import unsupported
+from zen_cli.nas.algorithms.exact.support import unsupported
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.original import original_of
 from zen_cli.nas.request import check_request

@@ -13,13 +13,13 @@ import pytest
 from exact_tools import admits, measure, members, tiny_space, value
 
 from zen_cli.nas.algorithms.exact.depths import Depth
+from zen_cli.nas.algorithms.exact.gains import Rates
 from zen_cli.nas.algorithms.exact.graph import Graph, Slot, make_graph
 from zen_cli.nas.algorithms.exact.paths import TooManyError, best_path, list_paths
 from zen_cli.nas.algorithms.exact.polish import Found, Polisher
 from zen_cli.nas.algorithms.exact.problem import Problem, read_problem
 from zen_cli.nas.algorithms.exact.program import Program, Solution
 from zen_cli.nas.algorithms.exact.reduce import cut, prune, traits
-from zen_cli.nas.algorithms.exact.tables import Rates
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import Genome
 
@@ -161,7 +161,7 @@ def test_polishing_never_makes_worse_and_weighs_like_the_list() -> None:
         assert start.feasible == admits(limits, (total, width, side))
         assert end.merit >= start.merit
         for index in range(len(end.genome)):
-            for gene in polisher._other_blocks(end.genome[index], index == 0, index == len(end.genome) - 1):
+            for gene in polisher.neighbours.others(end.genome[index], index == 0, index == len(end.genome) - 1):
                 changed = (*end.genome[:index], gene, *end.genome[index + 1 :])
                 assert polisher.weigh(changed).merit <= end.merit + 1e-9
         assert all(admits(limits, measure(one, MIXED.seeds[0], "paper")) for one in polisher.ranking())

@@ -71,9 +71,8 @@ def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks:
 
 def _solves_front(settings: SearchSettings) -> bool:
     """Whether a front is solved: by the exact algorithm, and by the default one within a time and without a band."""
-    if settings.algorithm != "auto" or settings.evenness is not None:
-        return settings.algorithm == "exact"
-    return not find_algorithm("exact").supports(settings)
+    can = settings.algorithm == "auto" and settings.evenness is None
+    return settings.algorithm == "exact" or (can and not find_algorithm("exact").supports(settings))
 
 
 def check_bound(settings: SearchSettings) -> None:
@@ -227,9 +226,8 @@ def _scored(
 ) -> list[ScoreRecord | ZenError]:
     if not candidates:
         return []
-    return list(
-        score_all([candidate.spec for candidate in candidates], score, on_progress=on_progress, executor=executor)
-    )
+    specs = [candidate.spec for candidate in candidates]
+    return list(score_all(specs, score, on_progress=on_progress, executor=executor))
 
 
 def _close(verified: Sequence[ScoreRecord]) -> int:

@@ -113,11 +113,8 @@ def check_request(
 
 def _is_ceiling(settings: SearchSettings) -> bool:
     """Whether a budget is only a time that the search may end before, because it converges or is proven."""
-    if (
-        settings.front
-        or settings.budget.evaluations is not None
-        or not _counts_evaluations({"algorithm": settings.algorithm})
-    ):
+    counts = find_algorithm(settings.algorithm).unit == "evaluations"
+    if settings.front or settings.budget.evaluations is not None or not counts:
         return False
     if settings.evenness is not None:
         return True

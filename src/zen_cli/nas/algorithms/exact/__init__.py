@@ -1,14 +1,20 @@
 """The proven optimum: the best network of a space within limits, and a bound that no network of it exceeds.
 
-    problem   what is to be solved, and why something cannot be
+    problem   what is to be solved
+    support   what cannot be solved, and why
     depths    what a path must know of its depth
     graph     what is left of a problem: the blocks that each position can still have, widths in cells
+    gains     gains, costs and evenness as arrays, and what they are worth
+    evenly    evenness as an objective or as a floor
+    relaxation  what is worth what at prices and tangents
     tables    gains and costs of a sub-layer, for all cells of its widths
     program   the dynamic program: the best path at given prices
     paths     the best path, and all that are good enough, one by one
     reduce    smaller graphs: what no good path uses is removed; the space is cut in two
     prices    the prices that make the bound lowest
+    effects   other blocks in the place of one, and what they change
     polish    local search from paths to networks within the limits
+    tighten   prices and tangents that make the bound of a part of a problem lowest
     search    branch and bound: all of this together
     solve     the exact search as functions
     algorithm the exact search as an entry of the table of algorithms
@@ -17,8 +23,8 @@ docs/exact.md explains why the bound holds. Arrays are numpy's, without linear a
 second thread; torch is never imported.
 """
 
-from .problem import unsupported
 from .search import Progress
 from .solve import ExactResult, solve, upper_bound
+from .support import unsupported
 
 __all__ = ["ExactResult", "Progress", "solve", "unsupported", "upper_bound"]

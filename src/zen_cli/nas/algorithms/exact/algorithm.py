@@ -14,9 +14,9 @@ from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
 from ...space import BlockSpace
-from .problem import unsupported
 from .search import Progress
 from .solve import ExactResult, solve, upper_bound
+from .support import unsupported
 
 DEFAULT_GAP = 0.005
 EVENNESS_GAP = 3e-4  # of E*, which is about 0.006 nats

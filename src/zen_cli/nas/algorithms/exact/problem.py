@@ -1,4 +1,4 @@
-"""What the exact search solves: a space, a seed network and limits, refused with the reason where it cannot."""
+"""What the exact search solves: a space, a seed network and limits."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ from ...limits import Limits
 from ...space import BlockSpace, WidthRange, genome_of
 from .depths import MAX_STATES, Depth, Depths, make_depths
 from .evenly import Evenly
+from .support import INSTEAD, SUMS, unsupported
 
 MAX_SUBLAYERS = 200
-
-SUMS = ("params", "macs", "layers", "sublayers")
-FREE_FIELDS = {"mid", "expansion", "group_width"}
-_INSTEAD = "use the evolution"
 
 
 class Grid(NamedTuple):
@@ -204,75 +201,6 @@ def _mids(space: BlockSpace, gene: Gene) -> Grid:
     return Grid(least, span.max // step * step, step)
 
 
-def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, is_even: bool = False) -> str:
-    """Why the exact search cannot take a problem, as `field: fault; fix`; empty if it can.
-
-    Args:
-        space: the space.
-        limits: the limits.
-        seed: the seed network, where it is known.
-        is_even: whether evenness is the objective or limited.
-    """
-    if not isinstance(space, BlockSpace):
-        name = getattr(space, "kind", type(space).__name__)
-        return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {_INSTEAD}"
-    if space.stem_blocks != 1 or space.heads != 1 or space.counts_units or space.mid_ratios or space.fixed_blocks:
-        return (
-            "algorithm: the exact search needs free blocks that count in sub-layers, between a stem and a head of one "
-            f"block each; {_INSTEAD}"
-        )
-    for name in limits:
-        if name not in SUMS:
-            return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {_INSTEAD}"
-    if reason := _unsupported_depth(space, limits, is_even):
-        return reason
-    for op in space.ops:
-        kind = OPS[op]
-        if not kind.is_monotone:
-            return f"algorithm: the exact search does not know whether op {op} is monotone; {_INSTEAD}"
-        if not set(kind.free_fields(space)) <= FREE_FIELDS:
-            return f"algorithm: the exact search does not know all that may change in op {op}; {_INSTEAD}"
-    if any(one.head for one in (*space.seeds, *(() if seed is None else (seed,)))):
-        return f"algorithm: the exact search knows no hidden layers before the classifier; {_INSTEAD}"
-    for block in (block for one in (*space.seeds, *(() if seed is None else (seed,))) for block in one.blocks):
-        if block.gene.style is not None:
-            return (
-                f"algorithm: the exact search knows the units of ZenNets only, and a block of op {block.op} has other "
-                f"shortcuts, activations, gates or a pooling; {_INSTEAD}"
-            )
-        if block.se is not None:
-            return (
-                "algorithm: the score does not see squeeze-and-excitation, so that the best network has none; "
-                f"take se out of the seeds or {_INSTEAD}"
-            )
-        if block.depth % OPS[block.op].units_per_sublayer:
-            return f"algorithm: the exact search takes no seed with an odd number of units in a block; {_INSTEAD}"
-    return ""
-
-
-def _unsupported_depth(space: BlockSpace, limits: Limits, is_even: bool) -> str:
-    """What is missing to bound the depth: a limit on it, or for evenness one on MACs and nothing but residual units."""
-    if not is_even:
-        if limits.sublayers is None and limits.layers is None:
-            return (
-                "algorithm: the exact search needs a limit on the depth, because the score grows with every layer; "
-                "give max_sublayers or max_layers"
-            )
-        return ""
-    if limits.macs is None:
-        return f"max_macs: is missing, which the exact search needs for evenness; give it or {_INSTEAD}"
-    for name in ("sublayers", "layers"):
-        if name in limits:
-            return f"max_{name}: the exact search cannot limit it together with evenness; leave it out or {_INSTEAD}"
-    if any(not OPS[op].is_residual for op in space.ops):
-        return f"algorithm: evenness in the exact search needs residual ops; {_INSTEAD}"
-    for seed in space.seeds:
-        stem, head = seed.genes[0], seed.genes[-1]
-        if stem.depth > 1 or head.kernel > 1 or head.stride > 1:
-            return f"algorithm: evenness in the exact search needs a stem of one layer and a 1x1 head; {_INSTEAD}"
-    return ""
-
-
 def read_problem(
     space: BlockSpace,
     seed: ArchSpec,
@@ -308,6 +236,6 @@ def read_problem(
             raise UsageError(f"max_{name}: {limit} is less than the {needed} of the shallowest network of the space")
     if problem.depths.steps.stop - 1 > MAX_SUBLAYERS or len(problem.depths.states) > MAX_STATES:
         raise UsageError(
-            f"max_sublayers: the exact search takes up to {MAX_SUBLAYERS} sub-layers; give less or {_INSTEAD}"
+            f"max_sublayers: the exact search takes up to {MAX_SUBLAYERS} sub-layers; give less or {INSTEAD}"
         )
     return problem

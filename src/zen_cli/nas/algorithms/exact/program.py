@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .gains import GainCost, Rates
 from .graph import Floats, Graph, Ints, Slot, slots
 from .problem import Problem
-from .tables import GainCost, Rates, SubLayer, head_table, stem_table, sublayer_tables
+from .tables import SubLayer, head_table, stem_table, sublayer_tables
 
 ROUNDING = 1e-9
 MAX_CACHE = 100_000_000  # bytes of the largest tables in a cache

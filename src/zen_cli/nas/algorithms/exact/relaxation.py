@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ....metrics.evenness import Evenness
+from .gains import Rates
 from .prices import Prices
 from .problem import Problem
-from .tables import Rates
 
 
 class Point(NamedTuple):

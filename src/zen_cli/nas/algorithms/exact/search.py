@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -14,22 +14,20 @@ from ....metrics.terms import spec_terms
 from ....net.spec import ArchSpec
 from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
-from .graph import Graph, make_graph
+from .graph import make_graph
 from .paths import TooManyError, best_path, list_paths
-from .polish import Found, Polisher
-from .prices import Descent, Plane
-from .problem import SUMS, Problem
-from .program import ROUNDING, Program, Solution, TableCache
+from .polish import Polisher
+from .problem import Problem
+from .program import ROUNDING, Program
 from .reduce import cut, prune
-from .relaxation import Point, Relaxation, blend
+from .relaxation import Point, Relaxation
+from .support import SUMS
+from .tighten import Node, Stop, Tightener
 
-FIXED_WORK = 400_000  # of a program, beside its numbers
 COARSE = 1.25  # the widest width of a first cell over its narrowest
 WHOLE = 1e9  # one cell for all widths
 FEW, MANY = 100, 20_000  # paths that are listed before cutting, and where nothing can be cut
-TANGENT_STEPS = 6  # how often tangents follow the best paths
 MAX_TABLE = 2_000_000  # numbers of a table, for cells to be split
-LEAST_STEP = 1e-4  # of the bound, in nats, for tangents to follow once more
 
 
 class Progress(NamedTuple):
@@ -39,21 +37,6 @@ class Progress(NamedTuple):
     value: float | None
     bound: float
     gap: float
-
-
-@dataclass
-class Node:
-    """A part of a problem: what is left of its graph, where to start, a bound, and a radius for `Descent`."""
-
-    problem: Problem
-    graph: Graph
-    point: Point
-    bound: float
-    radius: float = 1.0
-
-
-class Stop(Exception):  # noqa: N818  # no error: the search is over
-    """The search is over, for this reason."""
 
 
 class Search:
@@ -80,16 +63,12 @@ class Search:
         on_progress: Callable[[Progress], None] | None,
         most_work: float | None = None,
     ) -> None:
-        self.most_work, self.work = most_work, 0
         self.problems = list(problems)
         self.polisher = polisher
-        polisher.check = self._check
+        self.tightener = Tightener(polisher, deadline, most_work)
+        polisher.check = self.tightener.check
         self.target = gap
-        self.deadline = deadline
         self.on_progress = on_progress
-        self.iterations = 0
-        self.tables = TableCache()
-        self.tried: set[Genome] = set()
         first = problems[0]
         self.smallest = first.space.smallest(first.seed)
         for genome in (*map(genome_of, known), *self.smallest, genome_of(first.seed)):
@@ -152,21 +131,21 @@ class Search:
         while True:
             problem = self.problems[index]
             start, radius = Relaxation(problem).start()
-            rough = Program(problem, make_graph(problem, COARSE, covering=False), self.tables)
+            rough = Program(problem, make_graph(problem, COARSE, covering=False), self.tightener.tables)
             node = Node(problem, rough.graph, start, math.inf, radius)
-            genomes = self._descend(node, rough, rounds=25)
+            genomes = self.tightener.descend(node, rough, rounds=25)
             if not self._must_count_blocks(index, genomes):
                 break
         known = self.floor
-        self._polish(genomes, 3 if problem.evenness is None else 1)
+        self.tightener.polish(genomes, 3 if problem.evenness is None else 1)
         if self.floor <= known:
-            self._polish(self.smallest, 3)
+            self.tightener.polish(self.smallest, 3)
         return node.point
 
     def _bound_in_cells(self, index: int, point: Point) -> Node:
         """A whole problem in cells, with its bound at a point."""
         node = self._coarse(index, point)
-        solution = self._solve(Program(node.problem, node.graph, self.tables), node)
+        solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
         node.bound = min(node.bound, max(self.floor, solution.value + Relaxation(node.problem).constant(point)))
         self._lower(index, node.bound)
         return node
@@ -180,7 +159,7 @@ class Search:
         """What is left of a problem, in single widths; None if nothing is."""
         problem, node = self.problems[index], self._coarse(index, point)
         while True:
-            solution = self._solve(Program(problem, node.graph, self.tables), node)
+            solution = self.tightener.solve(Program(problem, node.graph, self.tightener.tables), node)
             constant = Relaxation(problem).constant(node.point)
             node.bound = min(node.bound, max(self.floor, solution.value + constant))
             self._lower(index, node.bound)
@@ -196,7 +175,7 @@ class Search:
                 break
             node.graph = pruned.split()
         node.graph = pruned
-        genomes = self._tighten(node, rounds=12)
+        genomes = self.tightener.tighten(node, rounds=12)
         self._lower(index, node.bound)
         return self._refine(index, self._sketch(index)) if self._must_count_blocks(index, genomes) else node
 
@@ -232,7 +211,7 @@ class Search:
             node = heapq.heappop(rows)[2]
             if node.bound <= self.floor:
                 break
-            genomes = self._tighten(node, rounds=10)
+            genomes = self.tightener.tighten(node, rounds=10)
             if node.bound <= self.floor:
                 continue
             if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
@@ -251,102 +230,21 @@ class Search:
 
     def _list(self, node: Node, most: int) -> bool:
         """Visits all that is left of a node; returns whether it was few enough."""
-        solution = self._solve(Program(node.problem, node.graph, self.tables), node)
+        solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
         constant = Relaxation(node.problem).constant(node.point)
         try:
             for genome in list_paths(solution, lambda: self.floor - constant, most):
-                self._check()
+                self.tightener.check()
                 self.polisher.weigh(genome)
         except TooManyError:
             return False
         return True
 
-    def _tighten(self, node: Node, rounds: int) -> list[Genome]:
-        """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed."""
-        program = Program(node.problem, node.graph, self.tables)
-        genomes = self._descend(node, program, rounds)
-        self._polish(genomes, 1)
-        if node.bound > self.floor:
-            constant = Relaxation(node.problem).constant(node.point)
-            pruned = prune(self._solve(program, node), self.floor - constant)
-            if pruned is None:
-                node.bound = self.floor
-            else:
-                node.graph = pruned
-        return genomes
-
-    def _descend(self, node: Node, program: Program, rounds: int) -> list[Genome]:
-        """The best point for a program, and the paths that meet there; those that exceed limits least come first.
-
-        Where evenness counts, tangents follow the best paths as long as that lowers the bound.
-        """
-        lowest, genomes = self._descend_prices(node, program, node.point.tangents, rounds)
-        latest = genomes
-        for _ in range(TANGENT_STEPS if node.point.tangents else 0):
-            if not genomes or lowest <= self.floor:
-                break
-            rows = [found.evenness for found in map(self.polisher.weigh, latest) if found.evenness is not None]
-            value, others = self._descend_prices(node, program, blend(rows), max(3, rounds // 3))
-            latest = others or latest
-            genomes = list(dict.fromkeys((*others, *genomes)))
-            if value > lowest - LEAST_STEP:
-                break
-            lowest = value
-        return genomes
-
-    def _descend_prices(
-        self, node: Node, program: Program, tangents: tuple[float, ...], rounds: int
-    ) -> tuple[float, list[Genome]]:
-        """The lowest bound at these tangents, and the paths that meet there; the node keeps its best point."""
-        relaxation = Relaxation(node.problem)
-        descent = Descent(node.point.prices, relaxation.free, node.radius)
-        genomes: dict[Plane, Found] = {}
-        for _ in range(rounds):
-            prices = descent.ask()
-            if descent.settled:
-                break
-            point = Point(prices, tangents)
-            solution = self._solve(program, node, point)
-            value = solution.value + relaxation.constant(point)
-            if not math.isfinite(value):  # no path is left
-                descent.value = -math.inf
-                break
-            found = self.polisher.weigh(best_path(solution))
-            plane = Plane.through(prices, value, relaxation.slope(found.usage, found.evenness, tangents))
-            genomes.setdefault(plane, found)
-            descent.tell(prices, value, plane)
-            if descent.value <= self.floor:
-                break
-        if descent.value < node.bound:
-            node.bound, node.point = descent.value, Point(descent.best, tangents)
-        slack = max(0.02, 2 * (descent.value - descent.model)) if math.isfinite(descent.model) else math.inf
-        near = [found for plane, found in genomes.items() if plane.at(descent.best) >= descent.value - slack]
-        return descent.value, [one.genome for one in sorted(near, key=lambda one: -one.merit)]
-
-    def _solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
-        self._check()
-        if self.most_work is not None and self.work >= self.most_work:
-            raise Stop("work")
-        self.iterations += 1
-        self.work += FIXED_WORK + program.work
-        return program.solve(Relaxation(node.problem).rates(point or node.point))
-
-    def _check(self) -> None:
-        """Ends the search at the deadline."""
-        if self.deadline is not None and self.deadline():
-            raise Stop("deadline")
-
-    def _polish(self, genomes: Sequence[Genome], count: int) -> None:
-        """Local search from the first of these that were not tried yet."""
-        for genome in [one for one in genomes if one not in self.tried][:count]:
-            self.tried.add(genome)
-            self.polisher.polish(genome)
-
     def _report(self) -> None:
         """Reports a step; ends the search where the gap is small enough."""
         if self.on_progress is not None:
             value = self.floor if math.isfinite(self.floor) else None
-            self.on_progress(Progress(self.iterations, value, self.bound, self.gap))
+            self.on_progress(Progress(self.tightener.iterations, value, self.bound, self.gap))
         if self.gap <= self.target:
             raise Stop("gap")
 

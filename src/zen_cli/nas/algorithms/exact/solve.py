@@ -19,8 +19,9 @@ from ...space import BlockSpace, to_spec
 from .evenly import Evenly
 from .polish import Aim, Polisher
 from .problem import Problem, read_problem
-from .search import Progress, Search, Stop
+from .search import Progress, Search
 from .tables import check_tables
+from .tighten import Stop
 
 MAX_UNITS = 200
 BOUND_WORK = 1e9  # for a bound alone, with evenness
@@ -105,7 +106,7 @@ def solve(
             rows.setdefault(spec.id, (value, spec))
     ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
     networks, values = tuple(spec for _, spec in ranking), tuple(score for score, _ in ranking)
-    return ExactResult(networks, values, search.bound, search.gap, search.iterations, stopped)
+    return ExactResult(networks, values, search.bound, search.gap, search.tightener.iterations, stopped)
 
 
 def upper_bound(

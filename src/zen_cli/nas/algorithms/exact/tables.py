@@ -27,61 +27,9 @@ from ....net.counting import layer_cost, linear_cost, projection_cost
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
+from .gains import NOTHING, Ends, GainCost
 from .graph import Bools, Cells, Floats, make_gene, singles
 from .problem import Problem, Stage, Variant
-
-
-class Rates(NamedTuple):
-    """What things are worth, in nats: a parameter and a multiply-add cost, evenness gains.
-
-    params, macs: for each.
-    unit: for each nat of log M_u, with M_u the MACs of a unit; 0 where evenness is not wanted.
-    levels: for each multiply-add of the chain, by the stage at whose resolution it is.
-    """
-
-    params: float
-    macs: float
-    unit: float = 0.0
-    levels: tuple[float, ...] = ()
-
-    def level(self, stage: int) -> float:
-        """For each multiply-add of the chain at the resolution of a stage."""
-        return self.levels[stage] if self.levels else 0.0
-
-
-class GainCost(NamedTuple):
-    """A share of the score in nats, of the costs and of evenness; float64 arrays that broadcast against each other.
-
-    units: the sum of log M_u.
-    read, made: MACs of the chain at the resolution that is read and at that of the output, where evenness is wanted.
-    """
-
-    gain: Any
-    params: Any
-    macs: Any
-    units: Any = 0.0
-    read: Any = 0.0
-    made: Any = 0.0
-
-    def plus(self, other: GainCost, times: int = 1) -> GainCost:
-        """This share and so many times the other."""
-        return GainCost(*(mine + times * its for mine, its in zip(self, other, strict=True)))
-
-    def shaped(self, *shape: int) -> GainCost:
-        """The arrays broadcast to a shape, without its axes of length 0."""
-        full = tuple(max(1, length) for length in shape)
-        where = tuple(slice(None) if length else 0 for length in shape)
-        return GainCost(*(np.broadcast_to(each, full)[where] for each in self))
-
-    def at(self, rates: Rates, read: float = 0.0, made: float = 0.0) -> Floats:
-        """The gain less the costs at these rates; `read` and `made` are those of the two resolutions."""
-        worth = self.gain - (rates.params * self.params + rates.macs * self.macs)
-        if rates.levels:
-            worth = worth + (rates.unit * self.units + read * self.read + made * self.made)
-        return cast(Floats, worth)
-
-
-NOTHING = GainCost(0.0, 0.0, 0.0)
 
 
 class SubLayer(NamedTuple):
@@ -92,24 +40,6 @@ class SubLayer(NamedTuple):
     first: GainCost
     more: GainCost
     opening: Floats | None = None
-
-
-class Ends(NamedTuple):
-    """Both ends of cells as float64 arrays, which do not overflow and are exact below 2^53."""
-
-    lo: Floats
-    hi: Floats
-
-    @classmethod
-    def along(cls, cells: Cells, axis: int) -> Ends:
-        """Cells along one axis of [K, I, M, W]."""
-        shape = [1, 1, 1, 1]
-        shape[axis] = cells.count
-        return cls(cells.lo.reshape(shape).astype(np.float64), cells.hi.reshape(shape).astype(np.float64))
-
-    def apart(self, other: Ends) -> Bools:
-        """Where no width of one is a width of the other."""
-        return (self.hi < other.lo) | (other.hi < self.lo)
 
 
 def sublayer_tables(
