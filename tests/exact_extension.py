@@ -14,7 +14,7 @@ if "irregular" in sys.argv:  # units alternate although each is a sub-layer of i
 from exact_tools import FIRST, admits, measure, members, tiny_space, value  # noqa: E402  # after the op, which they must know
 
 from zen_cli.errors import UsageError  # noqa: E402
-from zen_cli.nas.algorithms.exact import solve  # noqa: E402
+from zen_cli.nas.algorithms.exact.solve import solve  # noqa: E402
 from zen_cli.nas.limits import Limits  # noqa: E402
 
 FIRST["single"] = {"op": "single", "kernel": 3, "width": 8, "depth": 1}

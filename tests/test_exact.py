@@ -19,7 +19,9 @@ from exact_tools import admits, check_measure, measure, members, tiny_space, val
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
-from zen_cli.nas.algorithms.exact import ExactResult, Progress, solve, unsupported, upper_bound
+from zen_cli.nas.algorithms.exact.search import Progress
+from zen_cli.nas.algorithms.exact.solve import ExactResult, solve, upper_bound
+from zen_cli.nas.algorithms.exact.support import unsupported
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace, Genome, genome_of, load_space, to_spec
 from zen_cli.net.ops import OPS

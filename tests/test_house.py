@@ -153,7 +153,7 @@ WITHOUT_NUMPY = [
     ["search", "--help"],
     ["search", "--list-presets"],
     ["search", "--check", "--preset", "imagenet-400m"],
-    [*CIFAR, "--budget", "400evals"],
+    [*CIFAR, "--algorithm", "evolution", "--budget", "400evals"],
     ["search", "--space", "regnet", "--proxy", "balanced", "--max-layers", "60", "--budget", "400evals"],
     ["export", "--help"],
     ["export", "--to", "json", "SuperConvK3BNRELU(3,8,1,2)"],
@@ -162,6 +162,7 @@ WITHOUT_NUMPY = [
     ["score", "--estimator", "mean-field", "--format", "table", "SuperConvK3BNRELU(3,8,1,2)"],
 ]
 WITHOUT_TORCH = [
+    [*CIFAR, "--budget", "400evals"],
     [*CIFAR, "--algorithm", "exact", "--gap", "5%", "--top", "1"],
     [*CIFAR, "--budget", "400evals", "--bound"],
 ]

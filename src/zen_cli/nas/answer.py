@@ -83,7 +83,7 @@ def check_bound(settings: SearchSettings) -> None:
     """
     if settings.front and not _solves_front(settings):
         raise UsageError("bound: there is none for an evolution's front; use the exact algorithm")
-    from .algorithms.exact.algorithm import unsupported_settings
+    from .algorithms.exact.support import unsupported_settings
 
     if reason := unsupported_settings(settings):
         raise UsageError(f"bound: there is none for this search; {reason}")

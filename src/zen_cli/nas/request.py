@@ -120,7 +120,7 @@ def _is_ceiling(settings: SearchSettings) -> bool:
         return True
     if settings.algorithm != DEFAULT_ALGORITHM:
         return False
-    from .algorithms.exact.algorithm import unsupported_settings
+    from .algorithms.exact.support import unsupported_settings
 
     return not unsupported_settings(settings)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from ...errors import UsageError
 from . import find_algorithm
 
 if TYPE_CHECKING:
@@ -42,13 +43,23 @@ class _AutoAlgorithm:
 
 
 def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
-    from ..drive import Opening
-    from ..options import DEFAULT_EVALUATIONS
-    from ..space import genome_of
-    from .exact.algorithm import DEFAULT_GAP, Solver, band_of, unsupported_settings
+    from .exact.support import unsupported_settings
 
     if unsupported_settings(settings):
         return None
+    try:
+        return _solve(settings, callbacks, began)
+    except UsageError:  # no network was found within the limits; the evolution says what they should be
+        return None
+
+
+def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
+    """The best evenness where it counts, then the best networks, with their bounds; None where there are none yet."""
+    from ..drive import Opening
+    from ..options import DEFAULT_EVALUATIONS
+    from ..space import genome_of
+    from .exact.algorithm import DEFAULT_GAP, Solver, band_of
+
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
     interrupted = False
@@ -66,7 +77,7 @@ def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Openi
     if settings.evenness is not None:
         evenest = Solver(settings, callbacks, is_over, share * EVENNESS_WORK).evenest()
         band, known, even_bound = band_of(settings, evenest), evenest.networks, evenest.bound
-    work = share * WORK if settings.evenness is not None or settings.proxy else None  # others are solved in no time
+    work = share * WORK if settings.evenness is not None or settings.proxy else WORK  # others mostly need less
     result = Solver(settings, callbacks, is_over, work).best(band, known, max(settings.top, settings.verify))
     if not result.networks or (settings.evenness is not None and band is None):
         return None

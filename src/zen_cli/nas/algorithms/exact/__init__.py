@@ -22,9 +22,3 @@
 docs/exact.md explains why the bound holds. Arrays are numpy's, without linear algebra, so that nothing here uses a
 second thread; torch is never imported.
 """
-
-from .search import Progress
-from .solve import ExactResult, solve, upper_bound
-from .support import unsupported
-
-__all__ = ["ExactResult", "Progress", "solve", "unsupported", "upper_bound"]

@@ -16,7 +16,7 @@ from ...settings import SearchSettings
 from ...space import BlockSpace
 from .search import Progress
 from .solve import ExactResult, solve, upper_bound
-from .support import unsupported
+from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
 EVENNESS_GAP = 3e-4  # of E*, which is about 0.006 nats
@@ -119,16 +119,6 @@ def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[
     reason = stopped if stopped and result.stopped == "deadline" else result.stopped
     elapsed = time.monotonic() - began
     return Outcome(candidates, reason, programs + result.iterations, elapsed, result.bound, band=band)
-
-
-def unsupported_settings(settings: SearchSettings) -> str:
-    """Why the exact search cannot take a problem, whatever its budget; empty if it can."""
-    if settings.proxy not in (None, "even"):
-        return f"proxy: the exact search knows zen and even, not {settings.proxy}; use the evolution"
-    if settings.proxy is None and settings.score.estimator != "mean-field":
-        return "estimator: the exact search knows the Zen-score's closed form only; use the evolution"
-    is_even = settings.proxy == "even" or settings.evenness is not None
-    return unsupported(settings.space, settings.limits, settings.seed_network(), is_even=is_even)
 
 
 def band_of(settings: SearchSettings, evenest: ExactResult) -> Band | None:

@@ -5,11 +5,22 @@ from __future__ import annotations
 from ....net.ops import OPS
 from ....net.spec import ArchSpec
 from ...limits import Limits
+from ...settings import SearchSettings
 from ...space import BlockSpace
 
 SUMS = ("params", "macs", "layers", "sublayers")
 FREE_FIELDS = {"mid", "expansion", "group_width"}
 INSTEAD = "use the evolution"
+
+
+def unsupported_settings(settings: SearchSettings) -> str:
+    """Why the exact search cannot take a problem, whatever its budget; empty if it can."""
+    if settings.proxy not in (None, "even"):
+        return f"proxy: the exact search knows zen and even, not {settings.proxy}; use the evolution"
+    if settings.proxy is None and settings.score.estimator != "mean-field":
+        return "estimator: the exact search knows the Zen-score's closed form only; use the evolution"
+    is_even = settings.proxy == "even" or settings.evenness is not None
+    return unsupported(settings.space, settings.limits, settings.seed_network(), is_even=is_even)
 
 
 def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, is_even: bool = False) -> str:
