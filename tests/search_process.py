@@ -11,6 +11,8 @@ from typing import Any
 from cli import ENVIRONMENT, Result
 
 PROBLEM = [
+    "--algorithm",
+    "evolution",
     "--space",
     "zennet-resnet",
     "--resolution",

@@ -79,7 +79,7 @@ def test_a_network_is_exported(tmp_path: Path) -> None:
         ({"population": 0}, "population: 0 is out of range; use 1 to 1000000"),
         ({"algorithm": "exat"}, "algorithm: unknown 'exat'; did you mean \"exact\"?"),
         ({"draws": 3, "verify": 0}, "draws: has no effect on zen (mean-field) without verification"),
-        ({"gap": 0.1}, "gap: has no effect on evolution"),
+        ({"gap": 0.1, "algorithm": "evolution"}, "gap: has no effect on evolution"),
         ({"algorithm": "exact", "budget": "5s", "patience": 3}, "patience: has no effect on exact"),
         ({"proxy": "balanced", "estimator": "monte-carlo"}, "estimator: has no effect on balanced"),
         ({"space": "mobil"}, "space: unknown 'mobil'"),

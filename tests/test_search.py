@@ -32,7 +32,7 @@ def wanted(space: str = "zennet-resnet", evaluations: int = 3000, **more: Any) -
     defaults = {"resolution": 16, "num_classes": 10, "max_params": "100k", "max_sublayers": "10", "verify": 0, "top": 5}
     exact = more.get("algorithm") == "exact"  # which counts no evaluations
     budget = ("60s",) if exact else (f"{evaluations}evals",)
-    return check_request(dict(space=space, **{"budget": budget, **defaults, **more}))
+    return check_request(dict(space=space, **{"algorithm": "evolution", "budget": budget, **defaults, **more}))
 
 
 def found(settings: SearchSettings) -> list[tuple[str, float]]:

@@ -182,7 +182,7 @@ def subprocess_space() -> str:
 
 
 def test_the_answer_is_score_records_best_first_that_zen_score_reads(zen: Zen) -> None:
-    done = zen("search", *QUICK, "--top", "4", "--quiet")
+    done = zen("search", *QUICK, "--algorithm", "evolution", "--top", "4", "--quiet")
     assert (done.code, done.err) == (0, "")
     rows = done.rows
     assert len(rows) == 4
@@ -276,7 +276,7 @@ def test_without_a_limit_on_depth_it_says_why_one_is_needed(zen: Zen) -> None:
 
 
 def test_the_screen_of_a_pipe_is_plain_lines(zen: Zen) -> None:
-    done = zen("search", *QUICK)
+    done = zen("search", *QUICK, "--algorithm", "evolution")
     lines = done.err.splitlines()
     assert all(line.startswith("zen: ") for line in lines)
     assert "done after 2,000 evaluations" in lines[0]
@@ -335,6 +335,8 @@ def test_a_time_budget_ends_the_search_and_says_so(zen: Zen) -> None:
 
 def test_patience_ends_the_search(zen: Zen) -> None:
     tiny = [
+        "--algorithm",
+        "evolution",
         "--space",
         "zennet-resnet",
         "--resolution",
