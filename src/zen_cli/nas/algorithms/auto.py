@@ -58,7 +58,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     from ..drive import Opening
     from ..options import DEFAULT_EVALUATIONS
     from ..space import genome_of
-    from .exact.algorithm import DEFAULT_GAP, Solver, band_of
+    from .exact.algorithm import DEFAULT_GAP, NO_BOUND, Solver, band_of
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
@@ -86,7 +86,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         [genome_of(spec) for spec in result.networks[1:]],
         genome_of(known[0]) if known else None,
         even_bound=even_bound,
-        bound=result.bound,
+        bound=result.bound if result.gap < NO_BOUND else None,
         is_exact=True,
         is_proven=result.gap <= (DEFAULT_GAP if settings.gap is None else settings.gap),
         is_whole=not interrupted,

@@ -19,6 +19,7 @@ from .solve import ExactResult, solve, upper_bound
 from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
+NO_BOUND = 1.0  # a gap at which a bound says nothing
 EVENNESS_GAP = 3e-4  # of E*, which is about 0.006 nats
 
 
@@ -54,9 +55,8 @@ class Solver(NamedTuple):
 
         def tell(progress: Progress) -> None:
             best = "none yet" if progress.value is None else f"{progress.value:.3f}"
-            self.callbacks.on_progress(
-                f"{progress.iterations:,} programs, {what} {best}, bound {progress.bound:.3f} nats"
-            )
+            bound = f", bound {progress.bound:.3f}" if progress.gap < NO_BOUND else ""
+            self.callbacks.on_progress(f"{progress.iterations:,} programs, {what} {best}{bound} nats")
 
         return solve(
             block_space(settings),
