@@ -19,7 +19,10 @@ SPEC = b'{"resolution":8,"num_classes":4,"blocks":[{"op":"conv","width":8}]}'
         (["score", "--resolution", "224x224", "-"], "--resolution: '224x224' is not a number"),
         (["score", "--estimator", "mean-field", "--draws", "3", "-"], "--draws: has no effect on zen (mean-field)"),
         (["score", "--estimator", "mean-field", "--seed", "3", "-"], "--seed: has no effect"),
-        (["search", "--preset", "cifar-1m", "--gap", "1%"], "--gap: has no effect on evolution"),
+        (
+            ["search", "--preset", "cifar-1m", "--algorithm", "evolution", "--gap", "1%"],
+            "--gap: has no effect on evolution",
+        ),
         (["search", "--preset", "cifar-1m", "--algorithm", "exact", "--patience", "3"], "--patience: has no effect"),
         (["search", "--preset", "cifar-1m", "--verify", "0", "--draws", "3"], "--draws: has no effect on zen"),
         (["search", "--preset", "cifar-1m", "--lineages", "9", "--budget", "5evals"], "--lineages: 9 propose more"),

@@ -99,7 +99,7 @@ def test_an_algorithm_refuses_with_its_reason(folder: Path) -> None:
 
 
 def test_an_algorithm_that_is_not_registered_is_an_error(zen: Zen) -> None:
-    zen(*WALK).fails("--algorithm: unknown 'random-walk'", "known: evolution, exact")
+    zen(*WALK).fails("--algorithm: unknown 'random-walk'", "known: auto, evolution, exact")
 
 
 def test_an_input_format_is_scored_and_exported_from_files_pipes_and_arguments(folder: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_killed_search_is_listed_and_resumed(state: Path, zen: ZenHere, undist
     process.communicate()
     (row,) = zen("runs").rows
     assert (row["state"], row["networks"]) == ("cut short", 0)
-    assert row["problem"] == "zennet-resnet at 16, params 200k, sublayers 10"
+    assert row["problem"] == "zennet-resnet at 16, params 200k, sublayers 10, evolution"
     assert row["best"] > 0
     score(zen, "run-1").fails("run-1", "no answer yet", "resume")
     done = run(zen.folder, "--resume", "last", "--quiet")

@@ -199,9 +199,7 @@ def test_edited_settings_are_noticed(half: Path) -> None:
     body = json.loads((half / "settings.json").read_bytes())
     body["limits"]["params"] = 100_000
     (half / "settings.json").write_text(json.dumps(body))
-    run(half.parent, "--resume", "run", "--quiet").fails(
-        "checkpoint.json", "other settings than those in settings.json"
-    )
+    run(half.parent, "--resume", "run", "--quiet").fails("opening.json", "other settings than those in settings.json")
 
 
 def rewrite(half: Path, change: Callable[[dict[str, Any]], None]) -> None:
