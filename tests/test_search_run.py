@@ -199,7 +199,11 @@ def test_edited_settings_are_noticed(half: Path) -> None:
     body = json.loads((half / "settings.json").read_bytes())
     body["limits"]["params"] = 100_000
     (half / "settings.json").write_text(json.dumps(body))
-    run(half.parent, "--resume", "run", "--quiet").fails("opening.json", "other settings than those in settings.json")
+    done = run(half.parent, "--resume", "run", "--quiet")
+    done.fails("opening.json", "other settings than those in settings.json")
+    (half / "opening.json").unlink()
+    done = run(half.parent, "--resume", "run", "--quiet")
+    done.fails("checkpoint.json", "other settings than those in settings.json")
 
 
 def rewrite(half: Path, change: Callable[[dict[str, Any]], None]) -> None:

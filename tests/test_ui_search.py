@@ -108,7 +108,7 @@ def test_growth_names_both_ends_and_fits(trail: list[float], width: int) -> None
 
 
 def test_the_trail_is_the_best_score_after_equal_numbers_of_generations() -> None:
-    _, moments = search(4 * 512 * (SPARK_POINTS + 40) // 4, patience=None)
+    _, moments = search(4 * 512 * (SPARK_POINTS + 40) // 4, patience=None, algorithm="evolution")
     best = [snapshot.best.score for snapshot, _ in moments]
     assert len(best) > SPARK_POINTS
     for count in (1, 2, SPARK_POINTS, len(best)):
