@@ -6,10 +6,12 @@ from functools import cache
 from random import Random
 
 import pytest
+from cli_here import ZenHere
 from exact_tools import members, tiny_space
 
 from zen_cli.metrics.evenness import Evenness, network_evenness
 from zen_cli.metrics.terms import score_spec, spec_terms
+from zen_cli.nas.algorithms import auto
 from zen_cli.nas.algorithms.exact.evenly import Evenly
 from zen_cli.nas.algorithms.exact.solve import solve, upper_bound
 from zen_cli.nas.band import make_band
@@ -85,3 +87,29 @@ def test_a_band_that_is_wider_has_no_lower_score_and_none_above_the_score_withou
     ]
     assert values == sorted(values)
     assert values[-1] <= max(score for spec, _, score in listed("basic") if limits.admits(spec_terms(spec)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--preset", "cifar-1m"], ["--resolution", "32", "--num-classes", "10", "--max-macs", "5M"]],
+    ids=["bound", "band"],
+)
+def test_a_run_that_goes_on_keeps_what_the_exact_search_found(
+    words: list[str], zen_here: ZenHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*words, "--verify", "0", "--top", "1", "--quiet"]
+    (first,) = zen_here("search", *words, "--budget", "2kevals", "--out", "run").rows
+    kept = (zen_here.folder / "run" / "opening.json").read_bytes()
+
+    def solved_again(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(auto, "_solve", solved_again)
+    (last,) = zen_here("search", "--resume", "run", "--budget", "4kevals", "--quiet").rows
+    assert (zen_here.folder / "run" / "opening.json").read_bytes() == kept
+    before, after = first["search"], last["search"]
+    assert after["score"] >= before["score"]
+    if "--preset" in words:
+        assert after["bound"] == before["bound"] >= after["score"]
+    else:
+        assert after["evenness"]["best"] == before["evenness"]["best"]
