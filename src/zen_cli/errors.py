@@ -113,8 +113,14 @@ def reason(error: OSError | ValueError) -> str:
     return text[:1].lower() + text[1:]
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that a misspelt one is most like, if it is like one."""
+    close = get_close_matches(word[:80], sorted(known), n=1)
+    return close[0] if close else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a misspelt word: `did you mean "kernel"?`, or the list of what is known."""
     names = sorted(known)
-    close = get_close_matches(word[:80], names, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(names)}"
+    close = closest(word, names)
+    return f'did you mean "{close}"?' if close else f"known: {', '.join(names)}"

@@ -20,7 +20,7 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="[NETWORK|-]...",
-            help="Files (specs, records, structure strings, ONNX), stdin (-), or names such as timm:resnet50.",
+            help="Files (specs, records, structure strings, ONNX), stdin (-), or names: resnet50, timm:resnet50.",
             show_default=False,
         ),
     ] = None,
@@ -51,6 +51,9 @@ def score(
     ] = None,
     list_proxies: Annotated[
         bool, typer.Option("--list-proxies", help="List all zero-shot scores with direction and source, and exit.")
+    ] = False,
+    list_networks: Annotated[
+        bool, typer.Option("--list-networks", help="List the published networks that have a name, and exit.")
     ] = False,
     breakdown: Annotated[
         bool, typer.Option("--breakdown", help="Add each layer's share and where Delta saturates.")
@@ -114,6 +117,11 @@ def score(
         from .proxies import list_proxies as print_proxies
 
         raise typer.Exit(print_proxies(style))
+    if list_networks:
+        from .networks import list_networks as print_networks
+
+        print_networks(style)
+        return
     if layers:
         _run_layers(ctx.params, sources, style)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Names
+from .builtin import BuiltinNames
 from .traced import ModuleNames, TimmNames, TorchvisionNames
 
 # The first that claims a text reads it.
@@ -10,6 +11,7 @@ NAMES: list[Names] = [
     TimmNames(),
     TorchvisionNames(),
     ModuleNames(),
+    BuiltinNames(),
 ]
 
 

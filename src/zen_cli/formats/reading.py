@@ -21,6 +21,7 @@ from ..net.network import Network
 from ..net.spec import ArchSpec
 from ..net.validation import kind, show
 from .base import Context, Note, Overrides, Reading
+from .builtin import nearest_network
 from .documents import Found, read_values
 from .foreign import HEAD, file_kind, is_onnx, text_kind
 from .names import find_names
@@ -127,7 +128,8 @@ def _open(source: str, find: Callable[[str], bytes | None]) -> Iterator[io.Buffe
         with open(source, "rb") as stream:
             yield stream
     except FileNotFoundError as error:
-        hint = "name a file that is there, a structure string, or - for stdin"
+        near = nearest_network(source)
+        hint = f'did you mean the network "{near}"?' if near else "name a file, a network, or - for stdin"
         raise SourceError(f"{source}: cannot be read, {reason(error)}; {hint}") from None
     except (OSError, ValueError) as error:
         raise SourceError(f"{source}: cannot be read, {reason(error)}") from None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from ..metrics.columns import COLUMNS, Column, proxy_columns
 from ..metrics.records import Breakdown, ScoreRecord
 from ..net.layers import Pair
+from ..networks import Published
+from ..units import format_count
 from .bars import bar
 from .layout import Field, Sheet, lay_out
 from .numbers import write_column, write_with_error
@@ -40,6 +42,11 @@ def print_records(records: Sequence[ScoreRecord], columns: Sequence[Column] | No
 def print_proxies(proxies: Sequence[Metric]) -> None:
     """Prints a table of proxies on stdout."""
     print_lines(lay_out(proxies_sheet(proxies), width_of(sys.stdout)))
+
+
+def print_networks(networks: Sequence[Published]) -> None:
+    """Prints a table of published networks on stdout."""
+    print_lines(lay_out(networks_sheet(networks), width_of(sys.stdout)))
 
 
 def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None = None) -> Sheet:
@@ -83,6 +90,22 @@ def proxies_sheet(proxies: Sequence[Metric]) -> Sheet:
             Field("closed form", ["yes" if row.closed_form is not None else "" for row in proxies], False, drop=3),
             Field("what it is", [row.description for row in proxies], right=False, wraps=True),
             Field("source", [row.source for row in proxies], right=False, drop=1, wraps=True),
+        ]
+    )
+
+
+def networks_sheet(networks: Sequence[Published]) -> Sheet:
+    """One row per network: its cost at its resolution, the accuracy that is published, and where."""
+    accuracies = [row.accuracy for row in networks]
+    return Sheet(
+        [
+            Field("network", [row.name for row in networks], right=False),
+            Field("params", [format_count(row.spec.cost.params) for row in networks]),
+            Field("MACs", [format_count(row.spec.cost.macs) for row in networks]),
+            Field("side", [str(row.spec.resolution) for row in networks], drop=2),
+            Field("top-1 %", ["" if row is None else f"{row.top1:.1f}" for row in accuracies]),
+            Field("of", ["" if row is None else row.source for row in accuracies], right=False, drop=1, wraps=True),
+            Field("paper", [row.paper for row in networks], right=False, drop=3, wraps=True),
         ]
     )
 

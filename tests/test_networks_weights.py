@@ -1,0 +1,100 @@
+"""Published networks compute what torchvision and timm compute: the same random weights give the same logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from zen_cli import build
+from zen_cli.networks import find
+
+# One of each family, and its library; all of them small.
+FAMILIES = {
+    "torchvision": [
+        "resnet18",
+        "resnext50_32x4d",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "mnasnet0_5",
+        "efficientnet_b0",
+        "efficientnet_v2_s",
+        "regnet_x_400mf",
+        "regnet_y_400mf",
+    ],
+    "timm": [
+        "resnet26d",
+        "seresnet18",
+        "gernet_s",
+        "mobilenetv1_100",
+        "semnasnet_050",
+        "spnasnet_100",
+        "fbnetc_100",
+        "efficientnet_lite0",
+        "tinynet_e",
+        "lcnet_050",
+    ],
+}
+SHORTCUTS = (".proj.", ".downsample.", ".shortcut.")
+
+
+def weighted(model: nn.Module) -> list[nn.Module]:
+    """The modules with weights, from the image to the classes, and shortcuts after the branch beside them."""
+    ordered: list[tuple[str, nn.Module]] = []
+    shortcuts: dict[str, list[tuple[str, nn.Module]]] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
+            unit = next((name.split(word)[0] + "." for word in SHORTCUTS if word in name), None)
+            (ordered if unit is None else shortcuts.setdefault(unit, [])).append((name, module))
+    for unit, rows in shortcuts.items():
+        end = max(index for index, (name, _) in enumerate(ordered) if name.startswith(unit)) + 1
+        ordered[end:end] = rows
+    return [module for _, module in ordered]
+
+
+def randomise(modules: list[nn.Module], random: torch.Generator) -> None:
+    """Statistics and weights of BN that are not those that every network begins with."""
+    for module in modules:
+        if isinstance(module, nn.BatchNorm2d):
+            for values, low in ((module.running_mean, -0.2), (module.bias, -0.2), (module.weight, 0.8)):
+                assert values is not None
+                values.data.uniform_(low, low + 0.4, generator=random)
+            assert module.running_var is not None
+            module.running_var.uniform_(0.5, 1.5, generator=random)
+
+
+def copy_weights(source: list[nn.Module], target: list[nn.Module]) -> None:
+    """One after the other, with the epsilon of BN; a convolution of one pixel fits a linear layer."""
+    for one, other in zip(source, target, strict=True):
+        state = one.state_dict()
+        if isinstance(one, nn.Conv2d) and isinstance(other, nn.Linear):
+            state["weight"] = state["weight"].flatten(1)
+        other.load_state_dict(state)
+        if isinstance(one, nn.BatchNorm2d) and isinstance(other, nn.BatchNorm2d):
+            other.eps = one.eps
+
+
+def cases() -> Iterator[Any]:
+    for library, names in FAMILIES.items():
+        yield from (pytest.param(library, name, id=name) for name in names)
+
+
+@pytest.mark.parametrize(("library", "name"), cases())
+def test_the_same_weights_give_the_same_logits(library: str, name: str) -> None:
+    if library == "timm":
+        model = pytest.importorskip("timm", reason="timm is not installed").create_model(name)
+    else:
+        models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+        model = models.get_model(name, weights=None)
+    ours, random = build(find(name).spec), torch.Generator().manual_seed(0)
+    theirs, modules = weighted(model), weighted(ours)
+    randomise(theirs, random)
+    copy_weights(theirs, modules)
+    images = torch.randn(2, 3, 64, 64, generator=random)
+    with torch.inference_mode():
+        expected, logits = model.eval()(images), ours.eval()(images)
+    assert expected.std() > 0
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
