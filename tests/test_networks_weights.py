@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import torch
 from torch import nn
@@ -77,12 +74,10 @@ def copy_weights(source: list[nn.Module], target: list[nn.Module]) -> None:
             other.eps = one.eps
 
 
-def cases() -> Iterator[Any]:
-    for library, names in FAMILIES.items():
-        yield from (pytest.param(library, name, id=name) for name in names)
+CASES = [pytest.param(library, name, id=name) for library, names in FAMILIES.items() for name in names]
 
 
-@pytest.mark.parametrize(("library", "name"), cases())
+@pytest.mark.parametrize(("library", "name"), CASES)
 def test_the_same_weights_give_the_same_logits(library: str, name: str) -> None:
     if library == "timm":
         model = pytest.importorskip("timm", reason="timm is not installed").create_model(name)

@@ -69,15 +69,15 @@ def mobilenets() -> Iterator[Published]:
     for share in (50, 75, 100, 125):
         yield _named(f"mobilenetv1_{share:03d}", _v1(share / 100), V1)
     for share in (35, 50, 75, 100, 140):
-        first, *others = (*(("mobilenet_v2",) if share == 100 else ()), f"mobilenetv2_{share:03d}")
-        yield _named(first, _v2(share / 100), V2, *others)
+        names = ["mobilenet_v2"] * (share == 100) + [f"mobilenetv2_{share:03d}"]
+        yield _named(names[0], _v2(share / 100), V2, *names[1:])
     for share, depth in ((110, 1.2), (120, 1.4)):
         yield _named(f"mobilenetv2_{share}d", _v2(share / 100, depth), V2)
     for size, shares in (("large", (75, 100)), ("small", (50, 75, 100))):
         for share in shares:
             short = f"mobilenetv3_{size}_{share:03d}"
-            first, *others = (*((f"mobilenet_v3_{size}",) if share == 100 else ()), short, f"tf_{short}")
-            yield _named(first, _v3(size == "large", share / 100), V3, *others)
+            names = [f"mobilenet_v3_{size}"] * (share == 100) + [short, f"tf_{short}"]
+            yield _named(names[0], _v3(size == "large", share / 100), V3, *names[1:])
         name = f"mobilenetv3_{size}_minimal_100"
         yield _named(name, _v3(size == "large", 1, is_minimal=True), V3, f"tf_{name}")
 
