@@ -1,4 +1,4 @@
-"""Published networks compute what torchvision and timm compute: the same random weights give the same logits."""
+"""Published networks are those of torchvision and timm: the same chains, and the same logits from the same weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from zen_cli import build
+from zen_cli.formats.base import Overrides
+from zen_cli.formats.reading import read
 from zen_cli.networks import find
 
 # One of each family, and its library; all of them small.
@@ -75,6 +77,16 @@ def copy_weights(source: list[nn.Module], target: list[nn.Module]) -> None:
 
 
 CASES = [pytest.param(library, name, id=name) for library, names in FAMILIES.items() for name in names]
+
+
+@pytest.mark.parametrize(("library", "name"), CASES)
+def test_the_chain_of_a_traced_model_is_that_of_the_spec(library: str, name: str) -> None:
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    (item,) = read([f"{library}:{name}"], Overrides(resolution=224))
+    spec = find(name).spec.replace(resolution=224)
+    assert item.network is not None, item.error
+    assert item.network.chain == spec.chain
+    assert item.network.cost[:2] == spec.cost[:2]
 
 
 @pytest.mark.parametrize(("library", "name"), CASES)

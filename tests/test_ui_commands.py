@@ -18,6 +18,7 @@ from zen_cli.metrics.columns import COLUMNS, columns_of
 from zen_cli.metrics.ordering import Order, Selection, parse_order
 from zen_cli.nas.presets import presets
 from zen_cli.net.spec import parse_spec
+from zen_cli.networks import networks
 
 SPECS = [
     {"name": f"network-{width}", "resolution": 16, "num_classes": 10, "blocks": [{"op": "conv", "width": width}]}
@@ -53,6 +54,7 @@ def test_what_must_be_typed_is_whole_at_every_width(zen: Zen, width: int) -> Non
     listings: list[tuple[list[str], list[str]]] = [
         (["search", "--list-presets"], list(presets())),
         (["score", "--list-proxies"], list(proxy_names())),
+        (["score", "--list-networks"], [row.name for row in networks()]),
         (["score", "--estimator", "mean-field", "-"], [str(spec["name"]) for spec in SPECS]),
         (["score", "--estimator", "mean-field", "--breakdown", "-"], ["closed form, layer by layer"]),
         (["search", "--check", *SEARCH], []),
@@ -139,7 +141,7 @@ def test_columns_are_those_asked_for_in_that_order(zen: Zen) -> None:
 
 
 def test_listings_have_every_format(zen: Zen) -> None:
-    for words in (["search", "--list-presets"], ["score", "--list-proxies"]):
+    for words in (["search", "--list-presets"], ["score", "--list-networks"], ["score", "--list-proxies"]):
         lines = zen(*words).rows
         assert json.loads(zen(*words, "--format", "json").out) == lines
         rows = rows_of(zen(*words, "--format", "csv").out)
