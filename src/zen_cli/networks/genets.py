@@ -8,7 +8,8 @@ from typing import Any
 from .base import Accuracy, Published, basic, bottleneck, conv, document
 
 PAPER = "Neural Architecture Design for GPU-Efficient Networks, arXiv 2006.14090"
-ACCURACIES = {"gernet_s": Accuracy(76.91, "timm gernet_s.idstcv_in1k")}
+_TOP1 = {"gernet_s": 76.91, "gernet_m": 80.734, "gernet_l": 81.354}
+ACCURACIES = {name: Accuracy(top1, f"timm {name}.idstcv_in1k") for name, top1 in _TOP1.items()}
 
 # name: (stem, width at the end, resolution)
 GENETS = {"gernet_s": (13, 1920, 224), "gernet_m": (32, 2560, 224), "gernet_l": (32, 2560, 256)}

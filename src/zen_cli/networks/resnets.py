@@ -113,8 +113,29 @@ _TORCHVISION = {
     "wide_resnet50_2": (78.468, "github.com/pytorch/vision/pull/912"),
     "wide_resnet101_2": (78.848, "github.com/pytorch/vision/pull/912"),
 }
+# What timm measured at 224 x 224, and the weights that it measured.
+_TIMM = {
+    "resnet10t": (68.358, "c3_in1k"),
+    "resnet14t": (72.254, "c3_in1k"),
+    "resnet50c": (78.012, "gluon_in1k"),
+    "resnet101c": (79.542, "gluon_in1k"),
+    "resnet152c": (79.91, "gluon_in1k"),
+    "resnet50d": (79.078, "gluon_in1k"),
+    "resnet101d": (80.426, "gluon_in1k"),
+    "resnet152d": (80.476, "gluon_in1k"),
+    "resnet50s": (78.718, "gluon_in1k"),
+    "resnet101s": (80.302, "gluon_in1k"),
+    "resnet152s": (81.002, "gluon_in1k"),
+    "resnext101_32x4d": (80.34, "gluon_in1k"),
+    "seresnet50": (77.028, "a3_in1k"),
+    "seresnext50_32x4d": (79.91, "gluon_in1k"),
+    "seresnext101_32x4d": (80.892, "gluon_in1k"),
+    "seresnext101_64x4d": (80.896, "gluon_in1k"),
+    "resnetrs50": (79.896, "tf_in1k"),
+}
 _V1 = "torchvision IMAGENET1K_V1"
 ACCURACIES = {name: Accuracy(top1, _V1, recipe) for name, (top1, recipe) in _TORCHVISION.items()}
+ACCURACIES |= {name: Accuracy(top1, f"timm {name}.{weights}") for name, (top1, weights) in _TIMM.items()}
 
 
 def resnets() -> Iterator[Published]:
