@@ -11,7 +11,7 @@ from itertools import chain
 
 from ..errors import SourceError, closest, shorten
 from .base import Accuracy, Published
-from .efficient import efficientnets, efficientnets_v2, tinynets
+from .efficient import edge_efficientnets, efficientnets, efficientnets_v2, tinynets
 from .genets import genets
 from .mobile import lcnets, mobilenets
 from .regnets import regnets
@@ -28,6 +28,7 @@ FAMILIES: tuple[Callable[[], Iterator[Published]], ...] = (
     searched,
     hardcore,
     efficientnets,
+    edge_efficientnets,
     efficientnets_v2,
     tinynets,
     lcnets,

@@ -11,6 +11,7 @@ from .base import Accuracy, Published, conv, document, inverted, to_8s
 PAPER = "EfficientNet, arXiv 1905.11946"
 LITE = "EfficientNet-Lite, github.com/tensorflow/tpu"
 TINY = "Model Rubik's Cube, arXiv 2010.14819"
+EDGE = "EfficientNet-EdgeTPU, github.com/tensorflow/tpu"
 V2 = "EfficientNetV2, arXiv 2104.00298"
 
 _PAGE = "github.com/pytorch/vision/tree/main/references/classification"
@@ -81,6 +82,14 @@ V2_STAGES: dict[str, tuple[tuple[int, int, int, int], ...]] = {
         *((4, 192, 16, 2), (6, 256, 24, 1), (6, 512, 32, 2), (6, 640, 8, 1)),
     ),
 }
+# Size for Edge TPUs: (times wider, times deeper, resolution, top-1, weights).
+EDGES: dict[str, tuple[float, float, int, float, str]] = {
+    "es": (1.0, 1.0, 224, 78.054, "ra_in1k"),
+    "em": (1.0, 1.1, 240, 79.24, "ra2_in1k"),
+    "el": (1.2, 1.4, 300, 81.312, "ra_in1k"),
+}
+# (kernel, expansion, width, units, stride), after a first stage of units of 24 channels; the first two are fused.
+EDGE_STAGES = ((3, 8, 32, 2, 2), (3, 8, 48, 4, 2), (5, 8, 96, 5, 2), (5, 8, 144, 4, 1), (5, 8, 192, 2, 2))
 
 
 def efficientnets() -> Iterator[Published]:
@@ -127,6 +136,20 @@ def efficientnets_v2() -> Iterator[Published]:
         name = f"tf_efficientnetv2_{size}"
         accuracy = None if top1 is None else Accuracy(top1, f"timm {name}.in1k")
         yield Published(f"efficientnetv2_{size}", spec, V2, accuracy, (name,))
+
+
+def edge_efficientnets() -> Iterator[Published]:
+    """EfficientNet-EdgeTPU: ReLU, no squeeze-and-excitation, and fused units at the beginning."""
+    for size, (wider, deeper, resolution, top1, weights) in EDGES.items():
+        first = to_8s(wider * 24)
+        keys: dict[str, Any] = {"op": "fused", "mid_width": 4 * first, "shortcut": "none"}
+        blocks = [conv(to_8s(wider * 32), 3, 2), inverted(first, math.ceil(deeper), **keys)]
+        for index, (kernel, expansion, width, depth, stride) in enumerate(EDGE_STAGES):
+            keys = {"op": "fused"} if index < 2 else {}
+            blocks.append(inverted(to_8s(wider * width), math.ceil(deeper * depth), stride, kernel, expansion, **keys))
+        name = f"efficientnet_{size}"
+        spec = document([*blocks, conv(to_8s(wider * 1280), 1)], resolution=resolution)
+        yield Published(name, spec, EDGE, Accuracy(top1, f"timm {name}.{weights}"), (f"tf_{name}",))
 
 
 def _v2(stem: int, rows: tuple[tuple[int, int, int, int], ...], last: int, resolution: int) -> dict[str, Any]:
