@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from conftest import Zen
+from cli import Zen
 
 from zen_cli import load, parse_spec, score
 from zen_cli.errors import SourceError
