@@ -118,7 +118,8 @@ def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[
     candidates = tuple(Candidate(named(spec, settings.space.name), value) for spec, value in rows)
     reason = stopped if stopped and result.stopped == "deadline" else result.stopped
     elapsed = time.monotonic() - began
-    return Outcome(candidates, reason, programs + result.iterations, elapsed, result.bound, band=band)
+    bound = result.bound if band is None or result.gap < NO_BOUND else None
+    return Outcome(candidates, reason, programs + result.iterations, elapsed, bound, band=band)
 
 
 def band_of(settings: SearchSettings, evenest: ExactResult) -> Band | None:
