@@ -15,7 +15,7 @@ from ..errors import RunError
 from .source import ExportSource
 from .standalone import Symbol, collect, import_lines
 from .table import TARGETS
-from .target import Target
+from .target import ReadTarget, Target
 from .to_state_dict import STATE_DICT
 
 TOLERANCE = 1e-4
@@ -126,16 +126,16 @@ def check_files(
     Raises:
         RunError: a file does not load, does not run, or is not the network that it was exported from.
     """
-    running = [(target, path) for target, path in files if target.check is not None]
+    running = [(target, path) for target, path in files if not isinstance(target, ReadTarget)]
     rows = iter(checker.rows(_write_job(source, running, folder)) if running else [])
     findings = []
     for target, path in files:
         where = f"{source.where}: {target.name}"
         try:
-            if target.check is not None:
-                findings.append(_judge(source, next(rows)))
-            else:
+            if isinstance(target, ReadTarget):
                 findings.append(Finding(None, words=target.read_back(path.read_bytes(), source)))
+            else:
+                findings.append(_judge(source, next(rows)))
         except RunError as error:
             raise RunError(f"{where}: {error}") from None
     return findings

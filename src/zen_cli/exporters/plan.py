@@ -16,7 +16,7 @@ from ..formats.reading import Item
 from ..net.spec import ArchSpec
 from .source import ExportSource
 from .table import TARGETS
-from .target import Target
+from .target import LineTarget, Target
 from .to_state_dict import STATE_DICT
 
 _MAX_STEM = 60
@@ -247,7 +247,7 @@ def _check_stdout(items: Sequence[Item], targets: Sequence[Target], weights: str
     target = targets[0]
     if not target.is_text:
         raise UsageError(f"out: missing; {target.name} is not text, name a file, such as net{target.suffix}")
-    if len(items) > 1 and not target.is_line:
+    if len(items) > 1 and not isinstance(target, LineTarget):
         raise UsageError(f"out: missing; {len(items)} networks need a folder, such as out/")
     if weights != "none":
         raise UsageError("out: missing; weights are not text, name a folder, such as out/")

@@ -17,6 +17,7 @@ from .memory import check_memory
 from .plan import ExportOptions, PlannedFile, PlannedNetwork, plan
 from .source import ExportSource
 from .table import find_targets
+from .target import LineTarget
 from .workspace import workspace
 
 
@@ -107,7 +108,7 @@ def _make(
 
 
 def _content(file: PlannedFile, source: ExportSource, *, several: bool) -> bytes:
-    if several and file.path is None:
+    if several and file.path is None and isinstance(file.target, LineTarget):
         return file.target.line(source)
     try:
         return file.target.write(source, file.stem)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from ..errors import UsageError, nearest
-from .target import Target
+from .target import ReadTarget, Target
 from .to_json import SpecFile
 from .to_mermaid import FlowChart
 from .to_onnx import OnnxModel
@@ -42,8 +42,10 @@ def register(target: Target) -> None:
     """Adds a target to the table.
 
     Raises:
-        TypeError: its name is taken.
+        TypeError: its name is taken, or its files cannot be checked.
     """
+    if target.check is None and not isinstance(target, ReadTarget):
+        raise TypeError(f"target {target.name}: has no check; give it one, or make it a ReadTarget")
     if target.name in TARGETS:
         raise TypeError(f"target {target.name}: is registered twice")
     TARGETS[target.name] = target

@@ -5,6 +5,7 @@ Importing this or a target needs neither torch nor the packages of its files.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,15 +16,14 @@ if TYPE_CHECKING:
     from .source import ExportSource
 
 
-class Target:
-    """One kind of file.
+class Target(ABC):
+    """One kind of file, which is checked by `check`; one that cannot be run is a `ReadTarget`.
 
     Class attributes:
         name: what people call it.
         suffix: how its file names end.
         summary: what it is, in a few words.
         is_text: whether it may go to a terminal or a pipe.
-        is_line: whether several networks can follow each other in a pipe, each on a line that `line` gives.
         is_python: whether Python imports the file, so that its name must be an identifier.
         has_weights: whether weights are in it.
         needs: packages that it cannot do without, and `extra`, which installs them.
@@ -38,7 +38,6 @@ class Target:
     suffix: ClassVar[str]
     summary: ClassVar[str]
     is_text: ClassVar[bool] = False
-    is_line: ClassVar[bool] = False
     is_python: ClassVar[bool] = False
     has_weights: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
@@ -47,6 +46,7 @@ class Target:
     most_units: ClassVar[int | None] = None
     any_side: ClassVar[bool] = False
 
+    @abstractmethod
     def write(self, source: ExportSource, stem: str) -> bytes:
         """The file of a network.
 
@@ -57,19 +57,26 @@ class Target:
         Raises:
             InputError: a network that the target cannot express; the message starts with the reason.
         """
-        raise NotImplementedError
 
-    def line(self, source: ExportSource) -> bytes:
-        """The file of a network as one line."""
-        raise NotImplementedError
 
+class ReadTarget(Target):
+    """A kind of file that cannot be run, and is checked by reading it back."""
+
+    @abstractmethod
     def read_back(self, data: bytes, source: ExportSource) -> str:
         """Checks a file that cannot be run, and says what was checked.
 
         Raises:
             RunError: it is not the network.
         """
-        raise NotImplementedError
+
+
+class LineTarget(ReadTarget):
+    """One of which several networks can follow each other in a pipe, each on a line."""
+
+    @abstractmethod
+    def line(self, source: ExportSource) -> bytes:
+        """The file of a network as one line."""
 
 
 def must_be(spec: ArchSpec, source: ExportSource) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from .target import Target, must_be
+from .target import LineTarget, must_be
 
 if TYPE_CHECKING:
     from .source import ExportSource
 
 
-class SpecFile(Target):
+class SpecFile(LineTarget):
     """The spec, indented."""
 
     name, suffix, summary = "json", ".json", "the spec"
-    is_text = is_line = True
+    is_text = True
 
     def write(self, source: ExportSource, stem: str) -> bytes:
         import orjson

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .target import Target
+from .target import ReadTarget
 
 if TYPE_CHECKING:
     from .layout import Section, SectionBlock
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _IMAGE_STYLE = "fill:#f1f3f5,stroke:#868e96,color:#212529"
 
 
-class FlowChart(Target):
+class FlowChart(ReadTarget):
     """A chart of sections and blocks."""
 
     name, suffix, summary = "mermaid", ".mmd", "a flow chart"

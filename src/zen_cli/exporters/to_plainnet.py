@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .target import Target, must_be
+from .target import LineTarget, must_be
 
 if TYPE_CHECKING:
     from .source import ExportSource
 
 
-class StructureString(Target):
+class StructureString(LineTarget):
     """The string on one line."""
 
     name, suffix, summary = "plainnet", ".txt", "a structure string"
-    is_text = is_line = True
+    is_text = True
 
     def write(self, source: ExportSource, stem: str) -> bytes:
         return self.line(source)

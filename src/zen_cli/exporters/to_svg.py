@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from .target import Target
+from .target import ReadTarget
 
 if TYPE_CHECKING:
     from .source import ExportSource
 
 
-class Drawing(Target):
+class Drawing(ReadTarget):
     """A bar for each unit."""
 
     name, suffix, summary = "svg", ".svg", "a drawing"

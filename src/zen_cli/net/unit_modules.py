@@ -6,6 +6,7 @@ the standard library and itself. What each piece costs is counted in `counting.p
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -51,20 +52,20 @@ class ConvSE(ConvBNReLU):
         self.se = SqueezeExcitation(width, squeeze)
 
 
-class Residual(nn.Module):
+class Residual(nn.Module, ABC):
     """A unit with a shortcut around its convolutions; the last ReLU comes after the addition."""
 
     shortcut: nn.Module
     has_shortcut = True
 
     @property
+    @abstractmethod
     def last(self) -> ConvBN:
         """The last convolution, whose scale of zero makes the unit its shortcut alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def residual(self, x: Tensor) -> Tensor:
         """What is added to the shortcut."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.residual(x) + self.shortcut(x))
@@ -130,8 +131,8 @@ class Bottleneck(Residual):
         return y
 
 
-class InvertedResidual(Residual):
-    """1x1 up, depthwise k x k, 1x1 down and a shortcut; `gate` makes what follows the second one from its width."""
+class InvertedResidual(Bottleneck):
+    """1x1 up, depthwise k x k, 1x1 down and a shortcut: a bottleneck with as many groups as channels inside."""
 
     def __init__(
         self,
@@ -144,17 +145,13 @@ class InvertedResidual(Residual):
         gate: Callable[[int], nn.Module] = nn.Identity,
         project: bool = False,
     ) -> None:
-        super().__init__()
-        self.conv1 = ConvBNReLU(in_width, mid_width)
-        self.conv2 = ConvBNReLU(mid_width, mid_width, kernel, stride, groups=mid_width)
-        self.se = gate(mid_width)
-        self.conv3 = ConvBN(mid_width, width)
-        self.shortcut = ConvBN(in_width, width, stride=stride) if project else nn.Identity()
-
-    @property
-    def last(self) -> ConvBN:
-        return self.conv3
-
-    def residual(self, x: Tensor) -> Tensor:
-        y: Tensor = self.conv3(self.se(self.conv2(self.conv1(x))))
-        return y
+        super().__init__(
+            in_width,
+            width,
+            mid_width=mid_width,
+            kernel=kernel,
+            stride=stride,
+            groups=mid_width,
+            gate=gate,
+            project=project,
+        )
