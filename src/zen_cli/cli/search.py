@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.models import OptionInfo
 
 from ..errors import UsageError
 from ..metrics.settings import ScoreSettings
 from ..nas.options import (
+    DEFAULT_ALGORITHM,
     DEFAULT_POPULATION,
     DEFAULT_SPACE,
     DEFAULT_TOLERANCE,
@@ -22,49 +22,25 @@ from ..nas.options import (
 from . import options as opt
 from .cluster_run import check_use_in_search
 from .search_listing import check_space, print_presets, say_of_option, say_that_there_are_no_rules
+from .search_options import (
+    HOW_PANEL,
+    LIMIT_PANEL,
+    complete_algorithm,
+    complete_costs,
+    complete_preset,
+    complete_space,
+    how_option,
+    limit_option,
+)
 from .search_run import Show, run_search
 
 if TYPE_CHECKING:
     from ..nas.rundir import RunDirectory
     from ..nas.settings import SearchSettings
 
-LIMIT_PANEL = "Limits and budget"
-HOW_PANEL = "How to search"
 _NOT_OF_THE_SEARCH = frozenset(
     {"workers", "bound", "out", "resume", "no_keep", "seeds", "check", "list_presets", "style", "quiet"}
 )
-
-
-def _complete_preset(incomplete: str) -> list[str]:
-    from ..nas.presets import presets
-
-    return opt.choices(*presets())(incomplete)
-
-
-def _complete_space(incomplete: str) -> list[str]:
-    from ..nas.space import BUILTIN
-
-    return opt.choices(*BUILTIN)(incomplete)
-
-
-def _complete_algorithm(incomplete: str) -> list[str]:
-    from ..nas.algorithms import ALGORITHMS
-
-    return opt.choices(*ALGORITHMS)(incomplete)
-
-
-def _complete_costs(incomplete: str) -> list[str]:
-    from ..nas.limits import limit_names
-
-    return opt.choices(*limit_names())(incomplete)
-
-
-def _limit(help_: str, *flags: str, metavar: str = "N") -> OptionInfo:
-    return typer.Option(*flags, metavar=metavar, help=help_, rich_help_panel=LIMIT_PANEL)  # type: ignore[no-any-return]
-
-
-def _how(name: str, default: object = None, more: str = "", *, metavar: str = "N") -> OptionInfo:
-    return opt.of_field(SearchOptions, name, default, panel=HOW_PANEL, metavar=metavar, more=more)
 
 
 def search(
@@ -74,7 +50,7 @@ def search(
         typer.Option(
             metavar="NAME|FILE",
             help=f"Where to search: a built-in space or a JSON file (default: {DEFAULT_SPACE}).",
-            autocompletion=_complete_space,
+            autocompletion=complete_space,
         ),
     ] = None,
     from_: Annotated[
@@ -98,7 +74,7 @@ def search(
         typer.Option(
             metavar="NAME",
             help="A published problem: space, input and limits under one name.",
-            autocompletion=_complete_preset,
+            autocompletion=complete_preset,
         ),
     ] = None,
     resolution: Annotated[
@@ -111,25 +87,25 @@ def search(
     num_classes: Annotated[
         str | None, typer.Option(metavar="N", help="Classes (default: likewise, else 1000).")
     ] = None,
-    max_params: Annotated[str | None, _limit("Parameters, such as 1M or 1.05e6.")] = None,
+    max_params: Annotated[str | None, limit_option("Parameters, such as 1M or 1.05e6.")] = None,
     max_macs: Annotated[
-        str | None, _limit("Multiply-adds for one image, often called FLOPs.", "--max-macs", "--max-flops")
+        str | None, limit_option("Multiply-adds for one image, often called FLOPs.", "--max-macs", "--max-flops")
     ] = None,
-    max_layers: Annotated[str | None, _limit("Convolutions in a row.")] = None,
-    max_sublayers: Annotated[str | None, _limit("Sub-layers, as published searches count.")] = None,
+    max_layers: Annotated[str | None, limit_option("Convolutions in a row.")] = None,
+    max_sublayers: Annotated[str | None, limit_option("Sub-layers, as published searches count.")] = None,
     max_depth_width_ratio: Annotated[
-        str | None, _limit("DeepMAD's effectiveness: layers over mean width.", metavar="X")
+        str | None, limit_option("DeepMAD's effectiveness: layers over mean width.", metavar="X")
     ] = None,
     max_memory: Annotated[
-        str | None, _limit("Peak of live activations for one image, such as 320kB.", metavar="SIZE")
+        str | None, limit_option("Peak of live activations for one image, such as 320kB.", metavar="SIZE")
     ] = None,
-    max_weights: Annotated[str | None, _limit("Bytes of the parameters, such as 1MB.", metavar="SIZE")] = None,
-    max_latency: Annotated[str | None, _limit("Time on the --target, such as 5ms.", metavar="TIME")] = None,
+    max_weights: Annotated[str | None, limit_option("Bytes of the parameters, such as 1MB.", metavar="SIZE")] = None,
+    max_latency: Annotated[str | None, limit_option("Time on the --target, such as 5ms.", metavar="TIME")] = None,
     dtype: opt.DtypeOption = None,
     target: opt.TargetOption = None,
     limit: Annotated[
         list[str] | None,
-        _limit("Any metric that is a sum or has a closed form, such as activations=5M.", metavar="METRIC=N"),
+        limit_option("Any metric that is a sum or has a closed form, such as activations=5M.", metavar="METRIC=N"),
     ] = None,
     budget: Annotated[
         list[str] | None,
@@ -159,32 +135,34 @@ def search(
             metavar="COST[,COST]",
             help="The best networks below many limits of these costs, such as macs, in one search.",
             rich_help_panel=HOW_PANEL,
-            autocompletion=_complete_costs,
+            autocompletion=complete_costs,
         ),
     ] = None,
     algorithm: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="evolution, or exact for a proven optimum (default: evolution).",
+            help=f"auto (exact where it can be, then evolution), exact or evolution (default: {DEFAULT_ALGORITHM}).",
             rich_help_panel=HOW_PANEL,
-            autocompletion=_complete_algorithm,
+            autocompletion=complete_algorithm,
         ),
     ] = None,
     evenness: Annotated[
-        str | None, _how("evenness", more=" (default: 0.05 where a space has rules)", metavar="X|off")
+        str | None, how_option("evenness", more=" (default: 0.05 where a space has rules)", metavar="X|off")
     ] = None,
-    gap: Annotated[str | None, _how("gap", more=" (default: 0.5%; 0 for the proven best)", metavar="X%")] = None,
+    gap: Annotated[str | None, how_option("gap", more=" (default: 0.5%; 0 for the proven best)", metavar="X%")] = None,
     bound: Annotated[
         bool,
         typer.Option(
             "--bound", help="Add what no network of the space exceeds, and the gap.", rich_help_panel=HOW_PANEL
         ),
     ] = False,
-    verify: Annotated[str | None, _how("verify", DEFAULT_VERIFY, metavar="K")] = None,
-    tolerance: Annotated[str | None, _how("tolerance", DEFAULT_TOLERANCE, metavar="NATS")] = None,
-    population: Annotated[str | None, _how("population", DEFAULT_POPULATION)] = None,
-    lineages: Annotated[str | None, _how("lineages", more=" (default: 4, or 32 where scores are measured)")] = None,
+    verify: Annotated[str | None, how_option("verify", DEFAULT_VERIFY, metavar="K")] = None,
+    tolerance: Annotated[str | None, how_option("tolerance", DEFAULT_TOLERANCE, metavar="NATS")] = None,
+    population: Annotated[str | None, how_option("population", DEFAULT_POPULATION)] = None,
+    lineages: Annotated[
+        str | None, how_option("lineages", more=" (default: 4, or 32 where scores are measured)")
+    ] = None,
     top: Annotated[
         str | None, opt.of_field(SearchOptions, "top", DEFAULT_TOP, panel=opt.OUTPUT_PANEL, metavar="K")
     ] = None,
@@ -239,8 +217,8 @@ def search(
 ) -> None:
     """The best architectures within limits, best first, as score records.
 
-    By default the evolution runs on the closed form, 480,000 proposals in seconds, and the best get a Monte-Carlo
-    score.
+    By default the exact search solves the closed form where it can, the evolution goes on from there, and the best get
+    a Monte-Carlo score.
 
     Examples: zen search --preset cifar-1m; zen search --space mobile --max-macs 300M --max-sublayers 14 --out run
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..net.ops.styled import MODULES
+from ..net.ops.arguments import MODULES
 from ..net.spec import ArchSpec
 from .layout import lay_out
 from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, tuple_of, unit_code

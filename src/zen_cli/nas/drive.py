@@ -162,20 +162,7 @@ def _climb(
     if rating is None:
         raise RunError("the first network of the search has no score; use another estimator or proxy")
     proposer = make(space, (start, rating), settings)
-    loop = Loop(
-        proposer,
-        scorer,
-        decode=space.decode,
-        budget=settings.budget,
-        patience=settings.patience,
-        generation=max(settings.lineages, DEFAULT_POPULATION),
-        sign=sign,
-        run=run,
-        warn=callbacks.warn,
-        spent=spent,
-        began=began,
-        devices=_devices(settings, scorer, callbacks.executor),
-    )
+    loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
     stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
     return proposer, loop, stopped
 
@@ -221,6 +208,34 @@ def _admits(ledger: Ledger, limits: Limits, genome: Any) -> bool:
 def named(spec: ArchSpec, space: str) -> ArchSpec:
     """A found network under the name of its space and the beginning of its id."""
     return spec.model_copy(update={"name": f"{space}-{spec.id[:8]}"})
+
+
+def make_loop(
+    proposer: Proposer,
+    scorer: Scorer,
+    settings: SearchSettings,
+    callbacks: Callbacks,
+    *,
+    sign: int,
+    run: RunDirectory | None,
+    spent: int,
+    began: float,
+) -> Loop:
+    """The loop that drives an algorithm by the settings of a search; other arguments as for `Loop`."""
+    return Loop(
+        proposer,
+        scorer,
+        decode=settings.space.decode,
+        budget=settings.budget,
+        patience=settings.patience,
+        generation=max(settings.lineages, DEFAULT_POPULATION),
+        sign=sign,
+        run=run,
+        warn=callbacks.warn,
+        spent=spent,
+        began=began,
+        devices=_devices(settings, scorer, callbacks.executor),
+    )
 
 
 def _devices(settings: SearchSettings, scorer: Scorer, executor: Executor | None) -> Callable[[], int]:

@@ -20,10 +20,10 @@ from ..metrics.evenness import network_evenness
 from ..metrics.settings import ScoreSettings
 from .algorithms.proposer import Member, Rating
 from .band import SHARE, STARTS, Band, make_band
-from .drive import make_scorer, named
+from .drive import make_loop, make_scorer, named
 from .limits import Limits
 from .loop import Loop
-from .options import DEFAULT_EVALUATIONS, DEFAULT_POPULATION
+from .options import DEFAULT_EVALUATIONS
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .scorers import Ledger, Scorer, find_start
@@ -122,7 +122,7 @@ class _Evolving:
         from .algorithms.front import FrontEvolution
 
         space, callbacks = self.ledger.space, self.callbacks
-        sign, scorer = make_scorer(settings, self.ledger)
+        sign, scorer = make_scorer(settings, self.ledger, callbacks.executor)
         proposer = FrontEvolution(
             space.neighbour,
             list(zip(self.starts, _rate(scorer, self.starts), strict=True)),
@@ -132,19 +132,8 @@ class _Evolving:
             population=settings.population,
             admits=admits,
         )
-        loop = Loop(
-            proposer,
-            scorer,
-            decode=space.decode,
-            budget=settings.budget,
-            patience=settings.patience,
-            generation=max(settings.lineages, DEFAULT_POPULATION),
-            sign=sign,
-            run=run,
-            warn=callbacks.warn,
-            spent=spent,
-            began=self.began,
-        )
+        began = self.began
+        loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
         ledger = self.ledger
         stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
         return sign, proposer, loop, stopped

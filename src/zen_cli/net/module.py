@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .layers import Chain, Pool
 from .ops import Gene, Unit, block_units
-from .ops.styled import activation_class
+from .ops.arguments import activation_class
 from .spec import ArchSpec
 
 

@@ -3,11 +3,12 @@
 To add an op, add one file with a class that `@register` decorates, and import it here.
 """
 
-from .base import MAX_WIDTH, OPS, Block, Gene, SearchBounds, Span, Unit, Width, register, round_to_8
+from .base import MAX_WIDTH, OPS, Block, Gene, Unit, Width, register
 from .basic import BasicBlock
 from .bottleneck import BottleneckBlock
+from .bounds import SearchBounds, Span
 from .conv import ConvBlock
-from .details import Activation, Details, Gate, Style
+from .details import Activation, Details, Gate, Style, round_to_8
 from .fused import FusedBlock
 from .mbconv import MBConvBlock
 from .units import block_units, repeated_units, walk

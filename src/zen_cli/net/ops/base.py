@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ..layers import Chain, Pool, shrink
-from .details import Activation, Details, Gate, GateKeys, PoolKeys, Shortcut, Style, gate_keys
+from .bounds import SearchBounds, Span
+from .details import Activation, Details, Gate, GateKeys, PoolKeys, Style, gate_keys
 
 if TYPE_CHECKING:
     from torch import nn
@@ -156,59 +157,6 @@ class Gene(NamedTuple):
         if self.se is None:
             return row
         return {**row, "se": self.se if style is None else gate_keys(self.se, style.gate)}
-
-
-class Span(Protocol):
-    """A range of widths that a search may take; see `nas.space.ranges`."""
-
-    @property
-    def min(self) -> int:
-        """The least width."""
-
-    @property
-    def max(self) -> int:
-        """The greatest width."""
-
-    @property
-    def step(self) -> int:
-        """All widths are multiples of this."""
-
-    def __contains__(self, width: int) -> bool:
-        """Whether a width is in the range."""
-
-    def clip(self, width: float) -> int:
-        """The nearest width of the range."""
-
-    def moves(self, width: int) -> tuple[int, ...]:
-        """The widths that one move reaches."""
-
-
-class SearchBounds(Protocol):
-    """What a search may choose for a block; a space of free blocks has these fields."""
-
-    @property
-    def kernels(self) -> Sequence[int]:
-        """Sides of kernels."""
-
-    @property
-    def expansions(self) -> Sequence[int]:
-        """Widths inside over widths, of inverted residuals."""
-
-    @property
-    def group_widths(self) -> Sequence[int]:
-        """Channels per group of bottlenecks; 0 for one group."""
-
-    @property
-    def pair_widths(self) -> bool:
-        """Whether the units of a pair may differ in width."""
-
-    @property
-    def width(self) -> Span:
-        """Widths of blocks."""
-
-    @property
-    def mid_width(self) -> Span:
-        """Widths inside units."""
 
 
 class Block(BaseModel):
@@ -429,22 +377,6 @@ class Block(BaseModel):
         return str(name)
 
 
-class ResidualBlock(Block):
-    """A block whose units have a shortcut."""
-
-    shortcut: Shortcut | None = Field(
-        default=None, description="a projection at the first unit (default), where needed or pooled; identity; none"
-    )
-
-    def style(self, activation: str) -> Style:
-        return super().style(activation)._replace(shortcut=self.shortcut or "first")
-
-    @classmethod
-    def style_keys(cls, style: Style) -> dict[str, Any]:
-        row = super().style_keys(style)
-        return row if style.shortcut == "first" else {**row, "shortcut": style.shortcut}
-
-
 T = TypeVar("T", bound=type[Block])
 
 
@@ -459,26 +391,3 @@ def register(cls: T) -> T:
         raise TypeError(f"op {name}: is registered twice")
     OPS[name] = cls
     return cls
-
-
-def gate(unit: Unit) -> dict[str, Any]:
-    """The argument of a residual module that gives it squeeze-and-excitation, if the unit has it."""
-    if not unit.squeeze:
-        return {}
-    from ..unit_modules import SqueezeExcitation
-
-    return {"gate": partial(SqueezeExcitation, squeeze=unit.squeeze)}
-
-
-def optional(**values: tuple[int, int]) -> dict[str, int | bool]:
-    """The arguments that differ from their default: `name=(value, default)`."""
-    return {name: value for name, (value, default) in values.items() if value != default}
-
-
-def round_to_8(expansion: int, width: int) -> int:
-    """`expansion * width` as the nearest multiple of 8, at least 8, as the published inverted residuals round it.
-
-    Plain arithmetic, because the exact search has arrays for widths.
-    """
-    rounded = (expansion * width + 4) // 8 * 8
-    return rounded + 8 * (rounded == 0)

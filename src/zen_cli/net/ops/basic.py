@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, shrink, square_conv
-from .base import Gene, ResidualBlock, Unit, Width, gate, optional, register
-from .styled import residual_arguments
+from .arguments import gate, optional, residual_arguments
+from .base import Gene, Unit, Width, register
+from .residual import ResidualBlock
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain, square_conv
-from .base import Block, Gene, Unit, Width, optional, register
+from .arguments import optional, plain_arguments
+from .base import Block, Gene, Unit, Width, register
 from .details import Style
-from .styled import plain_arguments
 
 if TYPE_CHECKING:
     from torch import nn

@@ -158,3 +158,12 @@ def gate_keys(ratio: float, gate: Gate) -> float | dict[str, object]:
     usual = Gate()
     changed = {name: value for name, value in gate._asdict().items() if value != getattr(usual, name)}
     return {"ratio": ratio, **changed} if changed else ratio
+
+
+def round_to_8(expansion: int, width: int) -> int:
+    """`expansion * width` as the nearest multiple of 8, at least 8, as the published inverted residuals round it.
+
+    Plain arithmetic, because the exact search has arrays for widths.
+    """
+    rounded = (expansion * width + 4) // 8 * 8
+    return rounded + 8 * (rounded == 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..layers import Chain, shrink, square_conv
+from .arguments import residual_arguments
 from .base import Gene, Unit, register
 from .mbconv import InvertedBlock
-from .styled import residual_arguments
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..layers import Chain
-from .base import Gene, ResidualBlock, SearchBounds, Unit, Width, gate, optional, register, round_to_8
+from .arguments import gate, optional, residual_arguments
+from .base import Gene, Unit, Width, register
 from .bottleneck import BottleneckBlock
-from .details import ExpansionOf, Style, divisible
-from .styled import residual_arguments
+from .bounds import SearchBounds
+from .details import ExpansionOf, Style, divisible, round_to_8
+from .residual import ResidualBlock
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,11 +1,11 @@
-"""The modules of units with details: which class, with which arguments."""
+"""The arguments of modules: of plain units, and of units with details."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .base import Unit, optional
+from .base import Unit
 from .details import Details, Pooling
 
 if TYPE_CHECKING:
@@ -29,6 +29,20 @@ def activation_class(name: str) -> type[nn.Module]:
 
     found: type[nn.Module] = getattr(nn, MODULES[name])
     return found
+
+
+def gate(unit: Unit) -> dict[str, Any]:
+    """The argument of a residual module that gives it squeeze-and-excitation, if the unit has it."""
+    if not unit.squeeze:
+        return {}
+    from ..unit_modules import SqueezeExcitation
+
+    return {"gate": partial(SqueezeExcitation, squeeze=unit.squeeze)}
+
+
+def optional(**values: tuple[int, int]) -> dict[str, int | bool]:
+    """The arguments that differ from their default: `name=(value, default)`."""
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def residual_arguments(unit: Unit, kernels: tuple[int, ...], strided: int, gate_after: int) -> dict[str, Any]:
