@@ -59,6 +59,8 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--space", "missing.json"], ["missing.json", "cannot be read"]),
     (["--algorithm", "evolutoin"], ["--algorithm", 'did you mean "evolution"']),
     (["--proxy", "balancd"], ["--proxy", "balanced"]),
+    (["--objective", "balancd"], ["--objective", "balanced"]),
+    (["--max-flops", "many"], ["--max-flops"]),
     (["--estimator", "meanfield"], ["--estimator", "mean-field"]),
     (["--convention", "papre"], ["--convention", "paper"]),
     (["--format", "xml"], ["--format: unknown 'xml'; known: csv, json, jsonl, table"]),

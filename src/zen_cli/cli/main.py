@@ -30,6 +30,8 @@ COMMANDS = {
     "profile": "What layers cost on this machine, as a target file for searches under a latency.",
     "export": "An architecture as something another program runs: Python, ONNX, torch.export, a drawing.",
 }
+# What else an option may be called than its field.
+ALIASES = {"proxy": "--objective", "max_macs": "--max-flops"}
 
 
 def make_app(*names: str) -> typer.Typer:
@@ -138,7 +140,11 @@ def _with_options(error: ZenError) -> str:
     """
     known = {name for word in COMMANDS for name in signature(command(word)).parameters} - {"style"} | {"format"}
 
+    written = {word.partition("=")[0] for word in sys.argv[1:]}
+
     def option(match: re.Match[str]) -> str:
+        if ALIASES.get(match[1]) in written:
+            return ALIASES[match[1]]
         return f"--{match[1].rstrip('_').replace('_', '-')}" if match[1] in known else match[0]
 
     field, colon, rest = str(error).partition(": ")
