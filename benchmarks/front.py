@@ -23,7 +23,7 @@ from zen_cli.nas.members import random_members
 from zen_cli.nas.outcome import Outcome
 from zen_cli.nas.pareto import hypervolume
 from zen_cli.nas.request import check_request
-from zen_cli.nas.scorers import Ledger
+from zen_cli.nas.scorers import Evaluator
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.nas.space import genome_of
 
@@ -81,8 +81,8 @@ def nsga2(settings: SearchSettings, seconds: float, seed: int) -> np.ndarray:
     from pymoo.core.sampling import Sampling
     from pymoo.operators.crossover.nox import NoCrossover
 
-    ledger = Ledger(settings.space, settings.seed_network(), settings.score.convention)
-    _, scorer = make_scorer(settings, ledger)
+    evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
+    _, scorer = make_scorer(settings, evaluator)
     random = Random(seed)
     first = [genome_of(spec) for spec in random_members(settings, 100)]
 

@@ -35,7 +35,7 @@ from report import machine
 from zen_cli.nas.answer import search
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
-from zen_cli.nas.scorers import Ledger, find_start
+from zen_cli.nas.scorers import Evaluator, find_start
 from zen_cli.nas.settings import SearchSettings
 
 RESULTS = Path(__file__).parent / "results" / "search.md"
@@ -93,8 +93,8 @@ def time_published(problem: Problem, iterations: int) -> float:
     torch.manual_seed(0)
     settings = settings_of(problem, 1)
     space, random = settings.space, Random(0)
-    ledger = Ledger(space, settings.seed_network(), "paper")
-    population = [(0.0, find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, random)))]
+    evaluator = Evaluator(space, settings.seed_network(), "paper")
+    population = [(0.0, find_start(evaluator, settings.limits, lambda genome: space.neighbour(genome, random)))]
     side = settings.resolution
 
     def score(spec: Any) -> float:
@@ -116,7 +116,7 @@ def time_published(problem: Problem, iterations: int) -> float:
     while scored < iterations:
         _, parent = population[int(random.random() * len(population))]
         genome = space.mutate(parent, random)
-        spec = ledger.spec(genome)
+        spec = evaluator.spec(genome)
         total = spec.cost
         limits = settings.limits
         if any(
@@ -138,9 +138,9 @@ def keep_the_best(problem: Problem, evaluations: int, seed: int) -> dict[int, fl
 
     settings = settings_of(problem, evaluations, seed)
     space, random = settings.space, Random(seed)
-    ledger = Ledger(space, settings.seed_network(), "paper")
-    _, scorer = make_scorer(settings, ledger)
-    start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, random))
+    evaluator = Evaluator(space, settings.seed_network(), "paper")
+    _, scorer = make_scorer(settings, evaluator)
+    start = find_start(evaluator, settings.limits, lambda genome: space.neighbour(genome, random))
     (rating,), _ = scorer.rate([start], lambda: False)
     assert isinstance(rating, Rating)
     population = [(rating.score, start)]
@@ -160,7 +160,7 @@ def search_once(problem: Problem, evaluations: int, seed: int) -> dict[int, floa
     """The best score at each mark: a search of n evaluations is the beginning of a longer one."""
     found: dict[int, float] = {}
 
-    def look(snapshot: Any, _: Ledger) -> None:
+    def look(snapshot: Any, _: Evaluator) -> None:
         for mark in MARKS:
             if snapshot.proposals <= mark:
                 found[mark] = snapshot.best.score
@@ -212,7 +212,7 @@ def _quality(task: tuple[Problem, int, bool]) -> dict[int, float]:
 def memory(evaluations: int) -> str:
     rows = []
 
-    def look(snapshot: Any, _: Ledger) -> None:
+    def look(snapshot: Any, _: Evaluator) -> None:
         nonlocal mark
         if snapshot.proposals >= mark:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

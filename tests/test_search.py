@@ -20,7 +20,7 @@ from zen_cli.nas.limits import Limits
 from zen_cli.nas.members import random_members
 from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.request import check_request
-from zen_cli.nas.scorers import BatchScorer, Ledger, Rating, find_start
+from zen_cli.nas.scorers import BatchScorer, Evaluator, Rating, find_start
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.nas.space import BlockSpace, RegNetSpace, genome_of
 from zen_cli.net.module import build
@@ -123,8 +123,8 @@ def test_what_comes_out_keeps_every_budget_is_a_member_and_runs(
 def test_the_population_holds_no_network_twice(space: str) -> None:
     seen: list[list[str]] = []
 
-    def look(snapshot: Any, ledger: Ledger) -> None:
-        seen.append([ledger.spec(member.genome).id for member in snapshot.population])
+    def look(snapshot: Any, evaluator: Evaluator) -> None:
+        seen.append([evaluator.spec(member.genome).id for member in snapshot.population])
 
     search(wanted(space, 2048, population=200, max_sublayers="30", evenness="off"), callbacks=Callbacks(look))
     assert len(seen) == 4
@@ -173,9 +173,9 @@ def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: 
         assert find("depth_width_ratio").value_of(spec_terms(spec), settings.score) == pytest.approx(
             reference_ratio(spec)
         )
-        ledger = Ledger(settings.space, settings.seed_network(), "paper")
+        evaluator = Evaluator(settings.space, settings.seed_network(), "paper")
         assert keeps(spec, settings.limits)
-        assert ledger.seed.resolution == spec.resolution
+        assert evaluator.seed.resolution == spec.resolution
 
 
 @pytest.mark.parametrize(
@@ -260,16 +260,16 @@ class Counting:
         return [RunError("no score") if self.fails else score_spec(spec) for spec in specs]
 
 
-def members(count: int) -> tuple[Ledger, Limits, list[Any]]:
+def members(count: int) -> tuple[Evaluator, Limits, list[Any]]:
     settings = wanted()
-    ledger = Ledger(settings.space, settings.seed_network(), "paper")
-    random, genome = Random(0), settings.space.start(ledger.seed)
+    evaluator = Evaluator(settings.space, settings.seed_network(), "paper")
+    random, genome = Random(0), settings.space.start(evaluator.seed)
     rows = {genome: None}
     while len(rows) < count:
         genome = settings.space.neighbour(genome, random)  # type: ignore[arg-type]
-        if ledger.terms(genome, settings.limits) is not None:
+        if evaluator.terms(genome, settings.limits) is not None:
             rows[genome] = None
-    return ledger, settings.limits, list(rows)
+    return evaluator, settings.limits, list(rows)
 
 
 def rate(scorer: BatchScorer, rows: Sequence[Any]) -> list[Rating | None]:
@@ -279,7 +279,7 @@ def rate(scorer: BatchScorer, rows: Sequence[Any]) -> list[Rating | None]:
 
 
 def test_a_slow_scorer_stops_between_networks() -> None:
-    ledger, limits, rows = members(6)
+    evaluator, limits, rows = members(6)
     scored: list[str] = []
 
     def one_by_one(specs: Sequence[ArchSpec]) -> Iterator[float]:
@@ -287,36 +287,36 @@ def test_a_slow_scorer_stops_between_networks() -> None:
             scored.append(spec.id)
             yield score_spec(spec)
 
-    ratings, are_all = BatchScorer(ledger, limits, one_by_one).rate(rows, lambda: len(scored) == 2)
+    ratings, are_all = BatchScorer(evaluator, limits, one_by_one).rate(rows, lambda: len(scored) == 2)
     assert not are_all
     assert [rating is not None for rating in ratings] == [True, True, False, False, False, False]
     assert len(scored) == 2
 
 
 def test_a_batch_holds_what_is_new_and_within_the_limits_once() -> None:
-    ledger, limits, rows = members(6)
+    evaluator, limits, rows = members(6)
     score = Counting()
-    scorer = BatchScorer(ledger, limits, score)
+    scorer = BatchScorer(evaluator, limits, score)
     ratings = rate(scorer, [*rows, rows[0]])
     assert ratings[0] == ratings[-1]
     assert [len(batch) for batch in score.batches] == [6]
     assert rate(scorer, rows) == ratings[:-1]
     assert len(score.batches) == 1
-    assert rate(BatchScorer(ledger, Limits(params=1), score), rows) == [None] * 6
+    assert rate(BatchScorer(evaluator, Limits(params=1), score), rows) == [None] * 6
     assert len(score.batches) == 1
 
 
 def test_a_batch_that_fails_as_a_whole_ends_the_search_and_a_single_failure_does_not() -> None:
-    ledger, limits, rows = members(4)
+    evaluator, limits, rows = members(4)
     score = Counting()
-    scorer = BatchScorer(ledger, limits, score)
+    scorer = BatchScorer(evaluator, limits, score)
     rate(scorer, rows[:1])
     score.fails = True
     assert rate(scorer, rows[1:2]) == [None]
     with pytest.raises(RunError, match="no score"):
         rate(scorer, rows[2:])
     with pytest.raises(RunError, match="no score"):
-        rate(BatchScorer(ledger, limits, Counting(fails=True)), rows[:1])
+        rate(BatchScorer(evaluator, limits, Counting(fails=True)), rows[:1])
 
 
 def test_a_proxy_is_searched_in_its_own_direction() -> None:
@@ -410,6 +410,6 @@ def test_exact_refuses_what_it_cannot_do() -> None:
 
 def test_the_start_is_within_the_limits_even_at_their_edge() -> None:
     settings = wanted("zennet-resnet", max_params="14k", max_sublayers="6")
-    ledger, random = Ledger(settings.space, settings.seed_network(), "paper"), Random(0)
-    genome = find_start(ledger, settings.limits, lambda genome: settings.space.neighbour(genome, random))
-    assert keeps(ledger.spec(genome), settings.limits)
+    evaluator, random = Evaluator(settings.space, settings.seed_network(), "paper"), Random(0)
+    genome = find_start(evaluator, settings.limits, lambda genome: settings.space.neighbour(genome, random))
+    assert keeps(evaluator.spec(genome), settings.limits)

@@ -14,7 +14,7 @@ from zen_cli.nas.answer import search as run_search
 from zen_cli.nas.loop import SPARK_POINTS, Snapshot
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
-from zen_cli.nas.scorers import Ledger
+from zen_cli.nas.scorers import Evaluator
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.net.notation import notation
 from zen_cli.net.ops.base import Gene
@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
     "max_sublayers": "10",
     "verify": 0,
 }
-Moment = tuple[Snapshot, Ledger]
+Moment = tuple[Snapshot, Evaluator]
 
 
 def search(evaluations: int, **more: Any) -> tuple[SearchSettings, list[Moment]]:
@@ -46,25 +46,25 @@ def search(evaluations: int, **more: Any) -> tuple[SearchSettings, list[Moment]]
 def test_the_view_fits_and_shows_every_limit_and_budget(space: str) -> None:
     limits = {"max_params": "300k", "max_macs": "30M", "max_sublayers": "20"}
     settings, moments = search(3000, space=space, **limits)
-    snapshot, ledger = moments[-1]
+    snapshot, evaluator = moments[-1]
     for width in (40, 80, 120):
-        lines = [line.text for line in search_view(settings, snapshot, ledger, width)]
+        lines = [line.text for line in search_view(settings, snapshot, evaluator, width)]
         assert all(cells(line) <= width for line in lines)
         text = " ".join(" ".join(lines).split())
         assert f"best {snapshot.best.score:.3f}" in text
         assert f"{snapshot.proposals:,} evaluations" in text
         assert "of 3.00k" in text
-        assert notation(ledger.spec(snapshot.best.genome)) in text or width < 120
+        assert notation(evaluator.spec(snapshot.best.genome)) in text or width < 120
     assert "params MACs sublayers structure" in text
 
 
 def test_the_rows_of_the_view_are_different_shapes_and_count_the_population() -> None:
     settings, moments = search(6000)
-    snapshot, ledger = moments[-1]
-    lines = [line.text for line in search_view(settings, snapshot, ledger, 200)]
+    snapshot, evaluator = moments[-1]
+    lines = [line.text for line in search_view(settings, snapshot, evaluator, 200)]
     head = next(index for index, line in enumerate(lines) if "structure" in line)
     rows = [line.split() for line in lines[head + 2 :] if line[:8].strip()]
-    shapes = [shape_of(ledger.space.genes(member.genome, ledger.seed)) for member in snapshot.population]
+    shapes = [shape_of(evaluator.space.genes(member.genome, evaluator.seed)) for member in snapshot.population]
     assert 1 < len(rows) <= 6
     counts = [int(row[1]) for row in rows if row[0][0].isdigit()]
     assert len(counts) == min(5, len(set(shapes)))

@@ -23,7 +23,7 @@ from .loop import Loop
 from .options import CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_POPULATION
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import OPENING, RunDirectory
-from .scorers import BatchScorer, ClosedFormScorer, Ledger, Scorer, find_start
+from .scorers import BatchScorer, ClosedFormScorer, Evaluator, Scorer, find_start
 from .settings import SearchSettings
 from .shapes import different_first, shape_of
 from .space import Space
@@ -84,61 +84,63 @@ def drive(
         opener: finds an opening from the settings, the callbacks and when the search began; None if it cannot.
     """
     began = time.monotonic()  # the opening counts as well
-    ledger = Ledger(settings.space, settings.seed_network(), settings.score.convention)
-    sign, scorer = make_scorer(settings, ledger, callbacks.executor)
-    opening = _kept_opening(run, ledger)
+    evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
+    sign, scorer = make_scorer(settings, evaluator, callbacks.executor)
+    opening = _kept_opening(run, evaluator)
     if opening is None:
-        opening = opener(settings, callbacks, began) or _open(make, settings, ledger, began, callbacks)
+        opening = opener(settings, callbacks, began) or _open(make, settings, evaluator, began, callbacks)
         if run is not None and opening.is_whole:
             run.write_opening(opening._asdict())
         elif not opening.is_whole:
             run = None
     if settings.evenness is not None:
-        ledger.band = _band(settings, ledger, opening)
+        evaluator.band = _band(settings, evaluator, opening)
     spent, budget = opening.spent, settings.budget
     if budget.evaluations is not None:
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
     patience = settings.patience or (AFTER_EXACT if opening.is_exact else None)
     rest = settings.model_copy(update={"budget": budget, "patience": patience})
-    proposer, loop, stopped = _climb(make, rest, ledger, sign, scorer, opening.start, began, run, callbacks, spent)
+    proposer, loop, stopped = _climb(make, rest, evaluator, sign, scorer, opening.start, began, run, callbacks, spent)
     members = [*proposer.population, *_rated(scorer, opening.others)]
-    candidates = _candidates(sorted(members, reverse=True), ledger, sign, settings)
+    candidates = _candidates(sorted(members, reverse=True), evaluator, sign, settings)
     if opening.is_proven and stopped in ("evaluations", "patience"):
         stopped = "gap"
     evaluations = max(1, spent + proposer.proposals)
-    return Outcome(candidates, stopped, evaluations, loop.elapsed_s, opening.bound, error=loop.error, band=ledger.band)
+    return Outcome(
+        candidates, stopped, evaluations, loop.elapsed_s, opening.bound, error=loop.error, band=evaluator.band
+    )
 
 
-def _open(make: Make, settings: SearchSettings, ledger: Ledger, began: float, callbacks: Callbacks) -> Opening:
+def _open(make: Make, settings: SearchSettings, evaluator: Evaluator, began: float, callbacks: Callbacks) -> Opening:
     """The opening without an exact search: a member within the limits, or the evenest that several searches find."""
     walk = Random(settings.score.seed)
-    start = find_start(ledger, settings.limits, lambda genome: ledger.space.neighbour(genome, walk))
-    ledger.spec(start)  # a map too small for the strides of the space is an error now, not after the search
+    start = find_start(evaluator, settings.limits, lambda genome: evaluator.space.neighbour(genome, walk))
+    evaluator.spec(start)  # a map too small for the strides of the space is an error now, not after the search
     if settings.evenness is None:
         return Opening(start)
-    best, spent, is_whole = _find_evenest(make, settings, ledger, start, began, callbacks)
+    best, spent, is_whole = _find_evenest(make, settings, evaluator, start, began, callbacks)
     return Opening(best, evenest=best, spent=spent, is_whole=is_whole)
 
 
-def _kept_opening(run: RunDirectory | None, ledger: Ledger) -> Opening | None:
+def _kept_opening(run: RunDirectory | None, evaluator: Evaluator) -> Opening | None:
     """The opening of a run that goes on."""
     kept = run.read_opening() if run is not None else None
     if run is None or kept is None:
         return None
     try:
         opening = Opening(**kept)
-        evenest = None if opening.evenest is None else ledger.space.decode(opening.evenest)
-        start, *others = (ledger.space.decode(rows) for rows in (opening.start, *opening.others))
+        evenest = None if opening.evenest is None else evaluator.space.decode(opening.evenest)
+        start, *others = (evaluator.space.decode(rows) for rows in (opening.start, *opening.others))
         return opening._replace(start=start, others=others, evenest=evenest, spent=int(opening.spent))
     except (ZenError, ValueError, TypeError, LookupError) as error:
         raise SourceError(f"{run.path}/{OPENING}: is damaged ({error}); start a new run") from None
 
 
-def _band(settings: SearchSettings, ledger: Ledger, opening: Opening) -> Band:
-    seed, width = ledger.seed, settings.evenness
+def _band(settings: SearchSettings, evaluator: Evaluator, opening: Opening) -> Band:
+    seed, width = evaluator.seed, settings.evenness
     assert width is not None
     try:
-        found = network_evenness(ledger.space.genes(opening.evenest, seed), seed.in_channels, seed.resolution)
+        found = network_evenness(evaluator.space.genes(opening.evenest, seed), seed.in_channels, seed.resolution)
     except (ZenError, ValueError, TypeError, LookupError) as error:
         raise SourceError(f"{OPENING}: is damaged ({error}); start a new run") from None
     return make_band(found, width, settings.limits, opening.even_bound)
@@ -147,7 +149,7 @@ def _band(settings: SearchSettings, ledger: Ledger, opening: Opening) -> Band:
 def _climb(
     make: Make,
     settings: SearchSettings,
-    ledger: Ledger,
+    evaluator: Evaluator,
     sign: int,
     scorer: Scorer,
     start: Any,
@@ -157,21 +159,21 @@ def _climb(
     spent: int = 0,
 ) -> tuple[Proposer, Loop, str]:
     """One search from a member on, after `spent` evaluations: the algorithm at its end, the loop, why it ended."""
-    space = ledger.space
+    space = evaluator.space
     (rating,), _ = scorer.rate([start], lambda: False)
     if rating is None:
         raise RunError("the first network of the search has no score; use another estimator or proxy")
     proposer = make(space, (start, rating), settings)
     loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
-    stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
+    stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, evaluator), callbacks.should_stop)
     return proposer, loop, stopped
 
 
 def _find_evenest(
-    make: Make, settings: SearchSettings, ledger: Ledger, start: Any, began: float, callbacks: Callbacks
+    make: Make, settings: SearchSettings, evaluator: Evaluator, start: Any, began: float, callbacks: Callbacks
 ) -> tuple[Any, int, bool]:
     """The evenest member found, the evaluations that it took, and whether nobody interrupted that."""
-    space, limits, budget = ledger.space, settings.limits, settings.budget
+    space, limits, budget = evaluator.space, settings.limits, settings.budget
     most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) // SHARE
     share = Budget(
         max(most, CLOSED_FORM_LINEAGES),
@@ -180,15 +182,15 @@ def _find_evenest(
     stage = settings.model_copy(
         update={"proxy": "even", "evenness": None, "budget": share, "lineages": CLOSED_FORM_LINEAGES}
     )
-    sign, scorer = make_scorer(stage, ledger)
+    sign, scorer = make_scorer(stage, evaluator)
     members: list[Member] = []
     spent, stopped = 0, ""
     for index in range(STARTS):
         score = settings.score.model_copy(update={"seed": (settings.score.seed + index) % 2**63})
-        begin = start if index == 0 else wander(start, space.neighbour, partial(_admits, ledger, limits), score.seed)
+        begin = start if index == 0 else wander(start, space.neighbour, partial(_admits, evaluator, limits), score.seed)
         one = stage.model_copy(update={"score": score})
         proposer, loop, stopped = _climb(
-            make, one, ledger, sign, scorer, begin, began, None, callbacks._replace(on_generation=lambda *_: None)
+            make, one, evaluator, sign, scorer, begin, began, None, callbacks._replace(on_generation=lambda *_: None)
         )
         if loop.error is not None:
             raise loop.error
@@ -201,8 +203,8 @@ def _find_evenest(
     return best.genome, spent, stopped != "interrupted"
 
 
-def _admits(ledger: Ledger, limits: Limits, genome: Any) -> bool:
-    return ledger.terms(genome, limits) is not None
+def _admits(evaluator: Evaluator, limits: Limits, genome: Any) -> bool:
+    return evaluator.terms(genome, limits) is not None
 
 
 def named(spec: ArchSpec, space: str) -> ArchSpec:
@@ -248,20 +250,20 @@ def _devices(settings: SearchSettings, scorer: Scorer, executor: Executor | None
     return lambda: used.devices
 
 
-def make_scorer(settings: SearchSettings, ledger: Ledger, executor: Executor | None = None) -> tuple[int, Scorer]:
+def make_scorer(settings: SearchSettings, evaluator: Evaluator, executor: Executor | None = None) -> tuple[int, Scorer]:
     """(sign of the metric that is searched for, its scorer); raises UsageError for an unknown metric."""
     limits, score = settings.limits, settings.score
     if settings.proxy is None and score.estimator == "mean-field":
         norm, alpha = score.norm, score.alpha
-        return 1, ClosedFormScorer(ledger, limits, lambda terms: terms.zen(norm, alpha), stages=False)
+        return 1, ClosedFormScorer(evaluator, limits, lambda terms: terms.zen(norm, alpha), stages=False)
     if settings.proxy is None:
-        return 1, BatchScorer(ledger, limits, lambda specs: _measured(find("zen"), specs, score, executor))
+        return 1, BatchScorer(evaluator, limits, lambda specs: _measured(find("zen"), specs, score, executor))
     metric = find(settings.proxy, "proxy")
     sign, closed_form = metric.sign, metric.closed_form
     if closed_form is not None:
         form = closed_form
-        return sign, ClosedFormScorer(ledger, limits, lambda terms: sign * form(terms, score))
-    return sign, BatchScorer(ledger, limits, lambda specs: _measured(metric, specs, score, executor))
+        return sign, ClosedFormScorer(evaluator, limits, lambda terms: sign * form(terms, score))
+    return sign, BatchScorer(evaluator, limits, lambda specs: _measured(metric, specs, score, executor))
 
 
 def _measured(
@@ -279,18 +281,20 @@ def _rated(scorer: Scorer, genomes: Sequence[Any]) -> Iterator[Member]:
             yield Member.of(genome, rating)
 
 
-def _candidates(population: list[Member], ledger: Ledger, sign: int, settings: SearchSettings) -> tuple[Candidate, ...]:
+def _candidates(
+    population: list[Member], evaluator: Evaluator, sign: int, settings: SearchSettings
+) -> tuple[Candidate, ...]:
     """The best of a population, best first; of different shapes unless the settings say otherwise."""
     count = max(settings.top, settings.verify)
     if not settings.similar:
-        shapes = [shape_of(ledger.space.genes(member.genome, ledger.seed)) for member in population]
+        shapes = [shape_of(evaluator.space.genes(member.genome, evaluator.seed)) for member in population]
         places = different_first([member.score for member in population], shapes, count)
         population = [population[place] for place in places]
     found: dict[tuple[Chain, Cost], Candidate] = {}
     for member in population:
-        spec = ledger.spec(member.genome)
+        spec = evaluator.spec(member.genome)
         # the same layers in other blocks, such as 2 + 4 sub-layers for 4 + 2, are no second network
-        found.setdefault((spec.chain, spec.cost), Candidate(named(spec, ledger.space.name), sign * member.score))
+        found.setdefault((spec.chain, spec.cost), Candidate(named(spec, evaluator.space.name), sign * member.score))
         if len(found) >= count:
             break
     return tuple(sorted(found.values(), key=lambda row: -sign * row.score))

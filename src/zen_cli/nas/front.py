@@ -26,7 +26,7 @@ from .loop import Loop
 from .options import DEFAULT_EVALUATIONS
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
-from .scorers import Ledger, Scorer, find_start
+from .scorers import Evaluator, Scorer, find_start
 from .settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def front_limits(settings: SearchSettings, count: int) -> list[Limits]:
 def _least_costs(settings: SearchSettings) -> list[float]:
     """The lowest of each cost of the front among the smallest members of the space."""
     space, seed = settings.space, settings.seed_network()
-    ledger = Ledger(space, seed, settings.score.convention)
-    found = [ledger.terms(genome) for genome in (space.start(seed), *space.smallest(seed))]
+    evaluator = Evaluator(space, seed, settings.score.convention)
+    found = [evaluator.terms(genome) for genome in (space.start(seed), *space.smallest(seed))]
     metrics, score = [find(name) for name in settings.front], ScoreSettings(estimator="mean-field")
     return [min(metric.value_of(terms, score) for terms in found if terms is not None) for metric in metrics]
 
@@ -73,8 +73,8 @@ class _Evolving:
     def __init__(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> None:
         self.settings, self.run, self.callbacks = settings, run, callbacks
         self.began = time.monotonic()
-        self.ledger = Ledger(settings.space, settings.seed_network(), settings.score.convention)
-        self.cost_of = make_cost(self.ledger, settings.front)
+        self.evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
+        self.cost_of = make_cost(self.evaluator, settings.front)
         self.rungs, self.starts = self._starts()
         self.bands: list[Band] = []
 
@@ -84,17 +84,17 @@ class _Evolving:
         Raises:
             SpecError: no member keeps even the highest.
         """
-        ledger, walk = self.ledger, Random(self.settings.score.seed)
+        evaluator, walk = self.evaluator, Random(self.settings.score.seed)
 
         def neighbour(genome: Any) -> Any:
-            return ledger.space.neighbour(genome, walk)
+            return evaluator.space.neighbour(genome, walk)
 
         *rest, highest = front_limits(self.settings, self.settings.lineages)
-        rows = [(highest, find_start(ledger, highest, neighbour))]
-        ledger.spec(rows[0][1])  # a map too small for the strides of the space is an error now, not after the search
+        rows = [(highest, find_start(evaluator, highest, neighbour))]
+        evaluator.spec(rows[0][1])  # a map too small for the strides of the space is an error now, not after the search
         for limits in reversed(rest):
             with suppress(SpecError):
-                rows.append((limits, find_start(ledger, limits, neighbour, tries=TRIES)))
+                rows.append((limits, find_start(evaluator, limits, neighbour, tries=TRIES)))
         rungs, starts = zip(*reversed(rows), strict=True)
         return list(rungs), list(starts)
 
@@ -121,8 +121,8 @@ class _Evolving:
         """One evolution after `spent` evaluations: the sign of its score, it and its loop at the end, why it ended."""
         from .algorithms.front import FrontEvolution
 
-        space, callbacks = self.ledger.space, self.callbacks
-        sign, scorer = make_scorer(settings, self.ledger, callbacks.executor)
+        space, callbacks = self.evaluator.space, self.callbacks
+        sign, scorer = make_scorer(settings, self.evaluator, callbacks.executor)
         proposer = FrontEvolution(
             space.neighbour,
             list(zip(self.starts, _rate(scorer, self.starts), strict=True)),
@@ -134,8 +134,8 @@ class _Evolving:
         )
         began = self.began
         loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
-        ledger = self.ledger
-        stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, ledger), callbacks.should_stop)
+        evaluator = self.evaluator
+        stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, evaluator), callbacks.should_stop)
         return sign, proposer, loop, stopped
 
     def _enter_bands(self) -> int:
@@ -143,7 +143,7 @@ class _Evolving:
 
         A resumed run keeps them. One that is interrupted before writes no checkpoint: it begins anew.
         """
-        settings, space = self.settings, self.ledger.space
+        settings, space = self.settings, self.evaluator.space
         kept = self.run.read_opening() if self.run is not None else None
         if self.run is not None and kept is not None:
             try:
@@ -156,7 +156,7 @@ class _Evolving:
                 self.run.write_opening({"best": self.starts, "spent": spent})
             elif not is_whole:
                 self.run = None
-        seed, width = self.ledger.seed, settings.evenness
+        seed, width = self.evaluator.seed, settings.evenness
         assert width is not None
         for limits, start in zip(self.rungs, self.starts, strict=True):
             found = network_evenness(space.genes(start, seed), seed.in_channels, seed.resolution)
@@ -184,15 +184,15 @@ class _Evolving:
         return proposer.proposals, stopped != "interrupted"
 
     def _admits(self, index: int, genome: Any) -> bool:
-        seed = self.ledger.seed
-        genes = self.ledger.space.genes(genome, seed)
+        seed = self.evaluator.seed
+        genes = self.evaluator.space.genes(genome, seed)
         return self.bands[index].admits(genes, (seed.in_channels, seed.resolution))
 
     def _candidates(self, members: Sequence[Member], sign: int) -> tuple[Candidate, ...]:
         """Networks spread over the range, the highest score first."""
         from .pareto import spread
 
-        settings, ledger = self.settings, self.ledger
+        settings, evaluator = self.settings, self.evaluator
         rungs = front_limits(settings, settings.top)
         below = [[limits[name] for name in settings.front] for limits in rungs]
         rows = spread([self.cost_of(member) for member in members], [member.score for member in members], below)
@@ -200,7 +200,7 @@ class _Evolving:
         for index, _ in sorted(rows):  # members are sorted, the best first
             member = members[index]
             band = next((band for place, band in enumerate(self.bands) if self._holds(place, member)), None)
-            spec = named(ledger.spec(member.genome), ledger.space.name)
+            spec = named(evaluator.spec(member.genome), evaluator.space.name)
             found.append(Candidate(spec, sign * member.score, band=band))
         return tuple(found)
 
@@ -210,7 +210,7 @@ class _Evolving:
         return _is_below(self.cost_of(member), limits) and self._admits(place, member.genome)
 
 
-def make_cost(ledger: Ledger, names: Sequence[str]) -> Callable[[Member], tuple[float, ...]]:
+def make_cost(evaluator: Evaluator, names: Sequence[str]) -> Callable[[Member], tuple[float, ...]]:
     """A function from members to their costs, by the names of metrics."""
     if set(names) <= {"params", "macs"}:
         return lambda member: tuple(float(-getattr(member, name)) for name in names)
@@ -218,7 +218,7 @@ def make_cost(ledger: Ledger, names: Sequence[str]) -> Callable[[Member], tuple[
 
     @lru_cache(maxsize=8192)
     def costs(genome: Any) -> tuple[float, ...]:
-        terms = ledger.terms(genome)
+        terms = evaluator.terms(genome)
         assert terms is not None  # without limits there always are some
         return tuple(float(metric.value_of(terms, settings)) for metric in metrics)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from ..net.spec import ArchSpec
-from .scorers import Ledger, find_start
+from .scorers import Evaluator, find_start
 from .settings import SearchSettings
 
 STEPS = 200
@@ -18,14 +18,14 @@ def random_members(settings: SearchSettings, count: int) -> list[ArchSpec]:
         SpecError: no member keeps the limits.
     """
     space, random = settings.space, Random(settings.score.seed)
-    ledger = Ledger(space, settings.seed_network(), settings.score.convention)
-    start = find_start(ledger, settings.limits, lambda genome: space.neighbour(genome, random))
+    evaluator = Evaluator(space, settings.seed_network(), settings.score.convention)
+    start = find_start(evaluator, settings.limits, lambda genome: space.neighbour(genome, random))
     members = []
     for _ in range(count):
         genome = start
         for _ in range(STEPS):
             candidate = space.neighbour(genome, random)
-            if ledger.terms(candidate, settings.limits) is not None:
+            if evaluator.terms(candidate, settings.limits) is not None:
                 genome = candidate
-        members.append(ledger.spec(genome))
+        members.append(evaluator.spec(genome))
     return members

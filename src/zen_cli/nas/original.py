@@ -10,7 +10,7 @@ from ..units import format_count
 from .drive import make_scorer
 from .limits import Limits
 from .outcome import Candidate
-from .scorers import Ledger
+from .scorers import Evaluator
 from .settings import SearchSettings
 from .space.around import space_around
 
@@ -58,10 +58,10 @@ def original_of(settings: SearchSettings) -> Candidate | None:
         return None
     space, seed = settings.space, settings.seed_network()
     free = settings.model_copy(update={"limits": Limits()})
-    ledger = Ledger(space, seed, settings.score.convention)
-    sign, scorer = make_scorer(free, ledger)
+    evaluator = Evaluator(space, seed, settings.score.convention)
+    sign, scorer = make_scorer(free, evaluator)
     genome = space.start(seed)
     (rating,), _ = scorer.rate([genome], lambda: False)
     if rating is None:
         raise SpecError(f"from_: {settings.origin} has no score; use another estimator or objective")
-    return Candidate(ledger.spec(genome, settings.origin), sign * rating.score)
+    return Candidate(evaluator.spec(genome, settings.origin), sign * rating.score)

@@ -11,7 +11,7 @@ from ..net.spec import ArchSpec
 from .band import Band
 from .limits import Limits
 from .loop import Snapshot
-from .scorers import Ledger
+from .scorers import Evaluator
 
 if TYPE_CHECKING:
     from ..metrics.monte_carlo.executors import Executor
@@ -65,7 +65,7 @@ class Callbacks(NamedTuple):
     `executor` is where scores are measured; None for the devices of this machine that the settings name.
     """
 
-    on_generation: Callable[[Snapshot, Ledger], None] = lambda *_: None
+    on_generation: Callable[[Snapshot, Evaluator], None] = lambda *_: None
     on_progress: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     warn: Callable[[str], None] = lambda _: None

@@ -33,8 +33,8 @@ class Scorer(Protocol):
         """One rating a genome, in order, and whether all were rated: a slow scorer stops where `is_over` says so."""
 
 
-class Ledger:
-    """The terms of members of one space, block by block from a cache.
+class Evaluator:
+    """Evaluates members of one space: their terms, block by block from a cache, and their specs.
 
     Args:
         space: whose members these are.
@@ -84,7 +84,7 @@ class ClosedFormScorer:
     """Rates members by a function of their terms, hundreds of thousands of times in ten seconds.
 
     Args:
-        ledger: of the space.
+        evaluator: of members of the space.
         limits: what a member has to keep.
         score: the function; higher is better.
         stages: whether it looks at the stages.
@@ -92,8 +92,8 @@ class ClosedFormScorer:
 
     is_slow = False
 
-    def __init__(self, ledger: Ledger, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
-        self._ledger = ledger
+    def __init__(self, evaluator: Evaluator, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
+        self._evaluator = evaluator
         self._limits = limits
         self._score = score
         self._stages = stages
@@ -102,7 +102,7 @@ class ClosedFormScorer:
         """One rating a genome, in order, of all of them."""
         rows: list[Rating | None] = []
         for genome in genomes:
-            terms = self._ledger.terms(genome, self._limits, stages=self._stages)
+            terms = self._evaluator.terms(genome, self._limits, stages=self._stages)
             if terms is None:
                 rows.append(None)
             else:
@@ -115,8 +115,8 @@ class BatchScorer:
 
     is_slow = True
 
-    def __init__(self, ledger: Ledger, limits: Limits, score: BatchScore) -> None:
-        self._ledger = ledger
+    def __init__(self, evaluator: Evaluator, limits: Limits, score: BatchScore) -> None:
+        self._evaluator = evaluator
         self._limits = limits
         self._score = score
         self._seen: dict[Any, Rating | None] = {}
@@ -133,11 +133,11 @@ class BatchScorer:
         for genome in genomes:
             if genome in self._seen or genome in fresh:
                 continue
-            terms = self._ledger.terms(genome, self._limits)
+            terms = self._evaluator.terms(genome, self._limits)
             if terms is None:
                 self._seen[genome] = None
             else:
-                fresh[genome] = (self._ledger.spec(genome), terms.total)
+                fresh[genome] = (self._evaluator.spec(genome), terms.total)
         errors, done = [], 0
         if fresh:
             scores = iter(self._score([spec for spec, _ in fresh.values()]))
@@ -155,11 +155,11 @@ class BatchScorer:
         return [self._seen.get(genome) for genome in genomes], done == len(fresh)
 
 
-def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], tries: int = 20_000) -> Any:
+def find_start(evaluator: Evaluator, limits: Limits, neighbour: Callable[[Any], Any], tries: int = 20_000) -> Any:
     """A member within the limits: the seed network, a smallest member, or what a walk downhill from them reaches.
 
     Args:
-        ledger: of the space.
+        evaluator: of members of the space.
         limits: what it has to keep.
         neighbour: a random move.
         tries: how many moves the walk makes.
@@ -167,12 +167,12 @@ def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], 
     Raises:
         SpecError: no member was found; names the limit and the smallest value seen.
     """
-    space, seed = ledger.space, ledger.seed
+    space, seed = evaluator.space, evaluator.seed
     starts = [space.start(seed), *space.smallest(seed)]
     least: dict[str, float] = {}
 
     def excess(genome: Any) -> float:
-        terms = ledger.terms(genome)
+        terms = evaluator.terms(genome)
         assert terms is not None
         worst = 0.0
         for name, value, limit in limits.usage(terms):
@@ -192,7 +192,7 @@ def find_start(ledger: Ledger, limits: Limits, neighbour: Callable[[Any], Any], 
             best, least_excess = candidate, value
         if least_excess == 0:
             return best
-    raise SpecError(_too_tight(limits, least, ledger.terms(best)))
+    raise SpecError(_too_tight(limits, least, evaluator.terms(best)))
 
 
 def _too_tight(limits: Limits, least: dict[str, float], nearest: NetworkTerms | None) -> str:

@@ -14,7 +14,7 @@ from ..nas.algorithms import find_algorithm
 from ..nas.answer import check_bound
 from ..nas.loop import Snapshot
 from ..nas.presets import Preset, presets
-from ..nas.scorers import Ledger
+from ..nas.scorers import Evaluator
 from ..nas.settings import SearchSettings
 from ..net.notation import notation
 from ..units import format_count, format_seconds
@@ -68,16 +68,16 @@ class Screen:
         if self._display is not None:
             self._display.close()
 
-    def show(self, snapshot: Snapshot, ledger: Ledger) -> None:
+    def show(self, snapshot: Snapshot, evaluator: Evaluator) -> None:
         """Draws a frame or prints a line after a generation, if it is time for one."""
         if not self._is_due():
             return
         if self._display is not None:
             about = self.about()
-            self._frame = lambda width: search_view(self._settings, snapshot, ledger, width, about)
+            self._frame = lambda width: search_view(self._settings, snapshot, evaluator, width, about)
             self._display.draw()
         else:
-            best = ledger.spec(snapshot.best.genome)
+            best = evaluator.spec(snapshot.best.genome)
             rate = snapshot.proposals / max(snapshot.elapsed_s, 1e-9)
             say(
                 f"{snapshot.proposals:,} evaluations, {rate:,.0f} a second, "

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from ..metrics.columns import COLUMNS
 from ..metrics.terms import spec_terms
 from ..nas.loop import Snapshot
-from ..nas.scorers import Ledger
+from ..nas.scorers import Evaluator
 from ..nas.settings import SearchSettings
 from ..net.notation import notation
 from ..net.ops.base import Gene
@@ -24,12 +24,12 @@ GAP = "   "
 
 
 def search_view(
-    settings: SearchSettings, snapshot: Snapshot, ledger: Ledger, width: int, about: str = ""
+    settings: SearchSettings, snapshot: Snapshot, evaluator: Evaluator, width: int, about: str = ""
 ) -> list[Line]:
     """The view as lines for a terminal of this width; `about` is what there is to compute on, if that is to be said."""
     rate, side = snapshot.proposals / max(snapshot.elapsed_s, 1e-9), settings.resolution
     head = [
-        f"{ledger.space.name} {side}x{side}",
+        f"{evaluator.space.name} {side}x{side}",
         f"{snapshot.proposals:,} evaluations",
         f"{rate:,.0f}/s",
         format_seconds(snapshot.elapsed_s),
@@ -48,7 +48,7 @@ def search_view(
         *map(Line, pack(state, width, GAP)),
         *growth_lines([snapshot.sign * value for value in snapshot.trail], width),
         Line(""),
-        *lay_out(_best_sheet(settings, snapshot, ledger), width),
+        *lay_out(_best_sheet(settings, snapshot, evaluator), width),
     ]
 
 
@@ -105,15 +105,15 @@ def _budget_lines(settings: SearchSettings, snapshot: Snapshot, width: int) -> l
     return lines
 
 
-def _best_sheet(settings: SearchSettings, snapshot: Snapshot, ledger: Ledger) -> Sheet:
+def _best_sheet(settings: SearchSettings, snapshot: Snapshot, evaluator: Evaluator) -> Sheet:
     """The best network of each of the best shapes, so that no row repeats another one with slightly other widths.
 
     Two networks have the same shape if they differ in widths alone; `networks` counts the population by shape.
     """
     population = snapshot.population
-    shapes = [shape_of(ledger.space.genes(member.genome, ledger.seed)) for member in population]
+    shapes = [shape_of(evaluator.space.genes(member.genome, evaluator.seed)) for member in population]
     chosen, counts = different(shapes, TOP), Counter(shapes)
-    specs = [ledger.spec(population[index].genome) for index in chosen]
+    specs = [evaluator.spec(population[index].genome) for index in chosen]
     usage = [settings.limits.usage(spec_terms(spec)) for spec in specs]
     scores = [snapshot.sign * population[index].score for index in chosen]
     fields = [
