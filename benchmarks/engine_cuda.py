@@ -173,7 +173,7 @@ def choices(bench: Bench) -> Rows:
 
     settings = check_settings(batch_size=bench.batches[0], draws=1, device=str(bench.device))
     for options in OPTIONS:
-        with mock.patch.dict(fused.OPTIONS, options):
+        with mock.patch.object(fused, "options_of", lambda _: {**options, **fused.FUSION}):  # noqa: B023
             cells = [
                 f"{len(networks) / seconds(partial(score_all, networks, settings, bench.device), bench.device):.1f}"
                 for networks in (bench.crowd, bench.mobiles)

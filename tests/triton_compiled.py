@@ -46,7 +46,7 @@ def shared_bytes(kernel: Any, maps: str, flags: dict[str, Any], card: int) -> in
     aligned = {(at,): [["tt.divisibility", 16]] for at, name in enumerate(names) if signature[name].startswith("*")}
     constants = {(names.index(name),): value for name, value in flags.items()}
     source = ASTSource(kernel, signature, constants, aligned)
-    options = fused.OPTIONS if "FIRST" in flags else fused.FUSION
+    options = fused.options_of(divmod(card, 10)) if "FIRST" in flags else fused.FUSION
     return int(triton.compile(source, target=GPUTarget("cuda", card, 32), options=options).metadata.shared)
 
 

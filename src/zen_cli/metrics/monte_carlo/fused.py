@@ -27,10 +27,8 @@ from .statistics import EPS
 
 # Of TF32 for one of float32: three are nearly as exact, and on tensor cores.
 PRODUCTS: dict[PrecisionMode, int] = {"float32": 3, "tf32": 1}
-AMPERE = (8, 0)
-# In float32, with widths in fours, no card since Turing spills registers with these; 4 warps spill on Ampere.
+AMPERE, HOPPER = (8, 0), (9, 0)
 FUSION = {"enable_fp_fusion": True}
-OPTIONS = {"num_warps": 8, "num_stages": 2, **FUSION}
 
 
 @torch.inference_mode()
@@ -87,6 +85,7 @@ class ForwardPass:
         device = numbers.device
         self._count, self._depth = plan.steps.shape[:2]
         self._products = PRODUCTS.get(mode, 0) if has_tf32(device) else 0
+        self._options = options_of(nvidia_capability(device))
         self._maps = torch.empty(plan.maps, dtype=dtype_of(mode), device=device)
         self._stats = torch.empty(self._count * 4 * plan.widest, device=device)
         self._moments = torch.empty(plan.moments, device=device)
@@ -101,7 +100,7 @@ class ForwardPass:
         launches = plan.launches[step]
         for tile, aligned, start, members, programs in launches:
             given = (self._numbers, self._maps, self._stats, self._moments, *self._tables, self._order, start, *sizes)
-            flags: dict[str, int] = {"FIRST": step == 0, "ALIGNED": aligned, **OPTIONS}
+            flags: dict[str, int] = {"FIRST": step == 0, "ALIGNED": aligned, **self._options}
             if tile.depthwise:
                 kernels.depthwise[programs, 2 * members](*given, **flags)
             else:
@@ -133,5 +132,20 @@ def sent(table: Tensor, device: torch.device) -> Tensor:
 
 def has_tf32(device: torch.device) -> bool:
     """Whether a device multiplies in TF32: one of NVIDIA's, since Ampere."""
+    return nvidia_capability(device) >= AMPERE
+
+
+def nvidia_capability(device: torch.device) -> tuple[int, int]:
+    """Of a card of NVIDIA; (0, 0) of any other device."""
     nvidia = device.type == "cuda" and torch.version.hip is None
-    return nvidia and torch.cuda.get_device_capability(device) >= AMPERE
+    return torch.cuda.get_device_capability(device) if nvidia else (0, 0)
+
+
+def options_of(capability: tuple[int, int]) -> dict[str, int]:
+    """How Triton compiles layers for a card.
+
+    On an H200, 4 warps are 1.3 to 1.5 times as fast as 8 (benchmarks/results/engine_cuda.md). Before Hopper 4 warps
+    spill registers, and 8 of them do not in float32 with widths in fours.
+    """
+    warps, stages = (4, 3) if capability >= HOPPER else (8, 2)
+    return {"num_warps": warps, "num_stages": stages, **FUSION}
