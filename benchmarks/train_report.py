@@ -78,8 +78,8 @@ def report(rows: Sequence[dict[str, str]]) -> str:
     """The recipe, kinds against random networks, and rank correlations, as Markdown."""
     networks = networks_of(rows)
     kinds, noise = by_kind(networks), seed_variance(networks)
-    recipes = sorted({(int(row["images"]), int(row["epochs"])) for row in rows})
-    recipe = " and ".join(f"{images:,} images, {epochs} epochs" for images, epochs in recipes)
+    recipes = sorted({(int(row["images"]), int(row["epochs"]), row["device"]) for row in rows})
+    recipe = " and ".join(f"{images:,} images, {epochs} epochs, on {device}" for images, epochs, device in recipes)
     macs = [int(row["macs"]) for row in rows]
     head = ["network", "networks", "runs", "accuracy, %", "spread", f"minus {FREE}", f"minus {RULED}"]
     lines = []
