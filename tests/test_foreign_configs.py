@@ -50,7 +50,11 @@ def network(value: Any) -> Network:
 COSTS = {
     "RegNetY-400MF": (config("regnet", REGNET=REGNET), 4_344_144, 401_842_848),
     "EfficientNet-B0": (config("effnet", EN=EFFNET), 5_288_548, 385_814_752),
-    "ResNet-50": (config("resnet", depth=50, RESNET={**RESNET, "STRIDE_1X1": False}), 25_557_032, 4_089_184_256),
+    "ResNet-50": (
+        config("resnet", depth=50, RESNET={**RESNET, "STRIDE_1X1": False, "ZERO_INIT_FINAL_TRANSFORM_BN": True}),
+        25_557_032,
+        4_089_184_256,
+    ),
     "ResNeXt-50": (resnext(), 25_028_904, 4_230_479_872),
     "RegNetX-400MF": (
         config("regnet", REGNET={"DEPTH": 22, "W0": 24, "WA": 24.48, "WM": 2.54, "GROUP_W": 16}),

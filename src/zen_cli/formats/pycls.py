@@ -26,6 +26,7 @@ _POOL = {"pool": {"kind": "max", "kernel": 3, "stride": 2}}
 _BLOCKS = ("res_bottleneck_block", "res_basic_block", "vanilla_block")
 _FIRST = "put strides on the k x k convolution, where a spec has them; STRIDE_1X1 puts them on the first 1x1"
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+_OF_TRAINING = ("ZERO_INIT_FINAL_TRANSFORM_BN", "ZERO_INIT_FINAL_GAMMA")  # how weights begin
 _COMMON = ("STEM_TYPE", "STEM_W", "BLOCK_TYPE", "SE_ON", "SE_R", "HEAD_W")
 
 
@@ -142,7 +143,8 @@ def _stages(section: Fields, rows: Iterable[tuple[int, int, int, float, int]]) -
 
 
 def _resnet(fields: Fields, losses: dict[str, None]) -> Blocks:
-    section = _section(fields, "RESNET", ("TRANS_FUN", "NUM_GROUPS", "WIDTH_PER_GROUP", "STRIDE_1X1"))
+    known = ("TRANS_FUN", "NUM_GROUPS", "WIDTH_PER_GROUP", "STRIDE_1X1", *_OF_TRAINING)
+    section = _section(fields, "RESNET", known)
     shape = section.word("TRANS_FUN", ("basic_transform", "bottleneck_transform"), "basic_transform")
     model = fields.inner("MODEL")
     depth, data = model.whole("DEPTH", 0, least=0), _section(fields, "TRAIN", ()) if "TRAIN" not in fields else None
