@@ -73,7 +73,7 @@ GATE = {**LCNET_GATE, "divisor": 8}
 def mobilenets() -> Iterator[Published]:
     """MobileNetV1, V2 and V3 in several widths."""
     for share in (50, 75, 100, 125):
-        yield _named(f"mobilenetv1_{share:03d}", _v1(share / 100), V1)
+        yield _named(f"mobilenetv1_{share:03d}", _v1(share / 100), V1, *["mobilenet_v1"] * (share == 100))
     for share in (35, 50, 75, 100, 140):
         names = ["mobilenet_v2"] * (share == 100) + [f"mobilenetv2_{share:03d}"]
         yield _named(names[0], _v2(share / 100), V2, *names[1:])
