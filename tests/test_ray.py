@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cli import ENVIRONMENT, Zen
+from ray_head import slow
 
 from zen_cli import parse_plainnet
 from zen_cli.metrics import find_all
@@ -20,7 +21,6 @@ from zen_cli.metrics.scoring import score_all
 from zen_cli.metrics.settings import check_settings
 
 pytest.importorskip("ray", reason="Ray is not installed")
-slow = pytest.mark.skipif("ZEN_RAY_TESTS" not in os.environ, reason="takes minutes; set ZEN_RAY_TESTS=1")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray and its processes
 NETWORKS = [
     parse_plainnet(f"SuperConvK3BNRELU(3,{8 + index},2,1)SuperConvK3BNRELU({8 + index},16,1,1)", resolution=16)

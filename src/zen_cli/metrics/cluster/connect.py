@@ -5,23 +5,24 @@ Nothing here listens beyond this machine: a cluster of several machines is start
 
 from __future__ import annotations
 
+import logging
 import os
-import socket
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from ...devices import free_cores
-from ...errors import RunError, UsageError, one_line, shorten
-from .address import EXAMPLES, check_workers
+from ...errors import RunError, UsageError
+from .address import check_workers
 from .crew import Crew
 from .ray_fleet import GROUP, RayFleet
+from .reach import check_client_server, check_head, check_port, refused
 from .workers import Cluster
 
-CONNECT_SECONDS = 5.0  # until a port answers
-JOIN_SECONDS = 12.0  # until the cluster does
+JOIN_SECONDS = 12.0  # until a cluster at a port that listens answers
+OPEN_SECONDS = 40.0  # until a client server that answers has started its side of this run
 STORE_BYTES = 200 * 2**20  # for objects of a cluster of this machine; batches are small
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _QUIET = {
@@ -73,16 +74,29 @@ def _join(workers: str) -> bool:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     if workers != "ray":
-        _probe(workers.removeprefix("ray://"))
-        _within(lambda: ray.init(workers, **quiet), workers)
-        return False
+        return _join_through_client(workers, quiet)
     address = os.environ.get("RAY_ADDRESS", "")
+    if address.startswith("ray://"):
+        return _join_through_client(address, quiet)
     if address:
-        _probe(address.removeprefix("ray://"))
-    elif not _is_there():
+        check_head(address)
+    found = address or _found()
+    if not found:
         _start(quiet)
         return True
-    _within(lambda: ray.init(address or "auto", **quiet), address or "the cluster of this machine")
+    if _is_loopback(found):
+        _stay_on_loopback()
+    _within(JOIN_SECONDS, lambda: ray.init(address or "auto", **quiet), address or "the cluster of this machine")
+    return False
+
+
+def _join_through_client(address: str, quiet: Mapping[str, Any]) -> bool:
+    """Joins a cluster elsewhere; False, because it was not started for this process."""
+    import ray
+
+    check_client_server(address.removeprefix("ray://"))
+    logging.getLogger("ray.util.client").setLevel(logging.CRITICAL)
+    _within(OPEN_SECONDS, lambda: ray.init(address, **quiet), address)
     return False
 
 
@@ -93,51 +107,43 @@ def _start(quiet: dict[str, Any]) -> None:
         RunError: it would listen to other machines as well.
     """
     import ray
-    from ray._private import ray_constants
 
     os.environ[_LOOPBACK] = "0"  # for its processes; Ray's own default on macOS and Windows
-    setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  # for this one, where it may be imported already
+    _stay_on_loopback()
     try:
         ray.init("local", num_cpus=free_cores(), include_dashboard=False, object_store_memory=STORE_BYTES, **quiet)
     finally:
         del os.environ[_LOOPBACK]
     address = str(ray.get_runtime_context().gcs_address)
-    if not address.startswith(("127.", "[::1]", "localhost")):
+    if not _is_loopback(address):
         ray.shutdown()
         raise RunError(f"workers: Ray listens on {address} and not on loopback alone; start a cluster with ray start")
 
 
-def _is_there() -> bool:
-    """Whether this machine is part of a cluster that answers."""
+def _stay_on_loopback() -> None:
+    """Keeps Ray from taking the address of this machine in the network where it is told 127.0.0.1."""
+    from ray._private import ray_constants
+
+    setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010  # for this process; it has read its environment
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith(("127.", "[::1]", "localhost"))
+
+
+def _found() -> str:
+    """The address of the cluster that this machine is part of, if one answers; else nothing."""
     from ray._private import services
 
     with suppress(Exception):
         for address in services.find_gcs_addresses():
             with suppress(RunError):
-                _probe(address)
-                return True
-    return False
+                check_port(address)
+                return str(address)
+    return ""
 
 
-def _probe(address: str) -> None:
-    """Fails where nothing answers at HOST:PORT.
-
-    Raises:
-        RunError: it does not.
-    """
-    host, _, port = address.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise UsageError(f"workers: {shorten(address)!r} has no port; use {EXAMPLES}")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
-    except OSError as error:
-        fault = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error)).lower()
-        raise RunError(
-            f"workers: nothing answers at {address}, {fault}; check the address, and that Ray runs"
-        ) from None
-
-
-def _within(join: Callable[[], object], where: str) -> None:
+def _within(seconds: float, join: Callable[[], object], where: str) -> None:
     """Joins a cluster, or fails in time.
 
     Raises:
@@ -153,14 +159,11 @@ def _within(join: Callable[[], object], where: str) -> None:
 
     thread = threading.Thread(target=attempt, daemon=True, name="zen-join")
     thread.start()
-    thread.join(JOIN_SECONDS)
+    thread.join(seconds)
     if thread.is_alive():
         raise RunError(f"workers: {where} does not answer as a cluster of Ray; check the address and Ray's version")
     if faults:
-        text = " ".join(str(faults[0]).split())
-        if "auth" in text.lower() or "token" in text.lower():
-            raise RunError(f"workers: {where} refuses this token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN") from None
-        raise RunError(f"workers: {where} cannot be joined, {one_line(shorten(text))}") from None
+        raise refused(where, str(faults[0])) from None
 
 
 def _kind(device: str) -> str:

@@ -7,15 +7,16 @@ is killed ends the driver's run in `ActorUnavailableError`. Here the crew replac
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from ...errors import RunError, one_line
+from ...errors import RunError, one_line, shorten
 from .fleet import Work, WorkerLostError
 
 GROUP = 8  # cores of one actor: draws side by side share its memory
 _MISSING = ("No module named 'zen_cli", "failed to be imported", "failed to import")
+_NO_ZEN = "workers: a node has no zen, or another version; install this one there, in the Python that runs Ray"
 
 
 class RayFleet:
@@ -37,7 +38,9 @@ class RayFleet:
 
     def slots(self) -> Mapping[str, int]:
         found: dict[str, int] = {}
-        for node in self._ray.nodes():
+        with _cluster():
+            nodes = self._ray.nodes()
+        for node in nodes:
             resources = node.get("Resources", {})
             if not node.get("Alive"):
                 continue
@@ -52,47 +55,53 @@ class RayFleet:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         cores = self._sizes[node]
-        return self._class.options(
+        options = self._class.options(
             num_cpus=cores if self.kind == "cpu" else min(1, cores),
             num_gpus=1 if self.kind == "cuda" else 0,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-        ).remote(self.kind, cores)
+        )
+        with _cluster():
+            return options.remote(self.kind, cores)
 
     def greet(self, worker: Any) -> Hashable:
-        pending: Hashable = worker.greet.remote()
+        with _cluster():
+            pending: Hashable = worker.greet.remote()
         return pending
 
     def send(self, worker: Any, work: Work) -> Hashable:
-        pending: Hashable = worker.run.remote(work)
+        with _cluster():
+            pending: Hashable = worker.run.remote(work)
         return pending
 
     def wait(self, pending: Sequence[Hashable], timeout: float) -> Sequence[Hashable]:
         if not pending:
             time.sleep(timeout)
             return []
-        first, rest = self._ray.wait(list(pending), num_returns=1, timeout=timeout)
-        if not first or not rest:
-            return [*first]
-        more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0)
+        with _cluster():
+            first, rest = self._ray.wait(list(pending), num_returns=1, timeout=timeout)
+            if not first or not rest:
+                return [*first]
+            more, _ = self._ray.wait(rest, num_returns=len(rest), timeout=0)
         return [*first, *more]
 
     def result(self, pending: Any) -> Any:
         errors = self._ray.exceptions
         try:
-            return self._ray.get(pending)
+            with _cluster():
+                return self._ray.get(pending)
         except errors.RayTaskError as error:
             cause = error.as_instanceof_cause()
             if any(words in str(error) for words in _MISSING):
-                raise RunError("workers: a node has no zen, or another version; install this one there") from None
+                raise RunError(_NO_ZEN) from None
             if isinstance(cause, RunError):
                 raise RunError(str(cause)) from None
             raise RunError(f"workers: one failed, {one_line(str(cause).strip().splitlines()[-1])}") from None
         except errors.RayError as error:
             text = str(error)
             if any(words in text for words in _MISSING):
-                raise RunError("workers: a node has no zen, or another version; install this one there") from None
+                raise RunError(_NO_ZEN) from None
             raise WorkerLostError(one_line(text.strip().splitlines()[0]) if text.strip() else "it is gone") from None
 
     def stop(self, worker: Any) -> None:
@@ -101,3 +110,24 @@ class RayFleet:
 
     def close(self) -> None:
         self._ray.shutdown()
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    """Makes one line of what Ray says where the cluster does not answer any more; what it says of a worker stays.
+
+    Raises:
+        RunError: it is gone, or has no zen.
+    """
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RayError:
+        raise
+    except ModuleNotFoundError as error:  # from where a client server unpickles
+        raise RunError(_NO_ZEN) from error
+    except Exception as error:
+        details = getattr(error, "details", None)  # of gRPC, whose text is a page
+        said = shorten(" ".join(str(details() if callable(details) else error).split())) or type(error).__name__
+        raise RunError(f"workers: the cluster was lost, {said}; what was written is done and can be skipped") from None
