@@ -62,7 +62,7 @@ OPTIONAL = {
     "exporters": {"onnx", "onnxruntime", "safetensors", "timm"},
     "formats": {"yaml"},
     "profiling": {"onnxruntime"},
-    "metrics": {"ray", "triton"},
+    "metrics": {"grpc", "ray", "triton"},
     "trace": {"onnx", "timm", "torchvision"},
     "report": {"altair", "vl_convert"},
 }
