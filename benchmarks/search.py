@@ -35,8 +35,9 @@ from report import machine
 from zen_cli.nas.answer import search
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
-from zen_cli.nas.scorers import Evaluator, find_start
+from zen_cli.nas.scorers import Evaluator
 from zen_cli.nas.settings import SearchSettings
+from zen_cli.nas.start import find_start
 
 RESULTS = Path(__file__).parent / "results" / "search.md"
 MARKS = (30_000, 120_000, 480_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +26,15 @@ _STATE = tempfile.TemporaryDirectory(prefix="zen-tests-state-")
 os.environ["XDG_STATE_HOME"] = ENVIRONMENT["XDG_STATE_HOME"] = _STATE.name
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)
+# A shell starts what runs in the background, or under nohup, with signals ignored; `zen` inherits them from here.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
-settings.register_profile("zen", deadline=None, max_examples=60, print_blob=True)
+# The same examples in every run, so that nothing fails by chance; ZEN_RANDOM=1 draws new ones.
+settings.register_profile(
+    "zen", deadline=None, max_examples=60, print_blob=True, derandomize=not os.environ.get("ZEN_RANDOM")
+)
 settings.load_profile("zen")
 
 PUBLISHED = Path(__file__).parent / "data" / "published.json"

@@ -23,10 +23,11 @@ from .loop import Loop
 from .options import CLOSED_FORM_LINEAGES, DEFAULT_EVALUATIONS, DEFAULT_POPULATION
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import OPENING, RunDirectory
-from .scorers import BatchScorer, ClosedFormScorer, Evaluator, Scorer, find_start
+from .scorers import BatchScorer, ClosedFormScorer, Evaluator, Scorer
 from .settings import SearchSettings
 from .shapes import different_first, shape_of
 from .space import Space
+from .start import find_start
 
 if TYPE_CHECKING:
     from ..metrics.monte_carlo.executors import Executor

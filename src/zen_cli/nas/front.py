@@ -26,8 +26,9 @@ from .loop import Loop
 from .options import DEFAULT_EVALUATIONS
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
-from .scorers import Evaluator, Scorer, find_start
+from .scorers import Evaluator, Scorer
 from .settings import SearchSettings
+from .start import find_start
 
 if TYPE_CHECKING:
     from .algorithms.front import FrontEvolution

@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from ..net.spec import ArchSpec
-from .scorers import Evaluator, find_start
+from .scorers import Evaluator
 from .settings import SearchSettings
+from .start import find_start
 
 STEPS = 200
 

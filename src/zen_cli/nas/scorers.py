@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ..errors import RunError, SpecError
+from ..errors import RunError
 from ..metrics.block_terms import Terms
 from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
 from ..net.spec import ArchSpec
@@ -153,54 +153,3 @@ class BatchScorer:
             if errors and len(errors) == done and (done > 1 or not any(self._seen.values())):
                 raise errors[0]
         return [self._seen.get(genome) for genome in genomes], done == len(fresh)
-
-
-def find_start(evaluator: Evaluator, limits: Limits, neighbour: Callable[[Any], Any], tries: int = 20_000) -> Any:
-    """A member within the limits: the seed network, a smallest member, or what a walk downhill from them reaches.
-
-    Args:
-        evaluator: of members of the space.
-        limits: what it has to keep.
-        neighbour: a random move.
-        tries: how many moves the walk makes.
-
-    Raises:
-        SpecError: no member was found; names the limit and the smallest value seen.
-    """
-    space, seed = evaluator.space, evaluator.seed
-    starts = [space.start(seed), *space.smallest(seed)]
-    least: dict[str, float] = {}
-
-    def excess(genome: Any) -> float:
-        terms = evaluator.terms(genome)
-        assert terms is not None
-        worst = 0.0
-        for name, value, limit in limits.usage(terms):
-            least[name] = min(value, least.get(name, value))
-            worst += max(0.0, value / limit - 1)
-        return worst
-
-    for genome in starts:
-        if excess(genome) == 0:
-            return genome
-    best = min(starts, key=excess)
-    least_excess = excess(best)
-    for _ in range(tries):
-        candidate = neighbour(best)
-        value = excess(candidate)
-        if value <= least_excess:
-            best, least_excess = candidate, value
-        if least_excess == 0:
-            return best
-    raise SpecError(_too_tight(limits, least, evaluator.terms(best)))
-
-
-def _too_tight(limits: Limits, least: dict[str, float], nearest: NetworkTerms | None) -> str:
-    for name, limit in limits.items():
-        if least[name] > limit:
-            found = f"the smallest value found is {least[name]:g}"
-            return f"max_{name}: {limit:g} is below every network of the space; {found}"
-    assert nearest is not None
-    broken = [row for row in limits.usage(nearest) if row[1] > row[2]]
-    parts = ", ".join(f"max_{name} {limit:g} (found {value:g})" for name, value, limit in broken)
-    return f"limits: no network of the space keeps all at once; the nearest one breaks {parts}; raise it"
