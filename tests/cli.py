@@ -1,21 +1,16 @@
-"""`zen` as a user runs it: a process, its bytes and its exit code."""
+"""`zen` as a user runs it: a process (see forks.py), its bytes and its exit code."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ENVIRONMENT = {
-    **{key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "GITHUB_ACTIONS")},
-    "NO_COLOR": "1",
-    "TERM": "dumb",
-    "COLUMNS": "100",
-    "OMP_NUM_THREADS": "1",
-}
+from forks import ENVIRONMENT, fork_server
+
+__all__ = ["ENVIRONMENT", "MAIN", "Result", "Zen"]
+
+MAIN = "from zen_cli.__main__ import run\nrun()\n"  # `zen` as a script
 
 
 class Result(NamedTuple):
@@ -55,17 +50,9 @@ class Zen:
 
     def __call__(self, *words: str, stdin: str | bytes = b"", **variables: str) -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        command = [sys.executable, "-m", "zen_cli", *words]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            input=data,
-            capture_output=True,
-            env=ENVIRONMENT | variables,
-            timeout=120,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        process = fork_server().start(self.folder, MAIN, *words, **variables)
+        out, err = process.communicate(data)
+        return Result(process.wait(), out.decode(), err.decode())
 
     def score(self, *words: str, stdin: str | bytes = b"") -> Result:
         """`zen score` by the closed form."""

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from cli import ENVIRONMENT, Result
+from forks import Forked, fork_server
+
+Process: TypeAlias = "Forked | subprocess.Popen[bytes]"
 
 PROBLEM = [
     "--algorithm",
@@ -36,24 +39,25 @@ TALKATIVE = "import zen_cli.ui.screen as screen\nscreen.LINE_SECONDS = 0.0\n" + 
 
 def start(
     folder: Path, *words: str, script: str = EAGER, variables: dict[str, str] | None = None, **more: Any
-) -> subprocess.Popen[bytes]:
+) -> Process:
+    """A search that runs: a fork, or a process of its own where `more` says how it begins."""
+    if not more:
+        return fork_server().start(folder, script, "search", *words, **(variables or {}))
     command = [sys.executable, "-c", script, "search", *words]
-    environment = ENVIRONMENT | (variables or {})
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
-    )
+    environment, pipe = ENVIRONMENT | (variables or {}), subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, **more)
 
 
-def end(process: subprocess.Popen[bytes]) -> Result:
+def end(process: Process) -> Result:
     out, err = process.communicate(timeout=120)
-    return Result(process.returncode, out.decode(), err.decode())
+    return Result(process.wait(), out.decode(), err.decode())
 
 
 def run(folder: Path, *words: str, **more: Any) -> Result:
     return end(start(folder, *words, **more))
 
 
-def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+def wait_for(path: Path, process: Process) -> None:
     """Until a file is there or the process is over."""
     while not path.exists() and process.poll() is None:
         time.sleep(0.005)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from cli import ENVIRONMENT, Result, Zen
+from cli import MAIN, Result, Zen
+from forks import fork_server
 
 from zen_cli.exporters.table import TARGETS
 
@@ -45,9 +44,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(extension: str, folder: Path, *words: str) -> Result:
-    command = [sys.executable, str(HERE / extension), *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, env=ENVIRONMENT, timeout=120, check=False)
-    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    before = ("extension_op",) if extension == "extension_op.py" else ()  # an op is registered before `zen` is loaded
+    script = f"import runpy\nrunpy.run_path({str(HERE / extension)!r}, run_name='__main__')\n"
+    return Result(*fork_server(*before).run(folder, MAIN if before else script, *words))
 
 
 def test_an_op_is_scored_by_both_estimators_and_all_proxies(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cli import ENVIRONMENT, Zen
+from forks import fork_server
 
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
@@ -129,12 +130,11 @@ def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> No
         "from zen_cli.cli import main; main()\n"
     )
     words = [*SMALL, "--budget", "2000evals", "--out", "run"]
-    command = [sys.executable, "-c", script, "search", *words]
-    done = subprocess.run(command, env=ENVIRONMENT, cwd=zen.folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert done.stderr.endswith("zen: stopped while verifying; these are the scores of the search\n")
+    code, out, err = fork_server().run(zen.folder, script, "search", *words)
+    assert code == 130
+    assert err.endswith("zen: stopped while verifying; these are the scores of the search\n")
     unverified = zen("search", *words[:-2], "--verify", "0")
-    assert done.stdout == unverified.out == (zen.folder / "run" / "results.jsonl").read_text()
+    assert out == unverified.out == (zen.folder / "run" / "results.jsonl").read_text()
 
 
 def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) -> None:
@@ -168,13 +168,12 @@ def test_a_long_budget_ends_when_the_gap_is_proven_and_the_race_decided(zen: Zen
     words += ["--max-macs", "3M", "--max-sublayers", "6", "--verify", "2", "--batch-size", "2", "--tolerance", "20"]
     script = "import zen_cli.nas.request as request\nrequest.MOST_EVALUATIONS = 4000\n"
     script += "from zen_cli.cli import main; main()\n"
-    command = [sys.executable, "-c", script, "search", *words, "--budget", "0.5gpu-day"]
-    done = subprocess.run(command, env=ENVIRONMENT, cwd=zen.folder, capture_output=True, text=True, check=False)
-    first = json.loads(done.stdout.splitlines()[0])["search"]
+    _, out, err = fork_server().run(zen.folder, script, "search", *words, "--budget", "0.5gpu-day")
+    first = json.loads(out.splitlines()[0])["search"]
     assert first["stopped"] == "gap"
     assert 0 <= first["gap"] <= 0.005
     assert first["race"]["ending"] == "tolerance"
-    assert "of the budget; more of it would gain little" in done.stderr
+    assert "of the budget; more of it would gain little" in err
 
 
 def subprocess_space() -> str:

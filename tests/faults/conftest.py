@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from moments import Commands
 
 
 @pytest.fixture(scope="session")
-def commands() -> Iterator[Commands]:
+def commands() -> Commands:
     """Starts commands."""
-    commands = Commands()
-    yield commands
-    commands.close()
+    return Commands()

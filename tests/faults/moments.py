@@ -1,20 +1,20 @@
-"""Commands of `zen` that have a fault at a seeded moment; see `zygote.py`."""
+"""Commands of `zen` that have a fault at a seeded moment; see `events.py`."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cli import ENVIRONMENT
+from cli import MAIN
+from forks import fork_server
 
 # How many moments a test tries. ZEN_FAULTS=200 makes it a campaign, ZEN_FAULTS_SEED=1 another one.
 MOMENTS = int(os.environ.get("ZEN_FAULTS", "3"))
 SEED = int(os.environ.get("ZEN_FAULTS_SEED", "0"))
+HERE = str(Path(__file__).parent)
 
 
 class Moment(NamedTuple):
@@ -55,25 +55,7 @@ class Command(NamedTuple):
 
 
 class Commands:
-    """Starts commands, in processes that have `zen` loaded."""
-
-    def __init__(self) -> None:
-        script = str(Path(__file__).with_name("zygote.py"))
-        environment = ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}
-        pipe = subprocess.PIPE
-        self._zygote = subprocess.Popen([sys.executable, script], env=environment, stdin=pipe, stdout=pipe)
-
-    def close(self) -> None:
-        """Ends the process that starts the others."""
-        self._zygote.communicate(timeout=60)
-
-    def _ask(self, request: dict[str, Any]) -> Any:
-        stdin, stdout = self._zygote.stdin, self._zygote.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(json.dumps(request).encode() + b"\n")
-        stdin.flush()
-        return json.loads(stdout.readline())
+    """Starts commands, in forks that have `zen` loaded."""
 
     def start(
         self,
@@ -84,12 +66,13 @@ class Commands:
         name: str = "out",
     ) -> Command:
         """Starts a command with a fault at a moment, if one is given."""
-        request = {"folder": str(folder), "words": words, "out": name, "moment": moment, "fault": fault}
-        return Command(self._ask({"start": request}), folder, name)
+        armed = f"events.arm({name!r}, {moment and tuple(moment)!r}, {fault!r})"
+        script = f"import sys\nsys.path.insert(0, {HERE!r})\nimport events\n{armed}\n{MAIN}"
+        return Command(fork_server().fork(folder, script, *words), folder, name)
 
     def end(self, command: Command) -> Ended:
         """Waits until a command has ended, or stopped."""
-        status = self._ask({"wait": command.number})
+        _, status = fork_server().ask({"wait": command.number, "options": os.WUNTRACED})
         out, err = command.folder / command.name, command.folder / f"{command.name}.err"
         if os.WIFSTOPPED(status):
             return Ended(0, out.read_text(), err.read_text(), is_stopped=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,4 +153,4 @@ sys.meta_path.insert(0, Interrupt())
 from zen_cli.__main__ import run
 run()
 """
-    assert run(tmp_path, *PROBLEM, script=script) == (130, "", "")
+    assert run(tmp_path, *PROBLEM, script=script, stdin=subprocess.DEVNULL) == (130, "", "")  # not a fork

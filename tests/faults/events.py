@@ -1,21 +1,14 @@
-"""A process that has `zen` loaded and forks a child for every command: `python zygote.py`, requests on stdin.
+"""Gives a process of `zen` a fault at a moment: an event of the interpreter in a function of `zen`.
 
-A request is a line of JSON, and so is its reply:
-
-    {"start": {"folder": ..., "words": [...], "out": NAME, "moment": [FUNCTION, COUNT], "fault": NAME}}
-    {"wait": PID}
-
-The reply is the child's number, and what waitpid gives. A child writes its output to the file `out` of its folder, and
-errors to `out`.err. It has its fault at a moment: an event of the interpreter (call, return, call of a C function) in a
-function of `zen`, counted for each function on its own. So a moment is the same in every run, whatever the speed of the
-machine. For the moment [] the numbers of events are written to `out`.events; without a moment nothing is counted.
+Events are calls, returns and calls of functions in C, counted for each function on its own. So a moment is the same in
+every run, whatever the speed of the machine. For the moment [] the numbers of events are written to a file; without a
+moment nothing is counted. What the process writes goes to the files `out` and `out`.err of its folder.
 """
 
 from __future__ import annotations
 
 import atexit
 import ctypes
-import gc
 import json
 import os
 import shutil
@@ -28,21 +21,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-import torch  # noqa: F401  # so that no child waits for it
-
-import zen_cli.cli.search_run
-import zen_cli.formats.reading
-import zen_cli.metrics.monte_carlo
-import zen_cli.metrics.scoring
-import zen_cli.nas.algorithms.evolution
-import zen_cli.nas.algorithms.exact.algorithm
-import zen_cli.nas.answer
-import zen_cli.nas.drive
+import zen_cli
 import zen_cli.nas.loop as loop
-import zen_cli.nas.request
-import zen_cli.ui.progress
-import zen_cli.ui.screen
-from zen_cli.__main__ import run
 
 HOUSE = str(Path(zen_cli.__file__).parent)
 
@@ -93,21 +73,6 @@ class Moments:
                 self._fault()
 
 
-def serve() -> dict[str, Any] | None:
-    """Answers requests; in a child gives what to start."""
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "wait" in request:
-            reply: Any = os.waitpid(request["wait"], os.WUNTRACED)[1]
-        else:
-            reply = os.fork()
-            if not reply:
-                begun: dict[str, Any] = request["start"]
-                return begun
-        print(json.dumps(reply), flush=True)
-    return None
-
-
 def drop_capabilities() -> None:
     """Takes from root, on Linux, what it may do against the modes of files."""
     if sys.platform == "linux":
@@ -116,26 +81,15 @@ def drop_capabilities() -> None:
         ctypes.CDLL(None).capset(header, none)
 
 
-def become(request: dict[str, Any]) -> None:
-    """Makes this process the one that runs the command."""
+def arm(out: str, moment: list[Any] | None, fault: str) -> None:
+    """Sends the output of this process to files, and gives it a fault at a moment."""
     drop_capabilities()
-    os.chdir(request["folder"])
-    out, moment = request["out"], request["moment"]
     for number, name in enumerate(("/dev/null", out, f"{out}.err")):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
     loop.CHECKPOINT_SECONDS = 0.0
-    sys.argv = ["zen", *request["words"]]
     if moment is None:
         return
-    moments = Moments(moment, FAULTS[request["fault"]] if moment else bool)
+    moments = Moments(moment, FAULTS[fault] if moment else bool)
     if not moment:
         atexit.register(lambda: Path(f"{out}.events").write_text(json.dumps(moments.events), encoding="utf-8"))
     sys.setprofile(moments)
-
-
-if __name__ == "__main__":
-    gc.freeze()  # to collect what is loaded takes most of the time of a short command
-    started = serve()
-    if started is not None:
-        become(started)
-        run()
