@@ -58,12 +58,14 @@ def test_a_spec_comes_back_or_is_refused_and_is_never_another(spec: ArchSpec) ->
 
 
 MISFITS = [
-    (nn.Sequential(nn.MaxPool2d(3, 2, 1), Residual()), "before middle.1.one.0 there is a pooling"),
+    (nn.MaxPool2d(4, 2, 1), "before end.0 there is a pooling"),
+    (Residual(), "an activation comes between middle.two.0 and its addition"),
     (nn.Conv2d(8, 8, (1, 3), padding=(0, 1)), "middle has a kernel of 1 x 3"),
     (nn.Conv2d(8, 8, 3), "middle has a padding of (0, 0)"),
-    (conv(8, 8, groups=8), "middle.0 has 8 groups and no shortcut around it"),
+    (nn.Conv2d(8, 8, 3, padding=1), "no activation follows middle"),
+    (nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ELU()), "the activation after middle.0 is elu; blocks have relu"),
     (Parallel(), "several shortcuts begin at layer 2"),
-    (nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, bias=True)), "biases, gates or branches that blocks do not have"),
+    (nn.Sequential(conv(8, 8), nn.PReLU(8)), "after middle.0.0 there is prelu after relu"),
 ]
 
 

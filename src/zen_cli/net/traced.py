@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import PRINTABLE, SpecError
 from .counting import Cost, fits
 from .layers import Chain, ConvLayer, Pool
+from .outline import Outline
 from .validation import excess_size, first_fault
 
 if TYPE_CHECKING:
@@ -22,21 +23,6 @@ MAX_LAYERS = 10_000
 _Size = Annotated[int, Field(ge=1, le=1_000_000)]
 _Margin = Annotated[int, Field(ge=0, le=1_000_000)]
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Shortcut(NamedTuple):
-    """An addition around layers `first` to `last` of a chain, counted from 0; `projects` if a convolution is on it."""
-
-    first: int
-    last: int
-    projects: bool
-
-
-class Outline(NamedTuple):
-    """What a chain leaves out and a spec needs: shortcuts in order, and the classes of a linear classifier, if any."""
-
-    shortcuts: tuple[Shortcut, ...]
-    num_classes: int | None
 
 
 @dataclass(frozen=True)

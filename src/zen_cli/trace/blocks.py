@@ -1,13 +1,20 @@
-"""The chain of a traced network -> a spec, where all of its layers fit blocks and the cost is the same."""
+"""A traced network -> a spec, where all of its layers fit blocks and the cost is the same."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import TraceError
-from ..net.layers import ConvLayer
+from ..net.ops.details import Gate, divisible, gate_keys
 from ..net.spec import ArchSpec, parse_spec
-from ..net.traced import Outline, Shortcut, TracedNetwork
+from ..net.traced import TracedNetwork
+from .units import ACTIVATIONS, TracedUnit, units_of
+
+_SAME = ("op", "width", "kernel", "linear", "activation", "place", "bias", "norm")
+_RULES = ("first", "needed", "pooled", "identity", "none")
+_RATIOS = (1 / 4, 1 / 16, 1 / 2, 1 / 8)
 
 
 def spec_of(network: TracedNetwork) -> ArchSpec:
@@ -31,33 +38,35 @@ def _spec(network: TracedNetwork) -> ArchSpec:
         raise TraceError(f"its images are {first.in_size[0]} x {first.in_size[1]}, and those of blocks are square")
     if outline.num_classes is None:
         raise TraceError("it has no linear classifier after a global pool")
-    blocks: list[dict[str, Any]] = []
-    start = 0
-    while start < len(network.chain):
-        shortcut = _shortcut_at(outline, start)
-        end = start if shortcut is None else shortcut.last
-        for index in range(start, end + 1):
-            _check_layer(network, index)
-        where = _name(network, start)
-        unit = _conv(network.chain[start], where) if shortcut is None else _residual(network, shortcut)
-        if shortcut is not None and not shortcut.projects:
-            if not blocks or not _continues(blocks[-1], unit):
-                raise TraceError(f"the unit that begins at {where} has no projection, which the first of a block has")
-            blocks[-1]["depth"] += 1
-        elif shortcut is None and blocks and _continues(blocks[-1], unit):
-            blocks[-1]["depth"] += 1
-        else:
-            blocks.append(unit)
-        start = end + 1
-    spec = parse_spec(
-        {
-            "name": network.name,
-            "resolution": first.in_size[0],
-            "in_channels": first.in_width,
-            "num_classes": outline.num_classes,
-            "blocks": blocks,
-        }
-    )
+    groups: list[tuple[list[TracedUnit], dict[str, Any]]] = []
+    for unit in units_of(network, outline):
+        joined = _block([*groups[-1][0], unit]) if groups else None
+        if joined is not None:
+            groups[-1] = ([*groups[-1][0], unit], joined)
+            continue
+        block = _block([unit])
+        if block is None:
+            raise TraceError(f"the unit that begins at {unit.where} has a shortcut that no block has")
+        groups.append(([unit], block))
+    blocks = [block for _, block in groups]
+    usual, _ = Counter(block["activation"] for block in blocks).most_common(1)[0]
+    for block in blocks:
+        if block["activation"] == usual:
+            del block["activation"]
+    document = {
+        "name": network.name,
+        "resolution": first.in_size[0],
+        "in_channels": first.in_width,
+        "num_classes": outline.num_classes,
+        "blocks": blocks,
+        **({} if usual == "relu" else {"activation": usual}),
+        **_head(outline.hidden, usual),
+    }
+    return _checked(parse_spec(document), network)
+
+
+def _checked(spec: ArchSpec, network: TracedNetwork) -> ArchSpec:
+    """A spec that has the chain and the cost of the network."""
     if spec.chain != network.chain or spec.cost.params != network.cost.params or spec.cost.macs != network.cost.macs:
         raise TraceError(
             f"as blocks it has {spec.cost.params:,} parameters and {spec.cost.macs:,} MACs, and it has "
@@ -66,59 +75,97 @@ def _spec(network: TracedNetwork) -> ArchSpec:
     return spec
 
 
-def _shortcut_at(outline: Outline, start: int) -> Shortcut | None:
-    """The shortcut around the layers that begin here.
-
-    Raises:
-        TraceError: several do, or one begins before here and ends after.
-    """
-    found = [shortcut for shortcut in outline.shortcuts if shortcut.first == start]
-    if len(found) > 1:
-        raise TraceError(f"several shortcuts begin at layer {start + 1}")
-    return found[0] if found else None
-
-
-def _check_layer(network: TracedNetwork, index: int) -> None:
-    """Refuses a layer that no block has."""
-    layer, where = network.chain[index], _name(network, index)
-    if layer.pool is not None:
-        raise TraceError(f"before {where} there is a pooling")
-    if layer.kernel[0] != layer.kernel[1] or layer.kernel[0] % 2 == 0:
-        raise TraceError(f"{where} has a kernel of {layer.kernel[0]} x {layer.kernel[1]}")
-    if layer.stride[0] != layer.stride[1] or layer.dilation != (1, 1):
-        raise TraceError(f"{where} has stride {layer.stride} and dilation {layer.dilation}")
-    if layer.padding != (layer.kernel[0] // 2, layer.kernel[0] // 2):
-        raise TraceError(f"{where} has a padding of {layer.padding}")
+def _head(hidden: Sequence[tuple[int, str]], usual: str) -> dict[str, Any]:
+    """The keys of hidden layers of the classifier."""
+    if not hidden:
+        return {}
+    names = {name for _, name in hidden}
+    if len(names) > 1 or not names <= ACTIVATIONS.keys():
+        raise TraceError(f"its classifier has the activations {', '.join(sorted(names)) or 'none'}")
+    activation = ACTIVATIONS[names.pop()]
+    return {"head": [width for width, _ in hidden]} | ({} if activation == usual else {"head_activation": activation})
 
 
-def _conv(layer: ConvLayer, where: str) -> dict[str, Any]:
-    """A plain convolution as a block."""
-    if layer.groups > 1:
-        raise TraceError(f"{where} has {layer.groups} groups and no shortcut around it")
-    return {"op": "conv", "kernel": layer.kernel[0], "width": layer.out_width, "stride": layer.stride[0], "depth": 1}
+def _block(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
+    """Some units as one block; None where they are not one."""
+    first = units[0]
+    if any(getattr(unit, name) != getattr(first, name) for unit in units[1:] for name in _SAME):
+        return None
+    if any(unit.stride > 1 or unit.pool is not None for unit in units[1:]):
+        return None
+    block: dict[str, Any] = {"op": first.op, "kernel": first.kernel, "width": first.width, "stride": first.stride}
+    block |= {"depth": len(units), "activation": first.activation} | ({"linear": True} if first.linear else {})
+    if first.pool is not None:
+        block["pool"] = {"kind": first.pool.kind, "kernel": first.pool.kernel, "stride": first.pool.stride}
+    widths = _widths(units)
+    if first.op == "conv":
+        block |= ({"bias": True} if first.bias else {}) | ({} if first.norm else {"norm": False})
+        return None if widths is None else block | widths
+    rules = [rule for rule in _RULES if all(_follows(unit, rule, index) for index, unit in enumerate(units))]
+    gate = _gate(units)
+    if widths is None or not rules or gate is None:
+        return None
+    return block | widths | gate | ({} if rules[0] == "first" else {"shortcut": rules[0]})
 
 
-def _residual(network: TracedNetwork, shortcut: Shortcut) -> dict[str, Any]:
-    """The layers inside a shortcut as a block of one unit."""
-    layers = network.chain[shortcut.first : shortcut.last + 1]
-    kernels = [layer.kernel[0] for layer in layers]
-    block: dict[str, Any] = {"width": layers[-1].out_width, "mid_width": layers[0].out_width, "depth": 1}
-    if len(layers) == 2 and kernels[0] == kernels[1] > 1 and layers[0].groups == layers[1].groups == 1:
-        return {"op": "basic", "kernel": kernels[0], "stride": layers[0].stride[0], **block}
-    if len(layers) == 3 and kernels[0] == kernels[2] == 1 and layers[0].groups == layers[2].groups == 1:
-        inner = layers[1]
-        block |= {"kernel": kernels[1], "stride": inner.stride[0]}
-        if inner.groups == inner.in_width:
-            return {"op": "mbconv", **block}
-        return {"op": "bottleneck", "groups": inner.groups, **block}
-    names = f"{_name(network, shortcut.first)} to {_name(network, shortcut.last)}"
-    raise TraceError(f"the {len(layers)} layers inside the shortcut from {names} are no unit of a block")
+def _follows(unit: TracedUnit, rule: str, index: int) -> bool:
+    """Whether a rule of shortcuts gives a unit the one that it has."""
+    changes = unit.stride > 1 or unit.in_width != unit.width
+    wanted = "identity"
+    if rule == "none" or (rule == "identity" and changes):
+        wanted = "none"
+    elif changes or (rule == "first" and index == 0):
+        wanted = "pooled" if rule == "pooled" and unit.stride > 1 else "projection"
+    return unit.shortcut == wanted
 
 
-def _continues(block: dict[str, Any], unit: dict[str, Any]) -> bool:
-    """Whether a unit is one more of a block: the same numbers, and no stride."""
-    return unit["stride"] == 1 and {**block, "stride": 1, "depth": 1} == unit
+def _widths(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
+    """The keys of the width inside, and of groups; None where units differ in them."""
+    first, insides = units[0], {unit.mid_width for unit in units}
+    if first.op == "conv":
+        group = first.width // first.groups
+        alike = all(unit.groups == first.groups for unit in units)
+        return ({"group_width": group} if first.groups > 1 else {}) if alike else None
+    if first.op not in ("mbconv", "fused"):
+        if len(insides) > 1 or any(unit.groups != first.groups for unit in units):
+            return None
+        return {"mid_width": first.mid_width} | ({"groups": first.groups} if first.groups > 1 else {})
+    skips = {unit.skips_first for unit in units if unit.mid_width == unit.in_width}
+    if len(skips) > 1 or any(unit.skips_first and unit.mid_width != unit.in_width for unit in units):
+        return None
+    keys: dict[str, Any] = {"skip_expansion": True} if skips == {True} else {}
+    for factor in sorted({max(1, unit.mid_width // unit.in_width) for unit in units}):
+        if all(divisible(factor * unit.in_width, 8) == unit.mid_width for unit in units):
+            return {"expansion": factor, "expansion_of": "input", **keys}
+    return {"mid_width": first.mid_width, **keys} if len(insides) == 1 else None
 
 
-def _name(network: TracedNetwork, index: int) -> str:
-    return network.layer_names[index] if network.layer_names else f"layer {index + 1}"
+def _gate(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
+    """The key of squeeze-and-excitation, if any; None where no one ratio gives all units theirs."""
+    squeezes = [unit.squeeze for unit in units if unit.squeeze is not None]
+    if not squeezes:
+        return {}
+    usual = squeezes[0]
+    if len(squeezes) < len(units) or any(squeeze[1:] != usual[1:] for squeeze in squeezes):
+        return None
+    for of in ("input", "inside"):
+        for divisor in (0, 8):
+            gate = Gate(of, divisor, usual.bias, usual.activation, usual.gate, units[0].place)
+            for ratio in _ratios(units, gate):
+                if all(_squeezed(unit, gate, ratio) for unit in units):
+                    return {"se": gate_keys(ratio, gate)}
+    return None
+
+
+def _ratios(units: Sequence[TracedUnit], gate: Gate) -> Iterable[float]:
+    """Ratios to try: those that people use, then the exact one of each unit."""
+    yield from _RATIOS
+    for unit in units:
+        base = unit.in_width if gate.of == "input" else unit.width if gate.place == "end" else unit.mid_width
+        if unit.squeeze is not None and unit.squeeze.width <= base:
+            yield unit.squeeze.width / base
+
+
+def _squeezed(unit: TracedUnit, gate: Gate, ratio: float) -> bool:
+    width = gate.squeeze(ratio, unit.mid_width, unit.in_width, unit.width)
+    return unit.squeeze is not None and unit.squeeze.width == width

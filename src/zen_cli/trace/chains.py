@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from ..errors import TraceError
 from ..net.layers import Chain, ConvLayer, Pair, Pool
-from ..net.traced import Outline, Shortcut
+from ..net.outline import Outline
 from .graph import Graph, Margin, Node
+from .outlines import outline_of
 from .paths import Paths, Step, find_paths, last_conv, steps
 
 LEAST_SHARE, LEAST_SHARE_OF_BRANCHES = 0.75, 0.5
@@ -62,25 +63,7 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
         count = f"{len(bare)} of {len(convs)} convolutions"
         notes.append(f"no normalisation follows {count}: the score puts a BN after each")
     labels = tuple(graph.nodes[number].label for number in convs)
-    return Traced(tuple(_layers(on_path, graph)), labels, tuple(notes), _outline(graph, paths, convs))
-
-
-def _outline(graph: Graph, paths: Paths, convs: Sequence[int]) -> Outline:
-    """The shortcuts around layers of the chain, and the classes."""
-    places = {number: index for index, number in enumerate(convs)}
-    found = set()
-    for join in paths.joins:
-        end = last_conv(join.chosen, graph.nodes)
-        if join.kind != "sum" or end not in places:
-            continue
-        for other in join.others:
-            last = last_conv(other, graph.nodes)
-            beside = (step.node for step in steps(other) if graph.nodes[step.node].layer is not None)
-            shared = next((number for number in beside if number in places), None)
-            first = 0 if shared is None else places[shared] + 1
-            found.add(Shortcut(first, places[end], projects=last != shared))
-    classes = graph.nodes[graph.output].width if paths.output.has_layers else None
-    return Outline(tuple(sorted(found)), classes)
+    return Traced(tuple(_layers(on_path, graph)), labels, tuple(notes), outline_of(graph, paths, convs))
 
 
 def _without_classifier(on_path: Sequence[Step], graph: Graph, paths: Paths, *, folded: bool) -> Sequence[Step]:

@@ -22,6 +22,11 @@ Kind: TypeAlias = Literal[
     "concat",  # channels of several maps side by side
     "fault",  # what a chain cannot express; `label` says what
 ]
+# Labels of nodes of kind "same" that are activations: functions of PyTorch.
+ACTIVATIONS = frozenset(
+    """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardtanh softplus softsign threshold
+    logsigmoid hardshrink softshrink tanhshrink clamp clamp_min clamp_max clip""".split()  # noqa: SIM905
+)
 Margin: TypeAlias = tuple[int, int, int, int]  # top, bottom, left, right
 
 

@@ -59,6 +59,12 @@ def as_kind(kind: Kind) -> Rule:
     return lambda record, call: put(record, call, kind)
 
 
+def hardtanh(record: Record, call: Call) -> None:
+    """An activation; between 0 and 6 it is ReLU6."""
+    bounds = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
+    put(record, call, "same", "relu6" if bounds == (0, 6) else "")
+
+
 def as_fault(text: str) -> Rule:
     """A call that a chain cannot express."""
     return lambda record, call: put(record, call, "fault", text)
