@@ -13,11 +13,12 @@ from strategies import specs
 from torch import nn
 from trace_modules import Net, Parallel, Residual, conv
 
-from zen_cli import export, load
+from zen_cli import export, load, score
 from zen_cli.errors import TraceError
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec, parse_spec
 from zen_cli.net.traced import TracedNetwork, parse_chain
+from zen_cli.networks import find
 from zen_cli.trace.blocks import spec_of
 from zen_cli.trace.modules import network_of_module
 
@@ -43,6 +44,19 @@ def traced(spec: ArchSpec) -> TracedNetwork:
 
 def test_the_spec_of_a_module_is_the_one_that_it_was_built_from() -> None:
     spec = parse_spec(EXPRESSIBLE)
+    assert spec_of(traced(spec)).id == spec.id
+
+
+FAMILIES = [
+    *("resnet18", "resnet50d", "seresnet50", "resnext50_32x4d", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"),
+    *("mnasnet1_0", "efficientnet_b0", "efficientnet_lite0", "efficientnet_v2_s", "regnet_y_400mf", "fbnetc_100"),
+    *("lcnet_050", "gernet_s"),
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_published_networks_come_back_from_their_modules(name: str) -> None:
+    spec = find(name).spec
     assert spec_of(traced(spec)).id == spec.id
 
 
@@ -75,6 +89,15 @@ def test_a_layer_that_fits_no_block_is_named(middle: nn.Module, message: str) ->
     with pytest.raises(TraceError) as error:
         spec_of(network)
     assert str(error.value).startswith("test:module: cannot be written as blocks: ") and message in str(error.value)
+
+
+def test_metrics_of_blocks_see_a_module_as_its_spec() -> None:
+    spec = parse_spec(EXPRESSIBLE)
+    for name in ("even", "entropy_stages", "memory", "weights"):
+        rows = [score(network, proxies=(name,), estimator="mean-field") for network in (spec, traced(spec))]
+        assert rows[0].proxies[name].value == rows[1].proxies[name].value
+    with pytest.raises(TraceError, match="even needs blocks, and it cannot be written so: several shortcuts begin"):
+        score(network_of_module(Net(Parallel()), (3, 16, 16), source="test:module"), proxies=("even",))
 
 
 def test_export_writes_the_spec_of_a_module(zen_here: ZenHere) -> None:

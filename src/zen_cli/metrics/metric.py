@@ -15,7 +15,8 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..errors import RunError, ScoreError, UsageError
-from ..net.network import Network, label, require_spec
+from ..net.network import Network, label
+from ..trace.blocks import as_blocks
 from .records import MetricRow
 from .settings import Estimator, ScoreSettings
 from .terms import NetworkTerms, chain_terms, spec_terms
@@ -228,7 +229,7 @@ class Metric:
             if network.spec is None and not self.needs_blocks:
                 terms = chain_terms(network, settings.convention)
             else:
-                terms = spec_terms(require_spec(network, self.name), settings.convention)
+                terms = spec_terms(as_blocks(network, self.name), settings.convention)
             used = {name: setting_of(settings, name) for name in self.settings}
             extra = self.details(terms) if self.details is not None else {}
             return Measurement(self.value_of(terms, settings), None, {**used, **extra})

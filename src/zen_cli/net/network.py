@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import RunError
 from .counting import Cost
 from .layers import Chain
 from .spec import ArchSpec
@@ -56,21 +55,6 @@ class Network(Protocol):
 def label(network: Network) -> str:
     """What messages call a network: its name, or else its id."""
     return network.name or network.id
-
-
-def require_spec(network: Network, purpose: str) -> ArchSpec:
-    """The network as blocks.
-
-    Args:
-        network: any.
-        purpose: what needs blocks, for the message.
-
-    Raises:
-        RunError: the network cannot be written as blocks.
-    """
-    if network.spec is None:
-        raise RunError(f"{label(network)}: {purpose} needs a network that is written as blocks")
-    return network.spec
 
 
 def cost(network: Network) -> Cost:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..errors import TraceError
+from ..errors import RunError, TraceError
+from ..net.network import Network, label
 from ..net.ops.details import Gate, divisible, gate_keys
 from ..net.spec import ArchSpec, parse_spec
 from ..net.traced import TracedNetwork
@@ -15,6 +16,26 @@ from .units import ACTIVATIONS, TracedUnit, units_of
 _SAME = ("op", "width", "kernel", "linear", "activation", "place", "bias", "norm")
 _RULES = ("first", "needed", "pooled", "identity", "none")
 _RATIOS = (1 / 4, 1 / 16, 1 / 2, 1 / 8)
+
+
+def as_blocks(network: Network, purpose: str) -> ArchSpec:
+    """The blocks of any network.
+
+    Args:
+        network: a spec, or a traced network.
+        purpose: what needs blocks, for the message.
+
+    Raises:
+        RunError: it cannot be written as blocks; the message names the first layer that does not fit.
+    """
+    if network.spec is not None:
+        return network.spec
+    if not isinstance(network, TracedNetwork):
+        raise RunError(f"{label(network)}: {purpose} needs a network that is written as blocks")
+    try:
+        return _spec(network)
+    except TraceError as error:
+        raise TraceError(f"{label(network)}: {purpose} needs blocks, and it cannot be written so: {error}") from None
 
 
 def spec_of(network: TracedNetwork) -> ArchSpec:

@@ -23,7 +23,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ...errors import RunError, ScoreError
-from ...net.network import Network, label, require_spec
+from ...net.network import Network, label
+from ...trace.blocks import as_blocks
 from ..metric import Measurement, OnDraw
 from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
@@ -59,7 +60,7 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
         RunError: the network is not written as blocks, or a BN would have a single value a channel; of a draw: two
             images have the same code.
     """
-    spec, batch = require_spec(network, "naswot"), settings.batch_size
+    spec, batch = as_blocks(network, "naswot"), settings.batch_size
     check_statistics("naswot", spec, batch)
 
     def draw(generator: torch.Generator) -> float:

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import RunError, ScoreError
-from ...net.network import Network, label, require_spec
+from ...net.network import Network, label
+from ...trace.blocks import as_blocks
 from ..metric import Measurement, OnDraw
 from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
@@ -52,7 +53,7 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
         RunError: the network is not written as blocks, or a BN would have a single value a channel; of a draw: the
             kernel is singular.
     """
-    spec, batch = require_spec(network, "ntk"), settings.batch_size
+    spec, batch = as_blocks(network, "ntk"), settings.batch_size
     check_statistics("ntk", spec, batch)
 
     def draw(generator: torch.Generator) -> float:

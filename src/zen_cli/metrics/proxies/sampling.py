@@ -21,8 +21,9 @@ from torch.nn import functional
 from ...errors import RunError, ScoreError
 from ...net.layers import Chain
 from ...net.module import ZenNet, build
-from ...net.network import Network, label, require_spec
+from ...net.network import Network, label
 from ...net.spec import ArchSpec
+from ...trace.blocks import as_blocks
 from ..metric import Measurement, OnDraw, Setting
 from ..monte_carlo.draws import Draw
 from ..monte_carlo.estimates import run
@@ -148,7 +149,7 @@ def training_sampler(
     Raises:
         RunError: the network is not written as blocks, or a BN would have a single value a channel.
     """
-    spec = require_spec(network, metric)
+    spec = as_blocks(network, metric)
     check_statistics(metric, spec, settings.batch_size)
 
     def draw(generator: torch.Generator) -> float:

@@ -28,9 +28,10 @@ from torch.nn import functional
 from ...errors import RunError
 from ...net.layers import Pool
 from ...net.module import build_pool
-from ...net.network import Network, require_spec
+from ...net.network import Network
 from ...net.ops import Unit
 from ...net.spec import ArchSpec
+from ...trace.blocks import as_blocks
 from ..metric import Measurement, OnDraw
 from ..monte_carlo.executors import Executor
 from ..settings import ScoreSettings
@@ -54,7 +55,7 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
     Raises:
         RunError: the network is not written as blocks.
     """
-    spec = require_spec(network, "synflow")
+    spec = as_blocks(network, "synflow")
 
     def draw(generator: torch.Generator) -> float:
         def weight(*shape: int) -> Tensor:
