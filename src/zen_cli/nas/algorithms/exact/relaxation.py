@@ -42,7 +42,7 @@ class Relaxation:
             return Point((0.1 * layers * first, 0.1 * layers * second)), 0.07 * layers
         tangents = (evenness.most_macs / evenness.levels,) * evenness.levels
         if not self._has_floor:
-            return Point((0.0, 1.0), tangents), 0.5
+            return Point((0.05 * first, 1.0), tangents), 0.5
         price = float(evenness.units)
         return Point((price, price * second), tangents), 0.7 * price
 
@@ -65,6 +65,36 @@ class Relaxation:
         constant = self._evenness.constant(point.tangents)
         return second + (first * constant if self._has_floor else first + constant)
 
+    def coordinates(self, point: Point) -> tuple[float, ...]:
+        """A point as numbers in which the bound is convex: both prices, and what a multiply-add at each level is worth.
+
+        In nats for as many as the limit; only where evenness counts.
+        """
+        scale = self._level_scale(point.prices)
+        return *point.prices, *(scale / tangent for tangent in point.tangents)
+
+    def point_at(self, coordinates: Sequence[float]) -> Point:
+        """The inverse of `coordinates`."""
+        prices = coordinates[0], coordinates[1]
+        scale = self._level_scale(prices)
+        return Point(prices, tuple(scale / worth for worth in coordinates[2:]))
+
+    def _level_scale(self, prices: Prices) -> float:
+        evenness = self._evenness
+        assert evenness is not None
+        return (prices[0] if self._has_floor else 1.0) * evenness.most_macs / (4 * evenness.levels)
+
+    def gradient(self, usage: Sequence[int], found: Evenness, point: Point) -> tuple[float, ...]:
+        """How the value of a network changes with the coordinates of a point."""
+        evenness = self._evenness
+        assert evenness is not None
+        first, second = self.slope(usage, found, point.tangents)
+        sides = list(zip(found.level_macs, point.tangents, strict=True))
+        if self._has_floor:
+            first += 0.25 - math.fsum(macs / tangent for (_, macs), tangent in sides) / (4 * evenness.levels)
+        levels = ((macs - tangent) / evenness.most_macs for (_, macs), tangent in sides)
+        return (first * self.free[0], second, *levels)
+
     def slope(self, usage: Sequence[int], found: Evenness | None, tangents: Sequence[float]) -> Prices:
         """How the value of a network changes with both prices; negative where it breaks a limit."""
         params, macs = self.problem.limits.params, self.problem.limits.macs
@@ -72,9 +102,3 @@ class Relaxation:
         if self._has_floor and self._evenness is not None and found is not None:
             return self._evenness.at(found, tangents), second
         return (0.0 if params is None else 1 - usage[0] / params), second
-
-
-def blend(rows: Sequence[Evenness]) -> tuple[float, ...]:
-    """Tangents between some networks: the mean MACs at each resolution."""
-    levels = zip(*([macs for _, macs in row.level_macs] for row in rows), strict=True)
-    return tuple(math.fsum(macs) / len(macs) for macs in levels)

@@ -14,6 +14,7 @@ from ....metrics.terms import spec_terms
 from ....net.spec import ArchSpec
 from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
+from .divide import Divided, Divider
 from .graph import make_graph
 from .paths import TooManyError, best_path, list_paths
 from .polish import Polisher
@@ -80,6 +81,13 @@ class Search:
     def floor(self) -> float:
         """The best known value."""
         return self.polisher.best
+
+    @property
+    def least(self) -> float:
+        """What is worth no more does not matter: the best known value, with evenness up to the gap above it."""
+        if self.problems[0].evenness is None:
+            return self.floor
+        return self.floor + (1 - ROUNDING) * self.target * abs(self.floor)
 
     @property
     def gap(self) -> float:
@@ -199,20 +207,32 @@ class Search:
     def _branch(self, nodes: Sequence[Node]) -> None:
         """Best bound first: tighten, prune, polish, cut in two; until the gap is closed or nothing can be cut."""
         number, rest = count(), -math.inf
-        rows = [(-node.bound, next(number), node) for node in nodes]
+        rows: list[tuple[float, int, Node | Divided]] = [(-node.bound, next(number), node) for node in nodes]
         heapq.heapify(rows)
+        whole, divider = {id(node) for node in nodes if node.problem.evenness}, Divider(self.tightener)
         mine = [node.problem for node in nodes]
         for bound, problem in zip(self.bounds, self.problems, strict=True):
             if problem not in mine:  # left out because it is within the gap
                 rest = max(rest, bound)
         while rows:
-            self.bound = min(self.bound, max(self.floor, rest, -rows[0][0]))
+            self.bound = min(self.bound, max(self.least, rest, -rows[0][0]))
             self._report()
             node = heapq.heappop(rows)[2]
-            if node.bound <= self.floor:
+            if node.bound <= self.least:
                 break
-            genomes = self.tightener.tighten(node, rounds=10)
-            if node.bound <= self.floor:
+            if isinstance(node, Divided):
+                part = divider.take(node, self.least)
+                for one in (part, node):
+                    if one is not None and one.bound > self.least:
+                        heapq.heappush(rows, (-one.bound, next(number), one))
+                continue
+            if id(node) in whole:
+                divided = divider.divide(node, self.least)
+                if divided is not None:
+                    heapq.heappush(rows, (-divided.bound, next(number), divided))
+                continue
+            genomes = self.tightener.tighten(node, 10, self.least)
+            if node.bound <= self.least:
                 continue
             if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=node.graph.split())))
@@ -226,14 +246,14 @@ class Search:
                 continue
             for graph in halves:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=graph, radius=1.0)))
-        self.bound = min(self.bound, max(self.floor, rest))
+        self.bound = min(self.bound, max(self.least, rest))
 
     def _list(self, node: Node, most: int) -> bool:
         """Visits all that is left of a node; returns whether it was few enough."""
         solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
         constant = Relaxation(node.problem).constant(node.point)
         try:
-            for genome in list_paths(solution, lambda: self.floor - constant, most):
+            for genome in list_paths(solution, lambda: self.least - constant, most):
                 self.tightener.check()
                 self.polisher.weigh(genome)
         except TooManyError:

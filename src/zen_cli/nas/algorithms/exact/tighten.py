@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...space import Genome
+from .bundle import Bundle
 from .graph import Graph
 from .paths import best_path
 from .polish import Found, Polisher
@@ -14,22 +15,25 @@ from .prices import Descent, Plane
 from .problem import Problem
 from .program import Program, Solution, TableCache
 from .reduce import prune
-from .relaxation import Point, Relaxation, blend
+from .relaxation import Point, Relaxation
 
 FIXED_WORK = 400_000  # of a program, beside its numbers
-TANGENT_STEPS = 6  # how often tangents follow the best paths
-LEAST_STEP = 1e-4  # of the bound, in nats, for tangents to follow once more
+TOLERANCE = 1e-4  # of a bound, where evenness counts: less descent is not worth a program
 
 
 @dataclass
 class Node:
-    """A part of a problem: what is left of its graph, where to start, a bound, and a radius for `Descent`."""
+    """A part of a problem: what is left of its graph, where to start, a bound, and how far the best prices may be.
+
+    `radius` is in nats for `Descent`; where evenness counts `reach` is relative, for `Bundle`.
+    """
 
     problem: Problem
     graph: Graph
     point: Point
     bound: float
     radius: float = 1.0
+    reach: float = 0.3
 
 
 class Stop(Exception):  # noqa: N818  # no error: the search is over
@@ -58,43 +62,29 @@ class Tightener:
         self.tables = TableCache()
         self.tried: set[Genome] = set()
 
-    def tighten(self, node: Node, rounds: int) -> list[Genome]:
-        """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed."""
+    def tighten(self, node: Node, rounds: int, least: float | None = None, polishing: int = 1) -> list[Genome]:
+        """Better prices for a node, its bound, and the paths that make it; what cannot matter is removed.
+
+        What is worth `least` or less does not matter: by default, what is not better than the best known network.
+        So many of the paths are `polishing`.
+        """
         program = Program(node.problem, node.graph, self.tables)
-        genomes = self.descend(node, program, rounds)
-        self.polish(genomes, 1)
-        if node.bound > self.polisher.best:
+        genomes = self.descend(node, program, rounds, least)
+        self.polish(genomes, polishing)
+        least = self.polisher.best if least is None else least
+        if node.bound > least:
             constant = Relaxation(node.problem).constant(node.point)
-            pruned = prune(self.solve(program, node), self.polisher.best - constant)
+            pruned = prune(self.solve(program, node), least - constant)
             if pruned is None:
-                node.bound = self.polisher.best
+                node.bound = least
             else:
                 node.graph = pruned
         return genomes
 
-    def descend(self, node: Node, program: Program, rounds: int) -> list[Genome]:
-        """The best point for a program, and the paths that meet there; those that exceed limits least come first.
-
-        Where evenness counts, tangents follow the best paths as long as that lowers the bound.
-        """
-        lowest, genomes = self._descend_prices(node, program, node.point.tangents, rounds)
-        latest = genomes
-        for _ in range(TANGENT_STEPS if node.point.tangents else 0):
-            if not genomes or lowest <= self.polisher.best:
-                break
-            rows = [found.evenness for found in map(self.polisher.weigh, latest) if found.evenness is not None]
-            value, others = self._descend_prices(node, program, blend(rows), max(3, rounds // 3))
-            latest = others or latest
-            genomes = list(dict.fromkeys((*others, *genomes)))
-            if value > lowest - LEAST_STEP:
-                break
-            lowest = value
-        return genomes
-
-    def _descend_prices(
-        self, node: Node, program: Program, tangents: tuple[float, ...], rounds: int
-    ) -> tuple[float, list[Genome]]:
-        """The lowest bound at these tangents, and the paths that meet there; the node keeps its best point."""
+    def descend(self, node: Node, program: Program, rounds: int, least: float | None = None) -> list[Genome]:
+        """The best point for a program, and the paths that meet there; those that exceed limits least come first."""
+        if node.problem.evenness is not None:
+            return self._descend_evenly(node, program, rounds, least)
         relaxation = Relaxation(node.problem)
         descent = Descent(node.point.prices, relaxation.free, node.radius)
         genomes: dict[Plane, Found] = {}
@@ -102,23 +92,49 @@ class Tightener:
             prices = descent.ask()
             if descent.settled:
                 break
-            point = Point(prices, tangents)
+            point = Point(prices)
             solution = self.solve(program, node, point)
             value = solution.value + relaxation.constant(point)
             if not math.isfinite(value):  # no path is left
                 descent.value = -math.inf
                 break
             found = self.polisher.weigh(best_path(solution))
-            plane = Plane.through(prices, value, relaxation.slope(found.usage, found.evenness, tangents))
+            plane = Plane.through(prices, value, relaxation.slope(found.usage, found.evenness, ()))
             genomes.setdefault(plane, found)
             descent.tell(prices, value, plane)
             if descent.value <= self.polisher.best:
                 break
         if descent.value < node.bound:
-            node.bound, node.point = descent.value, Point(descent.best, tangents)
+            node.bound, node.point = descent.value, Point(descent.best)
         slack = max(0.02, 2 * (descent.value - descent.model)) if math.isfinite(descent.model) else math.inf
         near = [found for plane, found in genomes.items() if plane.at(descent.best) >= descent.value - slack]
-        return descent.value, [one.genome for one in sorted(near, key=lambda one: -one.merit)]
+        return [one.genome for one in sorted(near, key=lambda one: -one.merit)]
+
+    def _descend_evenly(self, node: Node, program: Program, rounds: int, least: float | None) -> list[Genome]:
+        """`descend` in the coordinates of prices and tangents."""
+        relaxation = Relaxation(node.problem)
+        bundle = Bundle(relaxation.coordinates(node.point), node.reach, TOLERANCE * max(1.0, abs(node.bound)))
+        rows: list[tuple[float, Found]] = []
+        for _ in range(rounds):
+            spot = bundle.ask()
+            if bundle.settled:
+                break
+            point = relaxation.point_at(spot)
+            solution = self.solve(program, node, point)
+            value = solution.value + relaxation.constant(point)
+            if not math.isfinite(value):  # no path is left
+                node.bound = -math.inf
+                return []
+            found = self.polisher.weigh(best_path(solution))
+            assert found.evenness is not None
+            bundle.tell(spot, value, relaxation.gradient(found.usage, found.evenness, point))
+            rows.append((value, found))
+            if value < node.bound:
+                node.bound, node.point = value, point
+            if value <= (self.polisher.best if least is None else least):
+                break
+        near = dict.fromkeys(found for _, found in sorted(rows, key=lambda row: row[0])[:6])
+        return list(dict.fromkeys(one.genome for one in sorted(near, key=lambda one: -one.merit)))
 
     def solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
         """A program at a point, by default the best one of its node; counted."""
