@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ....metrics.evenness import Evenness, best_units, depth_term
+from ....metrics.evenness import MACS_OF_MAX_UNITS, SMALL_MACS, Evenness, best_units, depth_term
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class Evenly:
     def least_depth_term(self) -> float:
         """d, the least that the depth term can be."""
         return least_depth_term(self.units, self.least_macs, self.most_macs)
+
+    @property
+    def depth_slopes(self) -> tuple[float, float] | None:
+        """Between what -1/2 d changes with a multiply-add of the chain, 0 among it; None where it may jump."""
+        if self.least_macs >= MACS_OF_MAX_UNITS:
+            return 0.0, 0.0
+        if self.least_macs < SMALL_MACS <= self.most_macs and self.units < best_units(SMALL_MACS):
+            return None
+        low, high = (math.log(self.units / best_units(macs)) for macs in (self.most_macs, self.least_macs))
+        return min(0.0, low) / (4 * self.least_macs), max(0.0, high) / (4 * self.least_macs)
 
     def constant(self, tangents: Sequence[float]) -> float:
         """What the bound on E is beside the sums over blocks, less the floor."""

@@ -16,6 +16,7 @@ from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .divide import Divided, Divider
 from .graph import make_graph
+from .labels import LabelSearch, TooManyLabelsError
 from .paths import TooManyError, best_path, list_paths
 from .polish import Polisher
 from .problem import Problem
@@ -103,6 +104,9 @@ class Search:
             self._branch(self.prepare())
         except Stop as stop:
             stopped = str(stop)
+        else:
+            if not math.isfinite(self.floor):
+                raise UsageError(self._hopeless())
         if self.bound <= self.floor + ROUNDING:
             stopped = "optimal"
         return stopped
@@ -114,7 +118,7 @@ class Search:
         """
         order = sorted(range(len(self.problems)), key=lambda index: -self.bounds[index])
         points = {index: self._sketch(index) for index in order if self._matters(index)}
-        if not math.isfinite(self.floor):
+        if not math.isfinite(self.floor) and self.problems[0].evenness is None:
             raise UsageError(self._hopeless())
         nodes: list[Node | None] = []
         for index, point in points.items():
@@ -237,7 +241,12 @@ class Search:
             if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=node.graph.split())))
                 continue
-            if node.graph.exact and self._list(node, FEW):
+            if node.problem.evenness is not None:
+                left = self._label(node) if node.graph.exact else None
+                if left is not None:
+                    rest = max(rest, left)
+                    continue
+            elif node.graph.exact and self._list(node, FEW):
                 continue
             halves = cut(node.problem, node.graph, genomes)
             if halves is None:
@@ -247,6 +256,21 @@ class Search:
             for graph in halves:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=graph, radius=1.0)))
         self.bound = min(self.bound, max(self.least, rest))
+
+    def _label(self, node: Node) -> float | None:
+        """Lists what may be left of a node by labels; a bound on what was not found, None if there are too many."""
+        solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
+        labels = LabelSearch(solution, node.point, self.least)
+        try:
+            for value, genome in labels.run():
+                self.tightener.check()
+                if not self.polisher.weigh(genome).feasible:
+                    return value  # by the least depth term, or without a limit on parameters
+        except TooManyLabelsError:
+            return None
+        finally:
+            self.tightener.work += labels.pairs
+        return self.floor
 
     def _list(self, node: Node, most: int) -> bool:
         """Visits all that is left of a node; returns whether it was few enough."""
