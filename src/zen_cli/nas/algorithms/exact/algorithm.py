@@ -20,7 +20,7 @@ from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
 NO_BOUND = 1.0  # a gap at which a bound says nothing
-EVENNESS_GAP = 3e-4  # of E*, which is about 0.006 nats
+EVENNESS_GAP = 0.0
 
 
 class Solver(NamedTuple):

@@ -57,7 +57,9 @@ class Divider:
             return None
         divided = Divided(node, {}, {})
         found = self._bound_all(node, least)
-        divided.bounds = {counts: min(bound, node.bound) for counts, bound in found.items() if counts in kept or not kept}
+        divided.bounds = {
+            counts: min(bound, node.bound) for counts, bound in found.items() if counts in kept or not kept
+        }
         return divided if divided.bounds else None
 
     def take(self, divided: Divided, least: float) -> Node | None:

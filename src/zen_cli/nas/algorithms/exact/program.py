@@ -42,7 +42,13 @@ class TableCache:
         stage, before = problem.stages[slot.stage], slot.stage - slot.enter
         cells = graph.ins(before), graph.choices[slot, index].mids, graph.widths[slot.stage]
         after_stem = 0 if before else graph.stem.count
-        key = (slot, index, after_stem, problem.weight, *(end.tobytes() for each in cells for end in (each.lo, each.hi)))
+        key = (
+            slot,
+            index,
+            after_stem,
+            problem.weight,
+            *(end.tobytes() for each in cells for end in (each.lo, each.hi)),
+        )
         found = self._tables.get(key)
         if found is None:
             stride = stage.stride if slot.enter else 1

@@ -16,8 +16,8 @@ from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .divide import Divided, Divider
 from .graph import make_graph
-from .labels import LabelSearch, TooManyLabelsError
-from .paths import TooManyError, best_path, list_paths
+from .listing import list_by_labels, list_by_paths
+from .paths import best_path
 from .polish import Polisher
 from .problem import Problem
 from .program import ROUNDING, Program
@@ -165,7 +165,8 @@ class Search:
     def _coarse(self, index: int, point: Point) -> Node:
         """A whole problem in cells."""
         problem = self.problems[index]
-        return Node(problem, make_graph(problem, COARSE, covering=True), point, self.bounds[index])
+        graph = make_graph(problem, COARSE, covering=True)
+        return Node(problem, graph, point, self.bounds[index], is_whole=problem.evenness is not None)
 
     def _refine(self, index: int, point: Point) -> Node | None:
         """What is left of a problem, in single widths; None if nothing is."""
@@ -213,7 +214,7 @@ class Search:
         number, rest = count(), -math.inf
         rows: list[tuple[float, int, Node | Divided]] = [(-node.bound, next(number), node) for node in nodes]
         heapq.heapify(rows)
-        whole, divider = {id(node) for node in nodes if node.problem.evenness}, Divider(self.tightener)
+        divider = Divider(self.tightener)
         mine = [node.problem for node in nodes]
         for bound, problem in zip(self.bounds, self.problems, strict=True):
             if problem not in mine:  # left out because it is within the gap
@@ -230,7 +231,7 @@ class Search:
                     if one is not None and one.bound > self.least:
                         heapq.heappush(rows, (-one.bound, next(number), one))
                 continue
-            if id(node) in whole:
+            if node.is_whole:
                 divided = divider.divide(node, self.least)
                 if divided is not None:
                     heapq.heappush(rows, (-divided.bound, next(number), divided))
@@ -241,48 +242,22 @@ class Search:
             if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=node.graph.split())))
                 continue
-            if node.problem.evenness is not None:
-                left = self._label(node) if node.graph.exact else None
-                if left is not None:
-                    rest = max(rest, left)
-                    continue
-            elif node.graph.exact and self._list(node, FEW):
+            if node.graph.exact and self._list(node):
                 continue
             halves = cut(node.problem, node.graph, genomes)
             if halves is None:
-                if not node.graph.exact or not self._list(node, MANY):
+                if not node.graph.exact or not list_by_paths(self.tightener, node, MANY):
                     rest = max(rest, node.bound)
                 continue
             for graph in halves:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=graph, radius=1.0)))
         self.bound = min(self.bound, max(self.least, rest))
 
-    def _label(self, node: Node) -> float | None:
-        """Lists what may be left of a node by labels; a bound on what was not found, None if there are too many."""
-        solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
-        labels = LabelSearch(solution, node.point, self.least)
-        try:
-            for value, genome in labels.run():
-                self.tightener.check()
-                if not self.polisher.weigh(genome).feasible:
-                    return value  # by the least depth term, or without a limit on parameters
-        except TooManyLabelsError:
-            return None
-        finally:
-            self.tightener.work += labels.pairs
-        return self.floor
-
-    def _list(self, node: Node, most: int) -> bool:
-        """Visits all that is left of a node; returns whether it was few enough."""
-        solution = self.tightener.solve(Program(node.problem, node.graph, self.tightener.tables), node)
-        constant = Relaxation(node.problem).constant(node.point)
-        try:
-            for genome in list_paths(solution, lambda: self.least - constant, most):
-                self.tightener.check()
-                self.polisher.weigh(genome)
-        except TooManyError:
-            return False
-        return True
+    def _list(self, node: Node) -> bool:
+        """Lists all that is left of a node, if that is little; whether it was."""
+        if node.problem.evenness is not None:
+            return list_by_labels(self.tightener, node, self.least)
+        return list_by_paths(self.tightener, node, FEW)
 
     def _report(self) -> None:
         """Reports a step; ends the search where the gap is small enough."""

@@ -25,7 +25,8 @@ TOLERANCE = 1e-4  # of a bound, where evenness counts: less descent is not worth
 class Node:
     """A part of a problem: what is left of its graph, where to start, a bound, and how far the best prices may be.
 
-    `radius` is in nats for `Descent`; where evenness counts `reach` is relative, for `Bundle`.
+    `radius` is in nats for `Descent`; where evenness counts `reach` is relative, for `Bundle`, and `is_whole` says that
+    the units are not divided among the stages yet.
     """
 
     problem: Problem
@@ -34,6 +35,7 @@ class Node:
     bound: float
     radius: float = 1.0
     reach: float = 0.3
+    is_whole: bool = False
 
 
 class Stop(Exception):  # noqa: N818  # no error: the search is over
