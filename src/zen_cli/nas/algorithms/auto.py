@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..rundir import RunDirectory
     from ..settings import SearchSettings
 
-EVENNESS_WORK, WORK = 2.5e8, 4e8  # of both solutions, so that they end soon and alike everywhere
+EVENNESS_WORK, WORK = 5e8, 8e8  # of both solutions, so that they end soon and alike everywhere
 SHARE = 0.5  # of a budget of time
 
 

@@ -20,7 +20,7 @@ from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
 NO_BOUND = 1.0  # a gap at which a bound says nothing
-EVENNESS_GAP = 0.0
+EVEN_GAP = 0.0  # of E* and of the score in its band, which are proven as soon as nearly proven
 
 
 class Solver(NamedTuple):
@@ -40,11 +40,12 @@ class Solver(NamedTuple):
 
     def evenest(self) -> ExactResult:
         """The network of the best evenness."""
-        return self._solve(objective="even", gap=EVENNESS_GAP)
+        return self._solve(objective="even", gap=EVEN_GAP)
 
     def best(self, band: Band | None, known: Sequence[ArchSpec] = (), top: int = 1) -> ExactResult:
         """The networks of the best objective: of the best score in a band of evenness, if there is one."""
-        gap = DEFAULT_GAP if self.settings.gap is None else self.settings.gap
+        default = DEFAULT_GAP if band is None else EVEN_GAP
+        gap = default if self.settings.gap is None else self.settings.gap
         objective = self.settings.proxy or "zen"
         return self._solve(objective=objective, gap=gap, band=band, known=known, top=top)
 
