@@ -12,6 +12,7 @@ from torch import nn
 from trace_modules import (
     Attention,
     Blur,
+    ComputedPadding,
     Dense,
     Gate,
     Net,
@@ -41,7 +42,18 @@ def export(module: nn.Module, path: Path, size: tuple[int, int, int] = (3, 16, 1
 
 
 POOL = nn.MaxPool2d(3, 2, 1)
-MIDDLES = [Residual(), Parallel(), Squeeze(), Gate(), Pointwise(), Dense(), Blur(), SamePadding(), POOL]
+MIDDLES = [
+    Residual(),
+    Parallel(),
+    Squeeze(),
+    Gate(),
+    Pointwise(),
+    Dense(),
+    Blur(),
+    SamePadding(),
+    ComputedPadding(),
+    POOL,
+]
 
 
 @pytest.mark.parametrize("middle", MIDDLES, ids=lambda module: type(module).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -152,6 +153,23 @@ class Blur(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.conv2d(x, self.kernel, stride=2, padding=1, groups=x.shape[1])
+
+
+class ComputedPadding(nn.Module):
+    """Margins computed from the side of the map, which an exporter writes into the file as arithmetic."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        side: Any = x.shape[-1]
+        if isinstance(side, Tensor):  # while it is exported
+            need: Any = torch.clamp(((side / 2).ceil() - 1) * 2 + 3 - side, min=0)
+        else:
+            need = max(0, (math.ceil(side / 2) - 1) * 2 + 3 - side)
+        half = need // 2
+        return self.conv(functional.pad(x, (half, need - half, half, need - half)))
 
 
 class SamePadding(nn.Module):

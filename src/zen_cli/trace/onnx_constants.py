@@ -1,4 +1,4 @@
-"""Small whole numbers that an ONNX graph computes from constants, such as the margins of a padding."""
+"""Small numbers that an ONNX graph computes from constants, such as the margins of a padding."""
 
 from __future__ import annotations
 
@@ -90,11 +90,41 @@ def _transpose(operator: Operator, given: list[Array]) -> Array:
     return result
 
 
+def _cast(operator: Operator, given: list[Array]) -> Array:
+    """To a whole number by cutting off, as ONNX says."""
+    return given[0].astype("int64" if operator.number("to", _INT64) in (_INT32, _INT64) else "float64")
+
+
+def _quotient(_: Operator, given: list[Array]) -> Array:
+    import numpy as np
+
+    exact: Array = given[0] / given[1]
+    return np.trunc(exact).astype(np.int64) if all(array.dtype.kind in "iu" for array in given) else exact
+
+
+def _clip(operator: Operator, given: list[Array]) -> Array:
+    import numpy as np
+
+    bounds = iter(given[1:])
+    low, high = (next(bounds, None) if name else None for name in (*operator.inputs[1:], "", "")[:2])
+    return given[0] if low is None and high is None else np.clip(given[0], low, high)
+
+
+def _ceil(_: Operator, given: list[Array]) -> Array:
+    import numpy as np
+
+    return np.ceil(given[0])
+
+
+_INT32, _INT64 = 6, 7  # of ONNX's `TensorProto.DataType`
 _RULES: dict[str, Callable[[Operator, list[Array]], Array]] = {
     "Identity": lambda _, given: given[0],
-    "Cast": lambda _, given: given[0],
+    "Cast": _cast,
+    "Ceil": _ceil,
+    "Clip": _clip,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
+    "Div": _quotient,
     "Gather": _gather,
     "Reshape": _reshape,
     "Slice": _slice,

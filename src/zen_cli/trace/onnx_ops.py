@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ..net.layers import ConvLayer, Pair
 from .graph import Kind, Margin, Node, Window
-from .layouts import SPATIAL, after_reduction, axes_after, permuted, span
+from .layouts import SPATIAL, Shape, after_reduction, axes_after, permuted, span
 from .onnx_constants import fold
 from .onnx_graph import Operator, Reader, Value
 
@@ -31,13 +31,19 @@ def _put(reader: Reader, operator: Operator, kind: Kind, label: str = "") -> Non
     assert node is not None
     before, inputs = reader.nodes[node], tuple(known.node for known in values if known.node is not None)
     for name in operator.outputs:
-        shape = reader.shape(name, value.shape)
+        shape = reader.shape(name, _flat(operator, value.shape))
         if operator.name == "Transpose":
             axes = permuted(value.axes, operator.numbers("perm"))
         else:
             axes = axes_after(value.axes, value.shape, shape, before, reshaped=operator.name in _RESHAPED)
         width, size = span(axes, shape, before)
         reader.put(name, Node(kind, inputs, width, size, math.prod(shape), label or operator.label), shape, axes)
+
+
+def _flat(operator: Operator, shape: Shape) -> Shape:
+    """The shape after an operator that flattens, where a file does not say it; else the same."""
+    axis = operator.number("axis", 1)
+    return (math.prod(shape[:axis]), math.prod(shape[axis:])) if operator.name == "Flatten" else shape
 
 
 def _as(kind: Kind) -> Rule:
