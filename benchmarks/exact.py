@@ -1,10 +1,7 @@
-"""How good the exact search is on the published problems, and the figure of docs/exact.md.
+"""How good the exact search is on the published problems. The figure of docs/exact.md is made by `exact_figure.py`.
 
-    python benchmarks/exact.py                        solve each published problem and each preset, print tables
-    python benchmarks/exact.py --write                ... and write them to benchmarks/results/exact.md
-    python benchmarks/exact.py --figure               solve the CIFAR problem for many limits, draw the figure
-    python benchmarks/exact.py --figure --evolution FILE.jsonl
-                                                      ... with the networks of `zen search` records in it
+    python benchmarks/exact.py            solve each published problem and each preset, print tables
+    python benchmarks/exact.py --write    ... and write them to benchmarks/results/exact.md
 
 Times are CPU seconds on one thread: of the search alone for the problems, of whole processes for the presets. Every
 network is counted and scored again by functions that the solver has no part in.
@@ -26,7 +23,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from svg import Series, draw_chart
 
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
@@ -34,11 +30,10 @@ from zen_cli.nas.algorithms.exact.solve import ExactResult, solve
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.presets import presets
 from zen_cli.nas.space import BlockSpace, genome_of
-from zen_cli.net.spec import ArchSpec, parse_spec
+from zen_cli.net.spec import ArchSpec
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "exact.md"
-FIGURE = HERE.parent / "docs" / "figures" / "exact.svg"
 
 # Published networks of Zen-NAS (arXiv 2102.01063), as structure strings.
 CIFAR_05M = (
@@ -176,42 +171,6 @@ def preset_table(repeats: int) -> list[str]:
     return rows
 
 
-def draw(norm: str, evolution: Path | None) -> None:
-    """The figure: bound, exact, evolution and published networks over parameters, on the CIFAR problem."""
-    space = built_in("zennet-resnet")
-    sizes = [round(200_000 * 2 ** (step / 3)) for step in range(13)]
-    bound, exact = [], []
-    for params in sizes:
-        result, taken = run(space, 32, Limits(params=params, macs=160_000_000, sublayers=18), norm, 0.001, 30)
-        print(f"{params:,} params: {result.values[0]:.2f} of {result.bound:.2f} in {taken:.1f} s", flush=True)
-        bound.append((params / 1e6, result.bound))
-        exact.append((result.networks[0].cost.params / 1e6, result.values[0]))
-    published = [task.read_published() for task in TASKS if task.space == "zennet-resnet"]
-    series = [
-        Series("bound: nothing exceeds it", bound, "line"),
-        Series("exact search", exact, "dot"),
-        Series("published networks", [_point(spec, norm) for spec in published if spec], "square"),
-    ]
-    if evolution is not None:
-        records = [json.loads(line) for line in evolution.read_text().splitlines() if line.strip()]
-        points = [_point(parse_spec(record["arch"]), norm) for record in records]
-        series.append(Series("evolution", points, "cross"))
-    FIGURE.parent.mkdir(parents=True, exist_ok=True)
-    FIGURE.write_text(
-        draw_chart(
-            series,
-            title="CIFAR problem: 32x32, 100 classes, at most 18 sub-layers and 160M MACs",
-            x_label="parameters (millions)",
-            y_label=f"Zen-score, closed form, {norm} norm (nats)",
-        )
-    )
-    print(f"wrote {FIGURE}")
-
-
-def _point(spec: ArchSpec, norm: str) -> tuple[float, float]:
-    return spec.cost.params / 1e6, score_spec(spec, norm=norm)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gap", type=float, nargs="+", default=[0.005, 0.0], help="relative gaps at which to stop")
@@ -219,13 +178,7 @@ def main() -> None:
     parser.add_argument("--shared", action="store_true", help="say that other work runs on the machine")
     parser.add_argument("--seconds", type=float, default=60, help="CPU seconds for each problem")
     parser.add_argument("--write", action="store_true", help="write the tables to benchmarks/results/exact.md")
-    parser.add_argument("--figure", action="store_true", help="draw the figure instead")
-    parser.add_argument("--norm", choices=("l1", "frobenius"), default="l1", help="of the figure")
-    parser.add_argument("--evolution", type=Path, help="JSON lines of zen search, for the figure")
     options = parser.parse_args()
-    if options.figure:
-        draw(options.norm, options.evolution)
-        return
     processor = platform.processor() or platform.machine()
     cores = f"{os.cpu_count()} cores{' shared with other work' * options.shared}"
     machine = f"{processor}, {cores}, Python {platform.python_version()}, numpy {np.__version__}, one thread"

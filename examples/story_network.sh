@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # quick
-# needs: python:torchvision python:altair
-# From a network that you have to others of the same cost: a name of torchvision, the best that a short search finds within
+# needs: python:altair python:vl_convert
+# From a network that you have to others of the same cost: a published name, the best that a short search finds within
 # its parameters and multiply-adds, both side by side, and a page with both. Files go to the folder that is named.
 set -euo pipefail
-start=${ZEN_START:-torchvision:mobilenet_v2}
+start=${ZEN_START:-mobilenet_v2}
 out=${1:-$(mktemp -d)}
 mkdir -p "$out"
 
