@@ -323,6 +323,7 @@ def test_a_search_on_a_terminal_ends_with_commands_that_can_be_copied(
     assert lines == [
         f"  zen export {name} --to onnx -o {name}.onnx",
         f"  zen score {name} --draws 32",
+        "  zen report run-1",
         "  zen runs",
     ]
     for line in lines[:2] if columns == 120 else ():

@@ -13,12 +13,13 @@ from hypothesis import given
 from strategies import specs
 
 from zen_cli.metrics.mean_field import score_chain
+from zen_cli.metrics.records import CostRow
 from zen_cli.net.chain import Chain
 from zen_cli.net.layers import ConvLayer, Pool
 from zen_cli.net.spec import ArchSpec, parse_spec
 from zen_cli.report.comparison import differences
 from zen_cli.report.layers import conv_text, layer_rows
-from zen_cli.report.stages import stage_rows
+from zen_cli.report.stages import most_live, stage_rows
 from zen_cli.ui.layers import layers_sheet, stages_sheet
 from zen_cli.ui.layout import lay_out
 
@@ -65,6 +66,15 @@ def test_layers_and_stages_add_up_to_the_exact_cost_and_the_score(spec: ArchSpec
     assert sum(row.kind == "conv" for row in layers) == spec.cost.layers
     assert sum(row.units for row in stages) == len(spec.units)
     assert math.isclose(sum(row.macs_share for row in stages), 1)
+
+
+@given(specs())
+def test_the_most_live_memory_of_a_layer_is_the_memory_that_the_network_needs(spec: ArchSpec) -> None:
+    layers = layer_rows(spec)
+    needed = CostRow.of(spec, spec.cost, "float32").memory
+    assert most_live(layers) == most_live(stage_rows(spec, layers)) == needed
+    for row in layers:
+        assert row.out_shape and row.live and row.live >= 4 * math.prod(row.out_shape)
 
 
 @given(specs())

@@ -15,7 +15,7 @@ from ..net.network import Network
 from ..net.spec import ArchSpec
 from .documents import network_part
 from .layers import layer_rows
-from .stages import StageRow, by_map, stage_rows
+from .stages import StageRow, by_map, most_live, stage_rows
 
 SCHEMA = "zen-compare/1"
 ABSENT_STAGE = "none"
@@ -38,6 +38,7 @@ QUANTITIES = (
     Quantity("macs", "MACs", "count"),
     Quantity("activations", "activations", "count"),
     Quantity("bytes", "bytes moved (float32)", "count"),
+    Quantity("memory", "live memory (float32)", "count"),
     Quantity("layers", "layers in the chain", "integer"),
     Quantity("units", "units", "integer"),
     Quantity("resolution", "input side", "integer"),
@@ -85,6 +86,7 @@ def compare(
         "evenness": None if spec is None else _evenness(spec),
         **{name: getattr(network.cost, name) for name in ("params", "macs", "activations", "layers")},
         "bytes": sum(row.bytes for row in layers),
+        "memory": most_live(layers),
         "units": None if spec is None else len(spec.units),
         "resolution": max(network.chain[0].in_size),
         "num_classes": None if spec is None else spec.num_classes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import InputError, ScoreError
@@ -14,6 +14,7 @@ from ..net.layers import ConvLayer, shrink
 from ..net.network import Network
 from ..net.ops import Unit
 from ..net.spec import ArchSpec
+from ..target.graph import Operation, head_operations, unit_operations
 
 FLOAT_BYTES = 4
 CLASSIFIER, OTHER = "classifier", "other"
@@ -32,6 +33,9 @@ class LayerRow(NamedTuple):
         in_shape, out_shape: channels, height and width; None where they are not known.
         params, macs: exact.
         bytes: what it moves in float32: its input, its parameters and its output.
+        live: bytes in float32 that are in use while it runs: its input, its output, and what waits for a later
+            operation, such as a shortcut; see `target.memory`. The largest is the memory that the network needs beside
+            its weights. None where the graph is not known, as for a network that is not written as blocks.
         receptive_field: height and width of the part of the image that one output pixel depends on, along the chain;
             larger than the image where that is so. None for a layer beside the chain.
         log_sigma: its share of the closed form, in nats; None where there is none.
@@ -46,6 +50,7 @@ class LayerRow(NamedTuple):
     params: int
     macs: int
     bytes: int
+    live: int | None = None
     receptive_field: tuple[int, int] | None = None
     log_sigma: float | None = None
 
@@ -94,34 +99,51 @@ def _shares(network: Network, convention: str) -> list[LayerTerm | None]:
 
 
 def _of_blocks(spec: ArchSpec, shares: list[LayerTerm | None]) -> Iterator[LayerRow]:
-    reach, terms, side = _Reach(), iter(shares), spec.resolution
+    reach, terms, side, first = _Reach(), iter(shares), spec.resolution, True
     for section in lay_out(spec).sections:
         for count, unit in enumerate(section.units):
             name = section.name if section.is_bare else f"{section.name}.{count}"
-            yield from _of_unit(section.name, name, unit, side, reach, terms)
-            side = shrink(side, unit.stride)
+            yield from _of_unit(section.name, name, unit, side, reach, terms, first=first)
+            side, first = shrink(side, unit.stride), False
     width = spec.blocks[-1].width
     cost = classifier_cost(width, spec.num_classes, spec.hidden)
-    yield _row(CLASSIFIER, CLASSIFIER, CLASSIFIER, "", (width, 1, 1), (spec.num_classes, 1, 1), cost)
+    shapes, live = ((width, 1, 1), (spec.num_classes, 1, 1)), _live(head_operations(width, side, spec.classifier))
+    yield _row(CLASSIFIER, CLASSIFIER, CLASSIFIER, "", *shapes, cost)._replace(live=max(live.values()))
 
 
 def _of_unit(
-    stage: str, name: str, unit: Unit, side: int, reach: _Reach, terms: Iterator[LayerTerm | None]
+    stage: str, name: str, unit: Unit, side: int, reach: _Reach, terms: Iterator[LayerTerm | None], *, first: bool
 ) -> Iterator[LayerRow]:
     """The convolutions of a unit, squeeze-and-excitation where it is placed, and the projection at the end."""
-    layers = unit.layers(side)
+    layers, live = unit.layers(side), _live(unit_operations(unit, side, first=first))
     for index, layer in enumerate(layers):
         own = f"{name}.conv{index + 1}" if len(layers) > 1 else name
         cost = layer_cost(layer).plus(extra_cost(unit))  # which only a plain convolution has
-        yield _of_layer(stage, own, layer, reach, next(terms), cost)
+        row = _of_layer(stage, own, layer, reach, next(terms), cost)
+        keys = [f"conv{index + 1}" if unit.kind.is_residual else "", *(() if index else ("pool",))]
+        yield row._replace(live=max(live[key] for key in keys if key in live))
         if unit.squeeze and index == unit.squeezed_layer(len(layers)):
             shape = (layer.out_width, *layer.out_size)
-            yield _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, gate_cost(unit))
+            row = _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, gate_cost(unit))
+            yield row._replace(live=live["se"])
     if unit.projection:
         after = shrink(side, unit.stride)
         text = "1x1" + (f"/{unit.stride}" if unit.stride > 1 else "")
         shapes = (unit.in_width, side, side), (unit.width, after, after)
-        yield _row(stage, f"{name}.shortcut", "shortcut", text, *shapes, projection_cost(unit, side))
+        row = _row(stage, f"{name}.shortcut", "shortcut", text, *shapes, projection_cost(unit, side))
+        yield row._replace(live=live["shortcut"])
+
+
+def _live(operations: Iterable[Operation]) -> dict[str, int]:
+    """Bytes that are live while the operations run, by the module that they belong to.
+
+    The addition of a shortcut has no row: it needs no more than the operation before it.
+    """
+    found: dict[str, int] = {}
+    for one in operations:
+        key = one.path.partition(".")[0]
+        found[key] = max(found.get(key, 0), FLOAT_BYTES * one.live)
+    return found
 
 
 def _of_chain(network: Network, shares: list[LayerTerm | None]) -> Iterator[LayerRow]:

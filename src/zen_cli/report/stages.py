@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..exporters.layout import lay_out
@@ -21,6 +21,7 @@ class StageRow(NamedTuple):
         out_shape: channels, height and width at its end.
         receptive_field: height and width at its end; None for the classifier.
         params, macs, bytes: sums over its layers, see `LayerRow`.
+        live: the most that one of its layers needs, in bytes; None where that is not known.
         params_share, macs_share: of the network's, in 0 to 1.
         log_sigma: the sum of its layers' shares of the closed form, in nats; None where there is none.
     """
@@ -33,6 +34,7 @@ class StageRow(NamedTuple):
     params: int
     macs: int
     bytes: int
+    live: int | None
     params_share: float
     macs_share: float
     log_sigma: float | None
@@ -78,10 +80,16 @@ def _stage_row(
         params=sum(row.params for row in own),
         macs=sum(row.macs for row in own),
         bytes=sum(row.bytes for row in own),
+        live=most_live(own),
         params_share=sum(row.params for row in own) / max(1, network.cost.params),
         macs_share=sum(row.macs for row in own) / max(1, network.cost.macs),
         log_sigma=sum(shares) if shares and len(shares) == len(seen) else None,
     )
+
+
+def most_live(rows: Iterable[LayerRow] | Iterable[StageRow]) -> int | None:
+    """The most bytes that are live in one of the rows; None where that is not known of any."""
+    return max((row.live for row in rows if row.live is not None), default=None)
 
 
 def _described(network: Network) -> dict[str, tuple[str, int]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..net.network import label
 from ..report.comparison import ABSENT_STAGE, QUANTITIES, Compared, Quantity, differences
 from ..report.layers import size_text
+from ..report.stages import most_live
 from .layout import ABSENT, Field, Line, Sheet, fit, lay_out, wrap
 from .numbers import write_column
 from .terminal import print_lines, width_of
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from ..report.stages import StageRow
 
 _CAPTIONS = (
-    "bytes: input, parameters and output in float32; field: the receptive field of one output pixel, along the chain",
+    "bytes: input, parameters and output in float32; live: bytes in use while a layer runs, its weights left out",
+    "field: the receptive field of one output pixel, along the chain",
     "log σ: the layer's share of the closed form, in nats; shortcuts, squeezes and the classifier have none",
 )
 
@@ -49,6 +51,7 @@ def layers_sheet(network: Network, layers: Sequence[LayerRow]) -> Sheet:
         Field("MACs", write_column([row.macs for row in layers], "count")),
         Field("%", [f"{row.macs / total_macs:.1%}" for row in layers], drop=3),
         Field("bytes", write_column([row.bytes for row in layers], "count"), drop=6),
+        Field("live", write_column([row.live for row in layers], "count"), drop=8),
         Field("field", [_square(row.receptive_field) for row in layers], drop=4),
         Field("log σ", write_column([row.log_sigma for row in layers], "nats"), drop=1),
     ]
@@ -70,6 +73,7 @@ def stages_sheet(network: Network, stages: Sequence[StageRow], convention: str) 
         Field(
             "bytes", write_column([*(row.bytes for row in stages), sum(row.bytes for row in stages)], "count"), drop=7
         ),
+        Field("live", write_column([*(row.live for row in stages), most_live(stages)], "count"), drop=9),
         Field("field", [*(_square(row.receptive_field) for row in stages), ""], drop=4),
         Field(
             "log σ", write_column([*(row.log_sigma for row in stages), sum(shares) if shares else None], "nats"), drop=3

@@ -55,5 +55,5 @@ def next_lines(name: str | None, stopped: str, run: RunDirectory | None) -> list
     commands = [f"zen export {word} --to onnx -o {word}.onnx", f"zen score {word} --draws 32"]
     if stopped in (*RESUMABLE, "time"):
         commands.append(f"zen search --resume {shlex.quote(run.label)} --budget 10min")
-    commands.append("zen runs")
+    commands += [f"zen report {shlex.quote(run.label)}", "zen runs"]
     return [Line("next:", "dim"), *(Line(f"  {command}") for command in commands)]
