@@ -17,36 +17,31 @@ from zen_cli.nas.answer import finish, search
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.request import check_request
 from zen_cli.net.spec import ArchSpec
-from zen_cli.profiling.fitting import calibrate, fit_laws, quantile, rank_correlation
-from zen_cli.target.graph import KINDS, Operation, network_operations
-from zen_cli.target.latency import law_ms, predict_ms
-from zen_cli.target.model import ErrorRow, LatencyModel, Law, Target, parse_target
+from zen_cli.profiling.fitting import quantile, rank_correlation
+from zen_cli.target.graph import KINDS, operations_of
+from zen_cli.target.latency import predict_ms, whole_of
+from zen_cli.target.model import Cold, ErrorRow, LatencyModel, Law, Target, parse_target
+from zen_cli.target.terms import Terms, terms
 
 ERROR = ErrorRow(median=0.04, p90=0.1, rank_correlation=0.99, n=20, spread=0.03)
 MICRO = {"schema": "zen-target/1", "name": "micro", "memory": 320_000, "weights": 1_000_000, "clock": 216e6}
 
 
 def law(random: Random) -> Law:
-    return Law(
-        overhead=random.uniform(0.001, 0.01),
-        padded=random.uniform(1e-9, 1e-8),
-        moved=random.uniform(1e-8, 1e-7),
-        weights=random.uniform(1e-8, 1e-7),
-    )
+    """Rates of the size that a core of today has."""
+    sizes = {"overhead": 1e-3, "groups": 1e-3, "padded": 1e-9, "wide": 1e-9, "ragged": 1e-9}
+    return {name: random.uniform(1, 10) * sizes.get(name, 1e-8) for name in Terms._fields}
 
 
 def a_target(**more: Any) -> Target:
     random = Random(1)
-    model = LatencyModel(laws={kind: law(random) for kind in KINDS})
+    cold = (Cold(beyond=1e5, rate=1e-8), Cold(beyond=1e6, rate=2e-8))
+    model = LatencyModel(laws={kind: law(random) for kind in KINDS}, start=0.01, cold=cold)
     return Target(name="laptop", backend="torch", threads=1, dtype="float32", model=model, error=ERROR, **more)
 
 
 def predicted(target: Target, spec: ArchSpec) -> float:
     return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)
-
-
-def operations(spec: ArchSpec) -> list[Operation]:
-    return [one for _, one in network_operations(spec.genes, spec.in_channels, spec.resolution, spec.classifier)]
 
 
 def test_a_file_is_read_as_it_was_written() -> None:
@@ -57,50 +52,21 @@ def test_a_file_is_read_as_it_was_written() -> None:
 @given(specs())
 def test_a_prediction_is_the_sum_over_operations(spec: ArchSpec) -> None:
     target = a_target()
-    assert target.model is not None
-    total = sum(law_ms(target.model.laws[one.kind], one) for one in operations(spec))
+    model, rows = target.model, operations_of(spec)
+    assert model is not None
+    weights = sum(terms(one).weights for one in rows)
+    total = model.start + sum(row.rate * max(0, weights - row.beyond) for row in model.cold)
+    total += sum(rate * getattr(terms(one), name) for one in rows for name, rate in model.laws[one.kind].items())
     assert predicted(target, spec) == pytest.approx(total, rel=1e-12)
+    assert whole_of(model, rows) == pytest.approx(total, rel=1e-12)
     assert predicted(target, spec) == predicted(target, spec)  # from the cache of blocks
 
 
 @given(specs())
 def test_a_clock_predicts_by_multiply_adds(spec: ArchSpec) -> None:
     micro = Target.model_validate({**MICRO, "macs_per_cycle": 0.5})
-    assert sum(one.macs for one in operations(spec)) == spec.cost.macs
+    assert sum(one.macs for one in operations_of(spec)) == spec.cost.macs
     assert predicted(micro, spec) == pytest.approx(1e3 * spec.cost.macs / 108e6, rel=1e-9)
-
-
-def test_laws_are_found_again() -> None:
-    random = Random(5)
-    laws = {kind: law(random) for kind in ("dense", "pointwise")}
-    samples = []
-    for kind, one_law in laws.items():
-        for _ in range(40):
-            one = Operation("", kind, *(random.randrange(1000, 100_000) for _ in range(6)))
-            samples.append((one, law_ms(one_law, one)))
-    for kind, found in fit_laws(samples).items():
-        for name, rate in laws[kind].model_dump().items():
-            assert getattr(found, name) == pytest.approx(rate, rel=1e-6)
-
-
-def test_no_rate_is_negative_where_more_work_took_less_time() -> None:
-    rows = [(Operation("", "dense", 10 * n, 0, 0, n, n, n), 1.0 / n) for n in range(1, 20)]
-    assert min(fit_laws(rows)["dense"].model_dump().values()) >= 0
-
-
-def test_calibration_takes_the_share_of_a_profiler_off() -> None:
-    random = Random(7)
-    laws = {kind: law(random) for kind in ("dense", "pointwise")}
-    networks = []
-    for _ in range(50):
-        rows = [
-            Operation("", random.choice(list(laws)), *(random.randrange(1000, 10**6) for _ in range(6)))
-            for _ in range(random.randrange(5, 60))
-        ]
-        networks.append((rows, 0.7 * sum(law_ms(laws[one.kind], one) for one in rows)))
-    found = calibrate(laws, networks)
-    for rows, time in networks:
-        assert sum(law_ms(found[one.kind], one) for one in rows) == pytest.approx(time, rel=1e-6)
 
 
 def test_ranks_and_quantiles() -> None:
@@ -117,6 +83,8 @@ FAULTS = {
     "a list": (lambda: b"[]", "no target"),
     "unknown key": (lambda: orjson.dumps({**MICRO, "sram": 3}), "sram"),
     "unknown kind": (lambda: a_target().to_bytes().replace(b'"dense"', b'"sparse"'), "sparse"),
+    "unknown term": (lambda: a_target().to_bytes().replace(b'"ragged"', b'"rugged"'), "rugged"),
+    "a rate below 0": (lambda: a_target().to_bytes().replace(b'"start": 0.01', b'"start": -1'), "model.start"),
     "no clock": (lambda: orjson.dumps({"schema": "zen-target/1", "name": "a", "macs_per_cycle": 1}), "clock"),
 }
 

@@ -1,23 +1,32 @@
-"""From times of operations to one law for each kind: least squares with rates that are not negative. No torch.
+"""From times of operations and of whole networks to a model: one law for each kind of operation, and what comes on top.
 
-An operation's time is overhead + padded MACs + moved elements + weights, each times a rate. With four rates, the best
-that are not negative are found by trying all sets of rates that are not zero. Errors are weighed by the square root of
-the time, so that neither the many small operations nor the few large ones decide alone.
+An operation's time is the sum of its terms, each times a rate, by least squares with rates that are not negative.
+Errors of operations are weighed by the square root of the time, so that neither the many small ones nor the few large
+ones decide alone. Whole networks, which no profiler slows down, then say by what factors these rates are wrong.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..target.graph import Operation
-from ..target.latency import features, law_ms, nearest_kind
-from ..target.model import Law
+from ..target.latency import nearest_kind
+from ..target.model import Cold, LatencyModel, Law
+from ..target.terms import Terms, terms
+from .least_squares import solve_nonnegative
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 TRUST = 0.05
-LEAST_OPERATIONS = 8  # of one kind, for a law of four rates
+LEAST_OPERATIONS = 8  # of one kind, for a law
+SHORTEST = 1e-3  # milliseconds below which a clock of microseconds says nothing
+COLD = (2.5e5, 1e6, 4e6)  # weights of a network: about where they leave the caches of today's processors
+OVERHEAD, WEIGHTS = "overhead", ("weights", "large")
 
 
 def fit_laws(samples: Sequence[tuple[Operation, float]]) -> dict[str, Law]:
@@ -35,69 +44,73 @@ def fit_laws(samples: Sequence[tuple[Operation, float]]) -> dict[str, Law]:
 def _fit(rows: Sequence[tuple[Operation, float]]) -> Law:
     import numpy as np
 
-    x = np.array([features(one) for one, _ in rows])  # [N, 4]
+    x = np.array([terms(one) for one, _ in rows])  # [N, terms]
     y = np.array([time for _, time in rows])  # [N]
-    weight = 1 / np.sqrt(np.maximum(y, 1e-4))
-    sizes = np.maximum(np.abs(x).max(axis=0), 1e-30)  # so that rates are of one size
-    x, y = x / sizes * weight[:, None], y * weight
-    best, best_error = np.zeros(4), math.inf
-    for count in range(1, 5):
-        for chosen in combinations(range(4), count):
-            rates, *_ = np.linalg.lstsq(x[:, chosen], y, rcond=None)
-            if (rates < 0).any():
-                continue
-            error = float(((x[:, chosen] @ rates - y) ** 2).sum())
-            if error < best_error:
-                best, best_error = np.zeros(4), error
-                best[list(chosen)] = rates
-    overhead, padded, moved, weights = (best / sizes).tolist()
-    return Law(overhead=overhead, padded=padded, moved=moved, weights=weights)
+    weight = 1 / np.sqrt(np.maximum(y, SHORTEST))
+    rates = solve_nonnegative(x * weight[:, None], y * weight)
+    return {name: rate for name, rate in zip(Terms._fields, rates.tolist(), strict=True) if rate > 0}
 
 
-def calibrate(
-    laws: Mapping[str, Law], networks: Sequence[tuple[Sequence[Operation], float]], trust: float = TRUST
-) -> dict[str, Law]:
-    """The laws with factors that make them right for whole networks, which no profiler slows down.
+class Whole(NamedTuple):
+    """A network as a whole: its operations and its milliseconds."""
 
-    One factor a kind for its rates, and one for all overheads, by least squares of the relative errors of networks;
-    `trust` in the laws pulls each factor to the one that fits all kinds alike (ridge regression).
+    operations: Sequence[Operation]
+    ms: float
+
+
+def calibrate(laws: Mapping[str, Law], networks: Sequence[Whole], trust: float = TRUST) -> LatencyModel:
+    """The model that is right for whole networks, from laws that a profiler made too slow or too fast.
+
+    One factor for the rates of each kind, one for all overheads, one for all weights, the time of a run, and what cold
+    weights cost, by least squares of the relative errors of networks. `trust` in the laws pulls each factor to the one
+    that fits all kinds alike (ridge regression).
 
     Args:
         laws: by kind.
-        networks: (operations, milliseconds) of each.
+        networks: that were measured.
         trust: the weight of the laws, in networks of a relative error of one.
     """
     import numpy as np
 
-    kinds = tuple(laws)
-    rows = np.zeros((len(networks), len(kinds) + 1))
-    for row, (operations, _) in zip(rows, networks, strict=True):
-        for one in operations:
-            law = laws[nearest_kind(laws, one.kind)]
-            row[kinds.index(nearest_kind(laws, one.kind))] += law_ms(law, one) - law.overhead
-            row[-1] += law.overhead
-    times = np.array([time for _, time in networks])
-    common = fit_scale(rows.sum(axis=1).tolist(), times.tolist())
-    shares = rows * common / times[:, None]
-    weight = math.sqrt(trust)
-    pulled = np.concatenate([shares, weight * np.eye(len(kinds) + 1)])
-    wanted = np.concatenate([np.ones(len(networks)), np.full(len(kinds) + 1, weight)])
-    factors, *_ = np.linalg.lstsq(pulled, wanted, rcond=None)
-    factors = (common * np.clip(factors, 0.1, 10)).tolist()
-    return {
-        kind: Law(
-            overhead=law.overhead * factors[-1],
-            padded=law.padded * factor,
-            moved=law.moved * factor,
-            weights=law.weights * factor,
-        )
-        for (kind, law), factor in zip(laws.items(), factors, strict=False)
-    }
+    groups = (*laws, OVERHEAD, WEIGHTS[0])
+    times = np.array([one.ms for one in networks])
+    rows = np.array([_contributions(laws, groups, one.operations) for one in networks])  # [N, groups]
+    weights = np.array([sum(terms(one).weights for one in network.operations) for network in networks])
+    common = median((times / np.maximum(rows.sum(axis=1), 1e-9)).tolist())
+    extras = np.stack([np.ones(len(times)), *(np.maximum(0, weights - size) for size in COLD)], axis=1)
+    scales = np.maximum(extras.max(axis=0), 1.0)
+    shares = np.concatenate([rows * common, extras / scales], axis=1) / times[:, None]
+    pull = math.sqrt(trust) * np.eye(len(groups), shares.shape[1])
+    wanted = np.concatenate([np.ones(len(times)), np.full(len(groups), math.sqrt(trust))])
+    solution = solve_nonnegative(np.concatenate([shares, pull]), wanted)
+    factors = dict(zip(groups, (common * solution[: len(groups)]).tolist(), strict=True))
+    start, *cold = (solution[len(groups) :] / scales).tolist()
+    return LatencyModel(
+        laws={
+            kind: {name: rate * factors[_group(kind, name)] for name, rate in law.items()} for kind, law in laws.items()
+        },
+        start=start,
+        cold=tuple(Cold(beyond=size, rate=rate) for size, rate in zip(COLD, cold, strict=True) if rate > 0),
+    )
 
 
-def fit_scale(predicted: Sequence[float], measured: Sequence[float]) -> float:
-    """From sums over operations to whole networks: the median ratio."""
-    return median(time / guess for guess, time in zip(predicted, measured, strict=True))
+def _contributions(
+    laws: Mapping[str, Law], groups: tuple[str, ...], operations: Sequence[Operation]
+) -> NDArray[np.float64]:
+    """Milliseconds of the rates of each group."""
+    import numpy as np
+
+    row = np.zeros(len(groups))
+    for one in operations:
+        kind, values = nearest_kind(laws, one.kind), terms(one)
+        for name, rate in laws[kind].items():
+            row[groups.index(_group(kind, name))] += rate * getattr(values, name)
+    return row
+
+
+def _group(kind: str, name: str) -> str:
+    """Whose factor a rate takes part in."""
+    return OVERHEAD if name == OVERHEAD else WEIGHTS[0] if name in WEIGHTS else kind
 
 
 def relative_errors(predicted: Sequence[float], measured: Sequence[float]) -> list[float]:

@@ -1,10 +1,17 @@
-"""Random networks to measure: members of spaces, of all sizes that a search may be asked for."""
+"""Networks to measure: what searches find, under limits and at depths of all sizes, and random members of spaces.
+
+A search ends with other networks than random ones, deeper and with more weights, and predictions are for these: two in
+three probes are the best of a short search, the others random.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from typing import Any
 
+from ..errors import SpecError
+from ..nas.answer import search
 from ..nas.members import random_members
 from ..nas.request import check_request
 from ..net.spec import ArchSpec
@@ -12,10 +19,12 @@ from ..net.spec import ArchSpec
 SPACES = ("mobile", "resnet", "regnet")
 SMALLEST, LARGEST = 15e6, 800e6  # MACs
 RESOLUTIONS = (96, 128, 160, 192, 224)
+SUBLAYERS = (8, 11, 14, 18, 24)
+EVALUATIONS = 250
 
 
 def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: float = LARGEST) -> list[ArchSpec]:
-    """So many networks, the spaces by turns; MACs are spread evenly on a logarithmic scale.
+    """So many networks, the spaces by turns; limits on MACs are spread evenly on a logarithmic scale.
 
     Args:
         count: of networks.
@@ -25,20 +34,34 @@ def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: 
 
     Raises:
         UsageError: a space that is not known.
+        SpecError: no network of a space has so few MACs.
     """
     random, rows = Random(seed), []
     for index in range(count):
+        turn, space = divmod(index, len(spaces))
         macs = SMALLEST * (largest / SMALLEST) ** random.random()
-        space = spaces[index % len(spaces)]
-        resolution = random.choice([side for side in RESOLUTIONS if macs > 6e6 or side <= 160])
-        settings = check_request(
-            {
-                "space": space,
-                "max_macs": str(round(macs * (1 if space == "mobile" else 2))),
-                "resolution": resolution,
-                "seed": seed * 1000 + index,
-                "algorithm": "evolution",
-            }
-        )
-        rows += random_members(settings, 1)
+        request = {
+            "space": spaces[space],
+            "resolution": random.choice(RESOLUTIONS),
+            "seed": seed * 1000 + index,
+            "algorithm": "evolution",
+        }
+        depth = random.choice(SUBLAYERS)
+        rows.append(_draw(request, macs, largest, None if turn % 3 == 2 else depth))
     return rows
+
+
+def _draw(request: dict[str, Any], macs: float, largest: float, depth: int | None) -> ArchSpec:
+    """A random network, or with a depth the best of a short search; the limit is doubled while none keeps it."""
+    found = {"max_sublayers": str(depth), "budget": [f"{EVALUATIONS}evals"], "evenness": "off", "verify": 0}
+    while True:
+        limited = {**request, "max_macs": str(round(macs))}
+        try:
+            if depth is None:
+                (member,) = random_members(check_request(limited), 1)
+                return member
+            return search(check_request({**limited, **found})).candidates[0].spec
+        except SpecError:
+            if macs >= largest:
+                raise
+            macs = min(2 * macs, largest)

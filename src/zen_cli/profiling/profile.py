@@ -1,13 +1,13 @@
 """From settings to a target: visits of networks in a shuffled order, the laws, and their error on other networks.
 
-The layers of the probes give the laws, the probes as a whole their calibration, and other networks the error. These are
-visited early and again at the end, so that the noise between visits is known. What was measured is kept line by line.
+The layers of the probes give the laws, the probes as a whole their calibration, and other networks the error. All are
+visited several times, some time apart, and the fastest visit counts: other programs only ever make a network slower,
+and what they do to caches lasts longer than a visit. What was measured is kept line by line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -17,22 +17,24 @@ import orjson
 
 from ..errors import OutputError, reason
 from ..net.spec import ArchSpec
-from ..target.graph import Operation
-from ..target.latency import predict_ms
-from ..target.model import ErrorRow, LatencyModel, Target
+from ..target.graph import operations_of
+from ..target.latency import whole_of
+from ..target.model import ErrorRow, Target
 from .backends import Backend, Conditions, find_backend
-from .fitting import calibrate, fit_laws, quantile, rank_correlation, relative_errors
+from .fitting import Whole, calibrate, fit_laws, quantile, rank_correlation, relative_errors
 from .machine import host, processor
 from .probes import draw_probes
-from .sampling import time_layers, time_runs
+from .sampling import Timing, time_layers, time_runs
 from .settings import VALIDATED, ProfileSettings
+
+LOOKS = 3
 
 
 class Visit(NamedTuple):
     """One look at one network."""
 
     network: int
-    again: bool
+    look: int
 
 
 class Log:
@@ -51,10 +53,10 @@ class Log:
             lines = path.read_bytes().splitlines() if resumes and path.exists() else []
             for line in lines:
                 try:
-                    network, again, row = orjson.loads(line)
+                    network, look, row = orjson.loads(line)
                 except ValueError:  # the last line of a run that was killed
                     break
-                self.rows[Visit(network, again)] = row
+                self.rows[Visit(network, look)] = row
             path.write_bytes(b"".join(orjson.dumps([*visit, row]) + b"\n" for visit, row in self.rows.items()))
         except OSError as error:
             raise OutputError(f"{path}: cannot be used to keep measurements, {reason(error)}") from None
@@ -83,7 +85,7 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
     """
     backend = find_backend(settings.backend, settings.dtype)
     specs = draw_probes(VALIDATED + settings.probes, settings.seed, settings.spaces, settings.max_macs)
-    visits = list(plan_visits(VALIDATED, settings.probes, settings.seed))
+    visits = list(plan_visits(len(specs), settings.seed))
     conditions = conditions_of(settings)
     for done, visit in enumerate(visits):
         if visit not in log.rows:
@@ -93,13 +95,13 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
     return make_target(settings, specs, log, backend.versions())
 
 
-def plan_visits(whole: int, probes: int, seed: int) -> Iterator[Visit]:
-    """Every network in a shuffled order, and then the whole ones again in another."""
+def plan_visits(count: int, seed: int) -> Iterator[Visit]:
+    """Every network in a shuffled order, `LOOKS` times."""
     random = Random(seed)
-    for rows, again in ((range(whole + probes), False), (range(whole), True)):
-        order = list(rows)
+    for look in range(LOOKS):
+        order = list(range(count))
         random.shuffle(order)
-        yield from (Visit(index, again) for index in order)
+        yield from (Visit(index, look) for index in order)
 
 
 def conditions_of(settings: ProfileSettings) -> Conditions:
@@ -113,71 +115,82 @@ def _visit(backend: Backend, conditions: Conditions, spec: ArchSpec, *, is_probe
     session = backend.open(spec, conditions)
     try:
         row: list[Any] = [list(time_runs(session.run, conditions))]
-        return [*row, [[list(one), time] for one, time in time_layers(session, spec)]] if is_probe else row
+        return [*row, time_layers(session, spec)] if is_probe else row
     finally:
         session.close()
 
 
+class Measured(NamedTuple):
+    """What the visits of one network gave; `layers` is empty where they were not timed."""
+
+    spec: ArchSpec
+    looks: list[Timing]
+    layers: list[float]
+
+    @property
+    def whole(self) -> Whole:
+        """It as a whole."""
+        return Whole(operations_of(self.spec), self.ms)
+
+    @property
+    def ms(self) -> float:
+        """Of a run, in the fastest visit."""
+        return min(look.ms for look in self.looks)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the slowest and the fastest visit, over the middle one."""
+        times = [look.ms for look in self.looks]
+        return (max(times) - min(times)) / 2 / median(times)
+
+
+def _measured(specs: Sequence[ArchSpec], log: Log) -> Iterator[Measured]:
+    for index, spec in enumerate(specs):
+        rows = [log.rows[Visit(index, look)] for look in range(LOOKS)]
+        layers = [min(times) for times in zip(*(row[1] for row in rows), strict=True)] if len(rows[0]) > 1 else []
+        yield Measured(spec, [Timing(*row[0]) for row in rows], layers)
+
+
 def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, versions: dict[str, str]) -> Target:
     """The target of what was measured; the first networks validate it."""
-    probes = [
-        ([(Operation(*one), float(time)) for one, time in row[1]], row[0][0])
-        for visit, row in log.rows.items()
-        if visit.network >= VALIDATED
-    ]
-    laws = fit_laws([sample for samples, _ in probes for sample in samples])
-    laws = calibrate(laws, [([one for one, _ in samples], time) for samples, time in probes])
-    looks = [[log.rows[Visit(index, again)][0] for again in (False, True)] for index in range(VALIDATED)]
-    measured = [sum(look[0] for look in pair) / 2 for pair in looks]
-    spreads = [abs(pair[0][0] - pair[1][0]) / (pair[0][0] + pair[1][0]) for pair in looks]
-    unknown = ErrorRow(median=0, p90=0, rank_correlation=0, n=1, spread=0)
-    fitted = _of(settings, LatencyModel(laws=laws), unknown)
-    guesses = [_predict(fitted, spec) for spec in specs[:VALIDATED]]
+    rows = list(_measured(specs, log))
+    others, probes = rows[:VALIDATED], rows[VALIDATED:]
+    samples = [pair for row in probes for pair in zip(operations_of(row.spec), row.layers, strict=True)]
+    model = calibrate(fit_laws(samples), [row.whole for row in probes])
+    measured = [row.ms for row in others]
+    guesses = [whole_of(model, row.whole.operations) for row in others]
     errors = relative_errors(guesses, measured)
     error = ErrorRow(
         median=median(errors),
         p90=quantile(errors, 0.9),
         rank_correlation=rank_correlation(guesses, measured),
-        n=VALIDATED,
-        spread=2 * median(spreads),
+        n=len(others),
+        spread=median(row.spread for row in rows),
     )
-    disturbed = [look[2] for look in chain.from_iterable(looks)]
-    protocol = {
-        "probes": settings.probes,
-        "operations": sum(len(samples) for samples, _ in probes),
-        "spaces": ",".join(settings.spaces),
-        "disturbed_runs": round(sum(disturbed) / len(disturbed), 4),
-    }
-    target = _of(settings, LatencyModel(laws=laws), error)
-    ranges = {
+    disturbed = [look.disturbed for row in rows for look in row.looks]
+    ranges: dict[str, list[float]] = {
         "macs": [spec.cost.macs for spec in specs],
         "params": [spec.cost.params for spec in specs],
         "resolution": [spec.resolution for spec in specs],
-        "ms": measured,
+        "ms": [row.ms for row in rows],
     }
-    return target.model_copy(
-        update={
-            "versions": versions,
-            "protocol": protocol,
-            "ranges": {name: (float(min(row)), float(max(row))) for name, row in ranges.items()},
-        }
-    )
-
-
-def _of(settings: ProfileSettings, model: LatencyModel, error: ErrorRow) -> Target:
     return Target(
         name=settings.name or f"{host()}-{settings.backend}-{settings.threads}t",
         host=host(),
         processor=processor(),
+        versions=versions,
         backend=settings.backend,
         threads=settings.threads,
         dtype=settings.dtype,
         batch_size=settings.batch_size,
         model=model,
         error=error,
+        ranges={name: (float(min(row)), float(max(row))) for name, row in ranges.items()},
+        protocol={
+            "probes": settings.probes,
+            "operations": len(samples),
+            "spaces": ",".join(settings.spaces),
+            "disturbed_runs": round(sum(disturbed) / len(disturbed), 4),
+        },
         seed=settings.seed,
     )
-
-
-def _predict(target: Target, spec: ArchSpec) -> float:
-    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)

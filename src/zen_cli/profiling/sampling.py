@@ -1,8 +1,9 @@
-"""Times of a network on this machine: first runs are discarded, and runs in which the machine did something else.
+"""Times of a network on this machine: first runs are discarded, and what other programs take is left out.
 
-A run on one core counts as disturbed where this process was off it for more than 3% of the run: the clock then went on
-and its own time did not. Where fewer than three runs of a visit are undisturbed, the process's own time is taken, which
-leaves waiting out; how many runs were disturbed is said with the result.
+Where one thread computes, the time that it spent on a core counts, not the clock: in undisturbed runs both agree to
+0.1%, and on a busy machine the clock goes on while the thread waits. What a busy machine does to caches remains, so of
+the runs of a visit the fastest tenth decides. With more threads, and on a GPU, it is the median by the clock. A run
+counts as disturbed where its thread was off the core for more than 3% of it; their share is said with the result.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from statistics import median
 from typing import NamedTuple
 
 from ..net.spec import ArchSpec
-from ..target.graph import Operation, network_operations
+from ..target.graph import named_operations
 from .backends import Conditions, Session
-from .fitting import assign
+from .fitting import assign, quantile
 
 WARM_UPS = 3
 LEAST_RUNS, MOST_RUNS = 9, 60
-SECONDS = 0.15  # of runs in one visit
+SECONDS = 0.1  # of runs in one visit, by the clock or on a core
 PROFILED_RUNS = 12
 IDLE = 0.03
+FASTEST = 0.1
 
 
 class Timing(NamedTuple):
-    """Milliseconds of a run: the median of the undisturbed ones, half the distance of their quartiles over it, the
-    share of runs that were disturbed, and how many there were.
+    """Milliseconds of a run, half the distance of the quartiles over the median, the share of runs that were
+    disturbed, and how many there were.
     """
 
     ms: float
@@ -41,28 +43,27 @@ def time_runs(
     """The time of a run."""
     for _ in range(warm_ups):
         run()
-    rows: list[tuple[float, float]] = []
-    began = time.perf_counter()
-    while len(rows) < LEAST_RUNS or (len(rows) < MOST_RUNS and time.perf_counter() - began < seconds):
-        first, used = time.perf_counter(), time.process_time()
+    walls: list[float] = []
+    cores: list[float] = []
+    while len(walls) < LEAST_RUNS or (len(walls) < MOST_RUNS and sum(cores) < 1e3 * seconds):
+        first, used = time.perf_counter(), time.thread_time()
         run()
-        wall, used = time.perf_counter() - first, time.process_time() - used
-        rows.append((1e3 * wall, 1e3 * (min(used, wall) if conditions.one_core else wall)))
-    calm = [wall for wall, used in rows if wall - used <= IDLE * wall]
-    disturbed = 1 - len(calm) / len(rows)
-    if len(calm) < 3:
-        calm = [used for _, used in rows]
-    return Timing(median(calm), _spread(calm), disturbed, len(rows))
+        walls.append(1e3 * (time.perf_counter() - first))
+        cores.append(1e3 * (time.thread_time() - used))
+    if not conditions.one_core:
+        return Timing(median(walls), _spread(walls), 0.0, len(walls))
+    disturbed = sum(wall - core > IDLE * wall for wall, core in zip(walls, cores, strict=True))
+    return Timing(quantile(cores, FASTEST), _spread(cores), disturbed / len(walls), len(walls))
 
 
-def time_layers(session: Session, spec: ArchSpec, runs: int = PROFILED_RUNS) -> list[tuple[Operation, float]]:
-    """(operation, milliseconds) of each operation of a network that was seen while it ran.
+def time_layers(session: Session, spec: ArchSpec, runs: int = PROFILED_RUNS) -> list[float]:
+    """Milliseconds of each operation of a network, in order; 0 where it was not seen while the network ran.
 
     Of the runs of an operation the faster half counts, on the average: operations are so short that few are disturbed.
     """
-    rows = list(network_operations(spec.genes, spec.in_channels, spec.resolution, spec.classifier))
-    found = assign(session.times(WARM_UPS + runs), [name for name, _ in rows])
-    return [(one, sum(map(_fast_mean, found[name])) if name in found else 0.0) for name, one in rows]
+    names = [name for name, _ in named_operations(spec)]
+    found = assign(session.times(WARM_UPS + runs), names)
+    return [sum(map(_fast_mean, found[name])) if name in found else 0.0 for name in names]
 
 
 def _fast_mean(times: Sequence[float]) -> float:

@@ -12,6 +12,7 @@ from ..metrics.fields import usage_error
 
 DEFAULT_PROBES = 60
 VALIDATED = 20
+METHOD = 2  # of measuring and fitting: a profile of another one is not gone on with, and not taken as `here`
 
 
 class ProfileSettings(BaseModel):
@@ -32,7 +33,7 @@ class ProfileSettings(BaseModel):
     @property
     def digest(self) -> str:
         """Names all that defines what is measured."""
-        return hashlib.sha256(self.model_dump_json(exclude={"name"}).encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{METHOD}{self.model_dump_json(exclude={'name'})}".encode()).hexdigest()[:12]
 
 
 def check_profile(**values: Any) -> ProfileSettings:

@@ -14,8 +14,22 @@ from typing import NamedTuple
 
 from ..net.layers import ConvLayer, shrink, square_conv
 from ..net.ops import Gene, Unit, block_units, repeated_units, walk
+from ..net.spec import ArchSpec
 
-KINDS = ("image", "dense", "pointwise", "depthwise", "grouped", "narrow", "squeeze", "gate", "add", "pool", "linear")
+KINDS = (
+    "image",
+    "thin",
+    "dense",
+    "pointwise",
+    "depthwise",
+    "grouped",
+    "narrow",
+    "squeeze",
+    "gate",
+    "add",
+    "pool",
+    "linear",
+)
 PAD = 16  # channels that a vector unit computes together
 
 
@@ -29,8 +43,8 @@ class Operation(NamedTuple):
         writes: elements of its output, 0 where it takes the place of an input.
         held: elements that wait for a later operation, such as a shortcut.
         macs: multiply-adds.
-        padded: the same with channels rounded up to whole vectors.
         weights: parameters, biases included.
+        layer: the convolution, or None where it is none; a classifier is one on a map of one position.
     """
 
     path: str
@@ -39,8 +53,8 @@ class Operation(NamedTuple):
     writes: int
     held: int = 0
     macs: int = 0
-    padded: int = 0
     weights: int = 0
+    layer: ConvLayer | None = None
 
     @property
     def live(self) -> int:
@@ -62,6 +76,16 @@ def network_operations(
         width, side = gene.width, shrink(block_side, gene.stride)
     for one in head_operations(width, side, classifier):
         yield one.path, one
+
+
+def named_operations(spec: ArchSpec) -> list[tuple[str, Operation]]:
+    """(full name of the module, operation) of a spec, in order."""
+    return list(network_operations(spec.genes, spec.in_channels, spec.resolution, spec.classifier))
+
+
+def operations_of(spec: ArchSpec) -> list[Operation]:
+    """The operations of a spec, in order."""
+    return [one for _, one in named_operations(spec)]
 
 
 def block_operations(gene: Gene, in_width: int, side: int, *, first: bool) -> Iterator[tuple[Operation, int]]:
@@ -107,18 +131,15 @@ def head_operations(width: int, side: int, classifier: tuple[int, ...]) -> tuple
     """Global average pooling and the classifier on a map of `width` x `side` x `side`."""
     rows = [Operation("pool", "pool", width * side**2, width)]
     for out in classifier:
-        weights, padded = width * out, _padded(width) * _padded(out)
-        rows.append(Operation("classifier", "linear", width, out, 0, weights, padded, weights + out))
+        rows.append(_conv("classifier", square_conv(width, out, 1, 1), 0, "linear"))
         width = out
     return tuple(rows)
 
 
 def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
-    area, taps = math.prod(layer.out_size), math.prod(layer.kernel)
-    weights = math.prod(layer.weight_shape)
+    area, weights = math.prod(layer.out_size), math.prod(layer.weight_shape)
     if not kind:
-        kind = _grouped(layer) if layer.groups > 1 else "pointwise" if taps == 1 else "dense"
-    fan_in = layer.fan_in if kind in ("depthwise", "image") else _padded(layer.fan_in)
+        kind = _grouped(layer) if layer.groups > 1 else _plain(layer)
     return Operation(
         path,
         kind,
@@ -126,9 +147,14 @@ def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
         layer.out_width * area,
         held,
         weights * area,
-        fan_in * _padded(layer.out_width) * taps * area,
         weights + layer.out_width,
+        layer,
     )
+
+
+def _plain(layer: ConvLayer) -> str:
+    """Channels in that do not fill one vector are thin: runtimes have other code for them."""
+    return "thin" if layer.fan_in < PAD else "pointwise" if math.prod(layer.kernel) == 1 else "dense"
 
 
 def _grouped(layer: ConvLayer) -> str:
@@ -143,7 +169,3 @@ def _squeeze(unit: Unit, gated: int, held: int) -> Iterator[Operation]:
     for path, read, written in (("se.reduce", width, inside), ("se.expand", inside, width)):
         yield _conv(path, square_conv(read, written, 1, 1), held + gated, "squeeze")
     yield Operation("se.mul", "gate", gated + width, 0, held)
-
-
-def _padded(channels: int) -> int:
-    return -(-channels // PAD) * PAD

@@ -1,4 +1,8 @@
-"""How long a network takes on a target: a sum over its blocks, each given its input, so that a search can use it."""
+"""How long a network takes on a target: a sum over its blocks, each given its input, so that a search can use it.
+
+What does not fit into a cache is read again in every run: the laws of operations say what weights cost that are near,
+and `LatencyModel.cold` what those of the whole network cost beyond some sizes.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +12,17 @@ from typing import NamedTuple
 from ..net.layers import shrink
 from ..net.ops import Gene
 from .graph import Operation, block_operations, head_operations
-from .model import Law, Target
+from .model import LatencyModel, Law, Target
+from .terms import terms
 
 MAX_CACHED_BLOCKS = 65_536
 
 
-class Features(NamedTuple):
-    """What the time of an operation is linear in; the fields of a `Law`."""
+class Part(NamedTuple):
+    """Of some operations: their milliseconds by the laws, and their weights with channels rounded up."""
 
-    overhead: float
-    padded: float
-    moved: float
+    ms: float
     weights: float
-
-
-def features(one: Operation) -> Features:
-    """Those of an operation."""
-    return Features(1.0, one.padded, one.reads + one.writes, one.weights)
 
 
 def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]) -> float:
@@ -37,28 +35,62 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
         side: of the image.
         classifier: of the classifier.
     """
-    known, total, first = target._blocks, 0.0, True
+    total = weights = 0.0
+    first = True
     for gene in genes:
-        key = (gene, in_width, side, first)
-        value = known.get(key)
-        if value is None:
-            if len(known) >= MAX_CACHED_BLOCKS:
-                known.clear()
-            rows = block_operations(gene, in_width, side, first=first)
-            value = known[key] = sum(times * _operation_ms(target, one) for one, times in rows)
-        total += value
+        part = block_part(target, gene, in_width, side, first)
+        total, weights = total + part.ms, weights + part.weights
         in_width, side, first = gene.width, shrink(side, gene.stride), False
-    head = (in_width, side, classifier)
-    value = known.get(head)
-    if value is None:
-        value = known[head] = sum(_operation_ms(target, one) for one in head_operations(*head))
-    total += value
-    return total
+    part = head_part(target, in_width, side, classifier)
+    return whole_ms(target, Part(total + part.ms, weights + part.weights))
+
+
+def block_part(target: Target, gene: Gene, in_width: int, side: int, first: bool) -> Part:
+    """The part of a block on a map of `in_width` channels and `side` x `side`; `first` where it reads the image."""
+    key = (gene, in_width, side, first)
+    part: Part | None = target._blocks.get(key)
+    return part or _keep(target, key, block_operations(gene, in_width, side, first=first))
+
+
+def head_part(target: Target, width: int, side: int, classifier: tuple[int, ...]) -> Part:
+    """The part of what follows the blocks."""
+    key = (width, side, classifier)
+    part: Part | None = target._blocks.get(key)
+    return part or _keep(target, key, [(one, 1) for one in head_operations(*key)])
+
+
+def whole_ms(target: Target, part: Part) -> float:
+    """Milliseconds of a network whose operations these are."""
+    return part.ms if target.model is None else part.ms + _besides(target.model, part.weights)
+
+
+def whole_of(model: LatencyModel, operations: Iterable[Operation]) -> float:
+    """Milliseconds of a network of these operations."""
+    rows = list(operations)
+    ms = sum(law_ms(model.laws[nearest_kind(model.laws, one.kind)], one) for one in rows)
+    return ms + _besides(model, sum(terms(one).weights for one in rows))
 
 
 def law_ms(law: Law, one: Operation) -> float:
     """Milliseconds of an operation by a law."""
-    return law.overhead + law.padded * one.padded + law.moved * (one.reads + one.writes) + law.weights * one.weights
+    row = terms(one)
+    return float(sum(rate * getattr(row, name) for name, rate in law.items()))
+
+
+def _besides(model: LatencyModel, weights: float) -> float:
+    return model.start + sum(row.rate * max(0.0, weights - row.beyond) for row in model.cold)
+
+
+def _keep(target: Target, key: object, rows: Iterable[tuple[Operation, int]]) -> Part:
+    if len(target._blocks) >= MAX_CACHED_BLOCKS:
+        target._blocks.clear()
+    ms = weights = 0.0
+    for one, times in rows:
+        ms += times * _operation_ms(target, one)
+        weights += times * terms(one).weights
+    part = Part(ms, weights)
+    target._blocks[key] = part
+    return part
 
 
 def _operation_ms(target: Target, one: Operation) -> float:
@@ -68,16 +100,17 @@ def _operation_ms(target: Target, one: Operation) -> float:
     return 1e3 * one.macs / (target.clock * target.macs_per_cycle)
 
 
-def nearest_kind(laws: Mapping[str, Law], kind: str) -> str:
+def nearest_kind(laws: Mapping[str, object], kind: str) -> str:
     """The kind, or the nearest one that was measured; see `NEAREST`."""
     return next(name for name in (kind, *NEAREST[kind], *laws) if name in laws)
 
 
 # Whose law is taken for a kind that no probe has, such as grouped convolutions in a profile of inverted residuals.
 NEAREST = {
-    "image": ("dense", "pointwise"),
-    "dense": ("pointwise", "image"),
-    "pointwise": ("dense",),
+    "image": ("thin", "dense", "pointwise"),
+    "thin": ("pointwise", "dense"),
+    "dense": ("pointwise", "thin"),
+    "pointwise": ("dense", "thin"),
     "depthwise": ("narrow", "grouped", "dense"),
     "grouped": ("narrow", "dense", "pointwise"),
     "narrow": ("grouped", "dense", "pointwise"),

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from ..errors import SourceError, shorten
 from .graph import KINDS
+from .terms import Terms
 
 SCHEMA: Literal["zen-target/1"] = "zen-target/1"
 MOST = 2**63 - 1
@@ -28,25 +29,32 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Law(_Part):
-    """Milliseconds of one operation: overhead + padded MACs, elements that move, and weights, each times its rate."""
+Law: TypeAlias = dict[str, NotNegative]
+"""Milliseconds of one operation: the sum of its terms, each times its rate; the names are those of `Terms`."""
 
-    overhead: NotNegative
-    padded: NotNegative
-    moved: NotNegative
-    weights: NotNegative
+
+class Cold(_Part):
+    """Milliseconds of each weight of a network beyond so many, which no cache keeps from run to run."""
+
+    beyond: NotNegative
+    rate: NotNegative
 
 
 class LatencyModel(_Part):
-    """Milliseconds of a network: the sum over its operations, each by the law of its kind."""
+    """Milliseconds of a network: `start`, its operations, each by the law of its kind, and its cold weights."""
 
     laws: dict[str, Law]
+    start: NotNegative = 0.0
+    cold: tuple[Cold, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> LatencyModel:
-        for name in self.laws:
-            if name not in KINDS:
-                raise ValueError(f"laws: unknown kind {name!r}; use {', '.join(KINDS)}")
+        for kind, law in self.laws.items():
+            if kind not in KINDS:
+                raise ValueError(f"laws: unknown kind {kind!r}; use {', '.join(KINDS)}")
+            for name in law:
+                if name not in Terms._fields:
+                    raise ValueError(f"laws.{kind}: unknown term {name!r}; use {', '.join(Terms._fields)}")
         if not self.laws:
             raise ValueError("laws: there is none; give the law of one kind of operation at least")
         return self
@@ -84,7 +92,7 @@ class Target(_Part):
     protocol: dict[str, int | float | str] = {}
     seed: int | None = None
 
-    _blocks: dict[Any, float] = PrivateAttr(default_factory=dict)
+    _blocks: dict[Any, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> Target:

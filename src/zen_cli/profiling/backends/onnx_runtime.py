@@ -16,6 +16,7 @@ from . import Conditions, Session
 PROVIDER = "CPUExecutionProvider"
 # What onnxruntime adds to the names of nodes that it changed.
 ADDED = ("_kernel_time", "_nchwc")
+LAYOUT = "Reorder"
 
 
 class OnnxSession:
@@ -54,10 +55,29 @@ class OnnxSession:
                 for added in ADDED:
                     name = name.removesuffix(added)
                 found.setdefault(name, []).append(event["dur"] / 1e3)
-        return found
+        return give_layouts(found)
 
     def close(self) -> None:
         self._session = None
+
+
+def give_layouts(found: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """The times of nodes, with each change of layout under the node that needs another one.
+
+    Args:
+        found: by the name of the node, in the order in which they ran. A change back to channels in vectors is named
+            `ReorderInput` and follows a node that does not know them; other changes come before such a node.
+    """
+    nodes = [name for name in found if not name.startswith(LAYOUT)]
+    given, done = {name: found[name] for name in nodes}, 0
+    for name, times in found.items():
+        if not name.startswith(LAYOUT):
+            done += 1
+            continue
+        place = done - 1 if name.startswith(f"{LAYOUT}Input") else done
+        if 0 <= place < len(nodes):
+            given[f"{nodes[place]}.{name}"] = times
+    return given
 
 
 class OnnxRuntime:

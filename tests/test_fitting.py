@@ -1,0 +1,111 @@
+"""Laws of operations and their calibration: found again from the times that they give."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import specs
+
+from zen_cli.net.layers import ConvLayer, square_conv
+from zen_cli.net.spec import ArchSpec
+from zen_cli.profiling.fitting import Whole, calibrate, fit_laws
+from zen_cli.profiling.least_squares import solve_nonnegative
+from zen_cli.profiling.probes import draw_probes
+from zen_cli.target.graph import KINDS, Operation, operations_of
+from zen_cli.target.latency import law_ms, whole_of
+from zen_cli.target.model import Cold, LatencyModel, Law
+from zen_cli.target.terms import RUN, Terms, ragged_share, terms
+
+SIZES = {"overhead": 3e-3, "groups": 1e-3, "padded": 8e-9, "wide": 1e-9, "ragged": 2e-9}
+
+
+def a_law(random: Random) -> Law:
+    return {name: random.uniform(0.5, 2) * SIZES.get(name, 3e-8) for name in Terms._fields}
+
+
+@pytest.fixture(scope="module")
+def networks() -> list[ArchSpec]:
+    return draw_probes(9, seed=3)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 8))
+def test_least_squares_that_are_not_negative_are_optimal(seed: int, rows: int, columns: int) -> None:
+    draw = np.random.default_rng(seed)
+    matrix, wanted = draw.standard_normal((rows, columns)), draw.standard_normal(rows)
+    x = solve_nonnegative(matrix, wanted)
+    slope = matrix.T @ (matrix @ x - wanted)
+    assert (x >= 0).all()
+    assert (slope > -1e-6).all() and np.abs(slope * x).max() < 1e-6  # the conditions of Karush, Kuhn and Tucker
+
+
+def test_a_column_of_zeros_gets_nothing() -> None:
+    assert solve_nonnegative(np.array([[0.0, 2.0], [0.0, 1.0]]), np.array([4.0, 2.0])).tolist() == [0, 2]
+
+
+@given(st.integers(1, 3), st.integers(1, 2), st.integers(1, 40))
+def test_ragged_outputs_are_those_of_no_whole_run(half: int, stride: int, side: int) -> None:
+    layer = square_conv(16, 16, 2 * half + 1, side, stride)
+    out = layer.out_size[1]
+    inside = [at for at in range(out) if at * stride - half >= 0 and at * stride + half < side]
+    whole = len(inside) // RUN * RUN
+    assert ragged_share(layer) == pytest.approx((out - whole) / out)
+
+
+def test_rows_of_a_pointwise_convolution_follow_each_other() -> None:
+    assert ragged_share(square_conv(16, 16, 1, 6)) == 0
+    assert ragged_share(square_conv(16, 16, 1, 5)) == pytest.approx(1 / 25)
+
+
+def test_terms_count_whole_vectors() -> None:
+    layer = ConvLayer(24, 40, (3, 3), (12, 12), (1, 1), (1, 1))
+    row = terms(Operation("", "dense", 0, 0, layer=layer))
+    assert row.padded == 32 * 48 * 9 * 144 and row.wide == 32 * 64 * 9 * 144
+    assert (row.reads, row.writes, row.weights) == (32 * 144, 48 * 144, 32 * 48 * 9)
+    assert row.groups == row.gathered == 0
+
+
+@given(specs())
+def test_no_term_of_a_network_is_below_what_is_counted(spec: ArchSpec) -> None:
+    for one in operations_of(spec):
+        row = terms(one)
+        assert one.kind in KINDS and min(row) >= 0
+        assert row.padded >= one.macs and row.wide >= row.padded >= row.ragged and row.reads >= one.reads
+
+
+def test_laws_are_found_again(networks: list[ArchSpec]) -> None:
+    random = Random(5)
+    laws = {kind: a_law(random) for kind in KINDS}
+    rows = [one for spec in networks for one in operations_of(spec)]
+    found = fit_laws([(one, law_ms(laws[one.kind], one)) for one in rows])
+    assert {"dense", "pointwise", "depthwise", "image"} <= set(found)
+    for one in rows:
+        if one.kind in found:
+            assert law_ms(found[one.kind], one) == pytest.approx(law_ms(laws[one.kind], one), rel=1e-4)
+
+
+def test_no_rate_is_negative_where_more_work_took_less_time() -> None:
+    layers = [square_conv(16 * width, 16, 3, 8) for width in range(1, 20)]
+    rows = [(Operation("", "dense", 0, 0, layer=layer), 1 / layer.in_width) for layer in layers]
+    assert min(fit_laws(rows)["dense"].values()) >= 0
+
+
+def test_calibration_finds_what_a_profiler_cannot_see(networks: list[ArchSpec]) -> None:
+    random = Random(7)
+    laws = {kind: a_law(random) for kind in KINDS}
+    slow = {kind: {name: 1.3 * rate for name, rate in law.items()} for kind, law in laws.items()}
+    true = LatencyModel(laws=laws, start=0.02, cold=(Cold(beyond=1e6, rate=5e-8),))
+    rows = [operations_of(spec) for spec in networks]
+    model = calibrate(slow, [Whole(row, whole_of(true, row)) for row in rows], trust=1e-6)
+    for row in rows:
+        assert whole_of(model, row) == pytest.approx(whole_of(true, row), rel=2e-3)
+
+
+def test_probes_are_drawn_from_all_spaces_by_a_seed(networks: list[ArchSpec]) -> None:
+    assert [spec.id for spec in draw_probes(3, seed=3)] == [spec.id for spec in networks[:3]]
+    assert len({spec.id for spec in networks}) == 9
+    ops = {gene.op for spec in networks for gene in spec.genes}
+    assert {"mbconv", "basic", "bottleneck"} & ops and len(ops) > 2
