@@ -16,11 +16,11 @@ from zen_cli.net.layers import Chain, ConvLayer
 def wide_chain() -> Chain:
     """Every tile: few and many channels, grouped, depthwise, more rows than a block and fewer."""
     return (
-        ConvLayer(3, 40, (3, 3), (10, 10), padding=(1, 1)),
-        ConvLayer(40, 40, (5, 5), (10, 10), (2, 2), (2, 2), groups=40),
-        ConvLayer(40, 72, (1, 1), (5, 5), activation=False),
-        ConvLayer(72, 36, (3, 3), (5, 5), padding=(1, 1), groups=3),
-        ConvLayer(36, 20, (1, 1), (5, 5)),
+        ConvLayer(3, 40, (3, 3), (7, 7), padding=(1, 1)),
+        ConvLayer(40, 40, (5, 5), (7, 7), (2, 2), (2, 2), groups=40),
+        ConvLayer(40, 72, (1, 1), (4, 4), activation=False),
+        ConvLayer(72, 36, (3, 3), (4, 4), padding=(1, 1), groups=3),
+        ConvLayer(36, 20, (1, 1), (4, 4)),
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from search_process import MAIN, PROBLEM, TALKATIVE, end, run, start
+
+from zen_cli.cli.endings import Endings
 
 VERIFIED = [*PROBLEM, "--verify", "8", "--budget", "2000evals"]
 
@@ -89,3 +94,26 @@ def test_without_torch_a_search_is_handed_over_unverified_with_one_line(tmp_path
     done = end(start(tmp_path, *VERIFIED, script=script))
     done.warns("torch is not installed", code=0)
     assert done.out == run(tmp_path, *VERIFIED, "--verify", "0").out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_run_directory_is_made_leaves_no_part_of_a_file(tmp_path: Path, number: int) -> None:
+    script = f"import os, zen_cli.formats.files as files\nfiles.lock = lambda _: os.kill(os.getpid(), {int(number)})\n"
+    done = end(start(tmp_path, *PROBLEM, "--out", "run", script=script + MAIN))
+    assert (done.code, done.out, done.err) == (128 + number, "", "")
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_an_interruption_that_python_forgets_is_raised_again(capfd: pytest.CaptureFixture[str]) -> None:
+    def generate() -> Iterator[int]:
+        try:
+            yield 1
+        finally:  # it is cleared away here, and what is raised then is printed and forgotten
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with Endings() as endings:
+        endings.interrupt_at_once()
+        next(generate())
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(60)
+    assert capfd.readouterr().err == ""

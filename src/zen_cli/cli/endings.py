@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
+from threading import Timer
 from types import FrameType, TracebackType
+from typing import Any
 
+AGAIN_SECONDS = 0.01  # until an interruption that was lost is raised again
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Endings:
-    """Notes these signals while a search or an export runs. A context manager.
+    """Notes these signals while a command, a search or an export runs. A context manager.
 
     The first one is noted, so that the search can end between two networks; a second one, or the first one after
     `interrupt_at_once`, raises KeyboardInterrupt. After `hold` they are noted and do nothing, so that an answer is
     written whole. With `once`, they do nothing after the first KeyboardInterrupt, so that what it ends is cleaned up.
+
+    Python prints and forgets what is raised while it clears an object away, such as a generator that nobody uses any
+    more. A KeyboardInterrupt that was lost there is raised again.
     """
 
     def __init__(self, *, once: bool = False) -> None:
@@ -21,8 +29,10 @@ class Endings:
         self._once = once
         self._raises = self._holds = False
         self._before: dict[int, object] = {}
+        self._hook = sys.unraisablehook
 
     def __enter__(self) -> Endings:
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._again
         try:
             heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # as under nohup
             self._before = {number: signal.signal(number, self._note) for number in heard}
@@ -35,6 +45,7 @@ class Endings:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what `signal` gave
+        sys.unraisablehook = self._hook
 
     @property
     def code(self) -> int:
@@ -60,3 +71,12 @@ class Endings:
         if not self._holds and (self._raises or len(self._seen) > 1):
             self._holds = self._once
             raise KeyboardInterrupt
+
+    def _again(self, lost: Any) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        number = self._seen[-1] if self._seen else signal.SIGINT
+        timer = Timer(AGAIN_SECONDS, _thread.interrupt_main, [number])  # here it would be lost once more
+        timer.daemon = True
+        timer.start()

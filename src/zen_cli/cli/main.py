@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SpecError, UsageError, ZenError, nearest, reason
+from .endings import Endings
 from .help import FIRST_EXAMPLES, FIRST_PAGE, PAGES, GroupedCommand, epilog, help_text
 from .reporting import STDOUT, report
 
@@ -93,7 +94,7 @@ def root(
 
 
 def main() -> None:
-    """Runs `zen` and exits: 0, 2 for what the user wrote, 1 for what failed, 130 for Ctrl-C."""
+    """Runs `zen` and exits: 0, 2 for what the user wrote, 1 for what failed, 128 and the number of a signal."""
     _open_closed_streams()
     _buffer_stdout()
     for stream in (sys.stdout, sys.stderr):
@@ -101,11 +102,14 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a character still gets the line
     warnings.showwarning = _show_warning
     code: Any
+    endings = Endings()
     try:
         words = sys.argv[1:]
-        code = make_app(*_wanted(words))(words or ["--help"], standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        with endings:
+            endings.interrupt_at_once()
+            code = make_app(*_wanted(words))(words or ["--help"], standalone_mode=False)
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
         code = 0
     except SystemExit as end:  # how the parser ends when the pipe is closed
@@ -128,6 +132,8 @@ def main() -> None:
             raise
         text = error.format_message()
         code = report(text if "Did you mean" in text else text + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
+    if code == 130:  # of any interruption, also where the parser ends by itself
+        code = endings.code or code
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     gc.freeze()  # what is left ends with the process; to look for cycles in it takes longer than the imports
