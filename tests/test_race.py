@@ -15,7 +15,8 @@ from zen_cli import score
 from zen_cli.errors import MemoryLimitError
 from zen_cli.metrics.settings import check_settings
 from zen_cli.nas.budget import Budget
-from zen_cli.nas.race import Race, Sample, radius
+from zen_cli.nas.outcome import Callbacks
+from zen_cli.nas.race import Race, Sample, Standing, radius
 from zen_cli.nas.student import student_quantile, student_tail
 from zen_cli.nas.verify import Raced, RaceLimits, limits_of, race
 from zen_cli.net.spec import ArchSpec, parse_spec
@@ -160,6 +161,23 @@ def test_a_race_that_is_not_decided_says_what_ended_it(monkeypatch: pytest.Monke
     assert over.ending == "time"
     assert len({record.zen.draws for record in over.records if not isinstance(record, Exception)}) == 1
     assert verify(specs, RaceLimits(None, 0.0), 0.0).draws >= 6  # the first look is for all
+
+
+def test_ctrl_c_after_the_first_look_keeps_the_race_and_before_it_ends_the_verification() -> None:
+    def stop_at(draws: int) -> Callbacks:
+        return Callbacks(on_draws=lambda made, _: stop() if made == draws else None, on_look=looks.append)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    looks: list[Standing] = []
+    specs, settings = networks(32, 33), check_settings(batch_size=2, draws=3, seed=7)
+    with pytest.raises(KeyboardInterrupt):
+        race(specs, settings, tolerance=0.0, limits=RaceLimits(60), callbacks=stop_at(5))
+    assert not looks
+    raced = race(specs, settings, tolerance=0.0, limits=RaceLimits(60), callbacks=stop_at(7))
+    assert (raced.ending, raced.draws, raced.standing) == ("interrupted", 6, looks[0])
+    assert raced.records == [score(spec, batch_size=2, draws=3, seed=7) for spec in specs]
 
 
 def test_a_finalist_without_a_score_is_an_error_and_the_others_race_on(monkeypatch: pytest.MonkeyPatch) -> None:

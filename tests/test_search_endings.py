@@ -40,6 +40,20 @@ def test_a_signal_while_verifying_hands_over_what_the_search_found(tmp_path: Pat
     assert done.out == run(tmp_path, *VERIFIED, "--verify", "0").out
 
 
+def test_a_signal_in_the_race_hands_over_what_is_known_of_the_verified(tmp_path: Path) -> None:
+    script = (
+        "import os, zen_cli.nas.verify as verify\n"
+        "draw = verify._draw\n"
+        f"verify._draw = lambda *row: draw(*row) if row[2] == 0 else os.kill(os.getpid(), {int(signal.SIGTERM)})\n"
+    ) + MAIN
+    words = [*VERIFIED, "--batch-size", "2", "--draws", "2", "--tolerance", "0"]
+    done = end(start(tmp_path, *words, script=script))
+    done.warns("stopped while verifying; the scores are those of the draws until then", code=143)
+    race = done.rows[0]["search"]["race"]
+    assert (race["ending"], race["draws"]) == ("interrupted", 16)
+    assert all(row["zen"]["draws"] == 2 for row in done.rows)
+
+
 def test_a_signal_before_the_first_network_says_so(tmp_path: Path) -> None:
     script = (
         "import os, signal, zen_cli.nas.drive as drive\n"

@@ -184,11 +184,13 @@ def search(
             if outcome.error is not None:
                 answer = hand_over(settings, outcome, outcome.candidates[: settings.top])
             else:
-                answer = finish(settings, outcome, on_progress=on_progress)
+                answer = finish(settings, outcome, Callbacks(on_draws=on_progress or (lambda *_: None)))
             if not answer.records:
                 raise RunError("no network was found; give a longer budget or wider limits")
             if run is not None:
                 run.write_results(b"".join(record.to_bytes() + b"\n" for record in answer.records))
+            if answer.race is not None and answer.race.ending == "interrupted":
+                raise KeyboardInterrupt
     return SearchResult(outcome, answer)
 
 

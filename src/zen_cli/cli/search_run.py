@@ -8,6 +8,7 @@ from ..errors import RunError, ZenError
 from . import options as opt
 from .cluster_run import executor_of, status_of
 from .endings import Endings
+from .verifying import code_of, verified
 from .writing import records as write_records
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _answer(
     code: int,
 ) -> tuple[Answer, int]:
     """The records of the best, verified unless something ends that, and the exit code."""
-    from ..nas.answer import add_bound, finish, hand_over
+    from ..nas.answer import add_bound, hand_over
     from ..ui.progress import Progress
 
     best = outcome.candidates[: settings.top]
@@ -111,9 +112,7 @@ def _answer(
         outcome = _measured(settings, outcome, quiet=show.quiet)
         step = "verifying"
         screen.verifying(outcome)
-        with Progress(step, quiet=show.quiet, unit="draws") as progress:
-            progress.about = status_of(executor)
-            answer = finish(settings, outcome, on_progress=progress.update, executor=executor)
+        answer = verified(settings, outcome, executor, quiet=show.quiet)
         endings.hold()  # here, where a signal that comes first is still caught
     except KeyboardInterrupt:
         endings.hold()
@@ -124,8 +123,10 @@ def _answer(
         opt.report(f"{step} failed, {fault}; these are the scores of the search", code)
     else:
         screen.verified(answer)
-        screen.spent(outcome)
-        return answer, 0
+        code = code_of(answer, endings)
+        if not code:
+            screen.spent(outcome)
+        return answer, code
     return hand_over(settings, outcome, best), code
 
 

@@ -12,6 +12,7 @@ from . import options as opt
 from .cluster_run import executor_of, status_of
 from .endings import Endings
 from .search_run import Show
+from .verifying import code_of, verified
 from .writing import Writer
 from .writing import records as write_records
 
@@ -126,9 +127,8 @@ def _evaluations(settings: Sequence[SearchSettings]) -> int | None:
 
 def _answer(problem: Problem, endings: Endings, show: Show, executor: Cluster | None) -> tuple[Answer, int]:
     """The best networks of one problem, verified unless something ends that, and the exit code."""
-    from ..nas.answer import Answer, add_bound, finish, hand_over
+    from ..nas.answer import Answer, add_bound, hand_over
     from ..nas.sweep import merge, with_origins
-    from ..ui.progress import Progress
     from ..ui.screen import Screen
 
     settings, outcome = merge(problem)
@@ -145,10 +145,9 @@ def _answer(problem: Problem, endings: Endings, show: Show, executor: Cluster | 
             endings.interrupt_at_once()
             outcome = add_bound(settings, outcome) if show.bound else outcome
             screen.bound(outcome)
-            with Progress("verifying", quiet=show.quiet, unit="draws") as progress:
-                progress.about = status_of(executor)
-                answer = finish(settings, outcome, on_progress=progress.update, executor=executor)
+            answer = verified(settings, outcome, executor, quiet=show.quiet)
             screen.verified(answer)
+            code = code_of(answer, endings)
         except KeyboardInterrupt:
             code = opt.report("stopped while verifying; these are the scores of the search", endings.code or 130)
         except (ZenError, MemoryError, ImportError, OSError, RuntimeError) as error:

@@ -144,11 +144,11 @@ class RaceRow(_Row):
     """How sure it is that the first verified network is the best of the verified ones; see `nas.race`.
 
     `ending` is `certain` (the best, at 95%), `tolerance` (within the tolerance of the best, at 95%), or what ended
-    the race before: `draws` or `time`. `below` is how far the best may be above the first at 95%, in nats, `rivals` how
-    many networks may still be better, `draws` how many were made of all of them.
+    the race before: `draws`, `time` or `interrupted`. `below` is how far the best may be above the first at 95%, in
+    nats, `rivals` how many networks may still be better, `draws` how many were made of all of them.
     """
 
-    ending: Literal["certain", "tolerance", "draws", "time"]
+    ending: Literal["certain", "tolerance", "draws", "time", "interrupted"]
     tolerance: Finite
     below: Finite
     rivals: int

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
 from ..metrics.evenness import network_evenness
 from ..metrics.records import EvennessRow, LatencyRow, RaceRow, ScoreRecord, SearchRow
-from ..metrics.scoring import OnProgress, score_all
+from ..metrics.scoring import score_all
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from ..target.latency import predict_ms
@@ -18,9 +18,6 @@ from .algorithms import find_algorithm
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .settings import SearchSettings
-
-if TYPE_CHECKING:
-    from ..metrics.monte_carlo.executors import Executor
 
 VERIFY_SEED_STEP = 1_000_000_007
 
@@ -108,13 +105,7 @@ def cannot_verify() -> str:
     return "" if find_spec("torch") is not None else "torch is not installed"
 
 
-def finish(
-    settings: SearchSettings,
-    outcome: Outcome,
-    *,
-    on_progress: OnProgress | None = None,
-    executor: Executor | None = None,
-) -> Answer:
+def finish(settings: SearchSettings, outcome: Outcome, callbacks: Callbacks | None = None) -> Answer:
     """The answer.
 
     The first `verify` candidates get a Monte-Carlo score with draws that the search has not seen, and are ranked by it,
@@ -122,8 +113,12 @@ def finish(
     the best, see `race`. With a precision each is drawn until that instead. The order of a proxy stays. A candidate
     whose verification fails is handed over as the search found it.
     """
+    from .verify import verify
+
     checked = outcome.candidates[: settings.verify]
-    rows, row_of_race, first = _verify(settings, outcome, checked, on_progress, executor)
+    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": _fresh_seed(settings)})
+    specs = [candidate.spec for candidate in checked]
+    rows, row_of_race, first = verify(specs, settings, score, outcome.elapsed_s, callbacks or Callbacks())
     verified: list[ScoreRecord] = []
     rest: list[Candidate] = []
     errors: list[ZenError] = []
@@ -141,34 +136,7 @@ def finish(
     answer = _records(settings, outcome, rest[: max(0, settings.top - len(verified))], settings.score)
     records = [*verified, *answer.records][: settings.top]
     answer = Answer(records, errors + answer.errors, len(verified), _close(verified), row_of_race)
-    fresh = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": _fresh_seed(settings)})
-    return _with_original(settings, outcome, answer, fresh if verified else settings.score)
-
-
-def _verify(
-    settings: SearchSettings,
-    outcome: Outcome,
-    checked: Sequence[Candidate],
-    on_progress: OnProgress | None,
-    executor: Executor | None,
-) -> tuple[Sequence[ScoreRecord | ZenError], RaceRow | None, int | None]:
-    """Records of candidates with Monte-Carlo scores, and how the race of them ended and who won, if there was one."""
-    score = settings.score.model_copy(update={"estimator": "monte-carlo", "seed": _fresh_seed(settings)})
-    if not checked or settings.proxy is not None or settings.front or score.precision is not None:
-        return _scored(checked, score, on_progress, executor), None, None
-    from .verify import limits_of, race
-
-    specs = [candidate.spec for candidate in checked]
-    devices = 1 if executor is None else executor.devices
-    limits = limits_of(settings.budget, outcome.elapsed_s, len(specs) * score.draws, devices)
-    raced = race(specs, score, tolerance=settings.tolerance, limits=limits, on_progress=on_progress, executor=executor)
-    if raced.standing is None or raced.ending is None:
-        return raced.records, None, None
-    first, rivals, below = raced.standing
-    row = RaceRow(
-        ending=raced.ending, tolerance=settings.tolerance, below=max(0.0, below), rivals=rivals, draws=raced.draws
-    )
-    return raced.records, row, first
+    return _with_original(settings, outcome, answer, score if verified else settings.score)
 
 
 def hand_over(
@@ -210,7 +178,7 @@ def _records(
 ) -> Answer:
     """Records of candidates as the search found them."""
     records, errors = [], []
-    for candidate, row in zip(candidates, _scored(candidates, score, None), strict=True):
+    for candidate, row in zip(candidates, _scored(candidates, score), strict=True):
         if isinstance(row, ScoreRecord):
             records.append(_with_search(settings, outcome, candidate, row))
         else:
@@ -218,16 +186,8 @@ def _records(
     return Answer(records, errors)
 
 
-def _scored(
-    candidates: Sequence[Candidate],
-    score: ScoreSettings,
-    on_progress: OnProgress | None,
-    executor: Executor | None = None,
-) -> list[ScoreRecord | ZenError]:
-    if not candidates:
-        return []
-    specs = [candidate.spec for candidate in candidates]
-    return list(score_all(specs, score, on_progress=on_progress, executor=executor))
+def _scored(candidates: Sequence[Candidate], score: ScoreSettings) -> list[ScoreRecord | ZenError]:
+    return list(score_all([candidate.spec for candidate in candidates], score)) if candidates else []
 
 
 def _close(verified: Sequence[ScoreRecord]) -> int:

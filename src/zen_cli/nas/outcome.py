@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZenError
 from ..metrics.records import MeasuredTime
+from ..metrics.scoring import OnProgress
 from ..net.spec import ArchSpec
 from .band import Band
 from .limits import Limits
 from .loop import Snapshot
+from .race import Standing
 from .scorers import Evaluator
 
 if TYPE_CHECKING:
@@ -62,7 +64,9 @@ class Outcome(NamedTuple):
 class Callbacks(NamedTuple):
     """What a search calls: after a generation, with a line of text, to know whether to stop, to warn.
 
-    `executor` is where scores are measured; None for the devices of this machine that the settings name.
+    `executor` is where scores are measured; None for the devices of this machine that the settings name. A verification
+    calls `on_draws` with the draws made and how many there may be, None where the clock decides, and `on_look` after
+    each look at the race.
     """
 
     on_generation: Callable[[Snapshot, Evaluator], None] = lambda *_: None
@@ -70,3 +74,5 @@ class Callbacks(NamedTuple):
     should_stop: Callable[[], bool] = lambda: False
     warn: Callable[[str], None] = lambda _: None
     executor: Executor | None = None
+    on_draws: OnProgress = lambda *_: None
+    on_look: Callable[[Standing], None] = lambda _: None

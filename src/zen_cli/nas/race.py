@@ -25,7 +25,7 @@ CERTAINTY = 0.95
 LEAST_DRAWS = 2  # of a finalist, so that its draws have a variance
 GROWTH = 1.3  # of the draws of a finalist from one look to the next
 
-Ending: TypeAlias = Literal["certain", "tolerance", "draws", "time"]
+Ending: TypeAlias = Literal["certain", "tolerance", "draws", "time", "interrupted"]
 
 
 class Standing(NamedTuple):

@@ -7,19 +7,18 @@ network, the settings and how many draws it got, not on the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from ..errors import RunError
-from ..metrics.records import CostRow, ScoreRecord
-from ..metrics.scoring import OnProgress, zen_of
+from ..errors import RunError, ZenError
+from ..metrics.records import CostRow, RaceRow, ScoreRecord
+from ..metrics.scoring import score_all, zen_of
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .budget import Budget
+from .outcome import Callbacks
 from .race import Ending, Race, Standing
-
-if TYPE_CHECKING:
-    from ..metrics.monte_carlo.executors import Executor
+from .settings import SearchSettings
 
 SHARE = 2  # without a budget of time, a race has so many times the draws of its first look
 
@@ -67,59 +66,122 @@ class Raced(NamedTuple):
     draws: int
 
 
+class Verified(NamedTuple):
+    """Networks with Monte-Carlo scores, in their order: records, or errors; how the race of them ended and who won it,
+    None where there was none.
+    """
+
+    records: Sequence[ScoreRecord | ZenError]
+    race: RaceRow | None = None
+    first: int | None = None
+
+
+def verify(
+    specs: Sequence[ArchSpec],
+    settings: SearchSettings,
+    score: ScoreSettings,
+    elapsed_s: float,
+    callbacks: Callbacks,
+) -> Verified:
+    """Monte-Carlo scores of what a search found.
+
+    They race, unless the search was for another metric or a front, or a precision says how many draws each gets.
+
+    Args:
+        specs: best first.
+        settings: of the search.
+        score: of the scores.
+        elapsed_s: what the search took of its budget.
+        callbacks: what is told, and where draws are computed.
+
+    Raises:
+        UsageError: the device does not exist, or does not have the precision mode.
+    """
+    if not specs:
+        return Verified([])
+    executor = callbacks.executor
+    if settings.proxy is not None or settings.front or score.precision is not None:
+        return Verified(list(score_all(specs, score, on_progress=callbacks.on_draws, executor=executor)))
+    devices = 1 if executor is None else executor.devices
+    limits = limits_of(settings.budget, elapsed_s, len(specs) * score.draws, devices)
+    raced = race(specs, score, tolerance=settings.tolerance, limits=limits, callbacks=callbacks)
+    if raced.standing is None or raced.ending is None:
+        return Verified(raced.records)
+    first, rivals, below = raced.standing
+    row = RaceRow(
+        ending=raced.ending, tolerance=settings.tolerance, below=max(0.0, below), rivals=rivals, draws=raced.draws
+    )
+    return Verified(raced.records, row, first)
+
+
 def race(
     specs: Sequence[ArchSpec],
     settings: ScoreSettings,
     *,
     tolerance: float,
     limits: RaceLimits,
-    on_progress: OnProgress | None = None,
-    executor: Executor | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Raced:
-    """Scores the finalists of a search until the best is known, or the limits end that.
+    """Scores the finalists of a search until the best is known, or the limits or Ctrl-C end that.
 
     Args:
         specs: the finalists, at least one.
         settings: of their scores; `draws` are made of each before the first look.
         tolerance: how far the first may be below the best in nats.
-        limits: when to end anyway. Draws that the time cuts off are left out of all finalists.
-        on_progress: called with the draws made, and how many there may be, None where the clock decides.
-        executor: where draws are computed; by default on the devices of this machine that the settings name.
+        limits: when to end anyway. Draws that the time or Ctrl-C cut off are left out of all finalists.
+        callbacks: what is told, and where draws are computed.
 
     Raises:
         UsageError: the device does not exist, or does not have the precision mode.
+        KeyboardInterrupt: before the first look at the race.
     """
     from ..metrics.proxies.zen import measurement
 
     state = Race(len(specs), tolerance=tolerance, first_draws=settings.draws)
     errors: dict[int, RunError] = {}
-    tell = on_progress or (lambda *_: None)
-    ending = state.decided
-    while ending is None and state.running:
-        first, count = state.wanted
-        if first and limits.draws is not None:
-            count = min(count, (limits.draws - state.total) // len(state.running))
-            if count < 1:
-                ending = "draws"
-                break
-        fresh = _draw(specs, state, first, settings.model_copy(update={"draws": count}), limits, tell, executor)
-        if fresh is None:
-            ending = "time"
-            break
-        for index, draws in fresh.items():
-            if isinstance(draws, RunError):
-                errors[index] = draws
-                state.drop(index)
-        state.tell({index: draws for index, draws in fresh.items() if not isinstance(draws, RunError)})
-        ending = state.decided
+    callbacks = callbacks or Callbacks()
+    try:
+        ending = _run(state, specs, settings, limits, callbacks, errors)
+    except KeyboardInterrupt:
+        if state.standing is None:
+            raise
+        ending = "interrupted"
     records: list[ScoreRecord | RunError] = []
     for index, spec in enumerate(specs):
         if index in errors:
             records.append(errors[index])
         else:
-            zen = zen_of(measurement(state.draws[index], settings, executor))
+            zen = zen_of(measurement(state.draws[index], settings, callbacks.executor))
             records.append(ScoreRecord.of(spec, zen=zen, cost=CostRow.of(spec, spec.cost, settings.dtype)))
     return Raced(records, ending, state.standing, state.total)
+
+
+def _run(
+    state: Race,
+    specs: Sequence[ArchSpec],
+    settings: ScoreSettings,
+    limits: RaceLimits,
+    callbacks: Callbacks,
+    errors: dict[int, RunError],
+) -> Ending | None:
+    """What ended the race; None where no finalist is left. Takes out those with errors, and notes these."""
+    while state.decided is None and state.running:
+        first, count = state.wanted
+        if first and limits.draws is not None:
+            count = min(count, (limits.draws - state.total) // len(state.running))
+            if count < 1:
+                return "draws"
+        fresh = _draw(specs, state, first, settings.model_copy(update={"draws": count}), limits, callbacks)
+        if fresh is None:
+            return "time"
+        for index, draws in fresh.items():
+            if isinstance(draws, RunError):
+                errors[index] = draws
+                state.drop(index)
+        state.tell({index: draws for index, draws in fresh.items() if not isinstance(draws, RunError)})
+        if state.standing is not None:
+            callbacks.on_look(state.standing)
+    return state.decided
 
 
 def _draw(
@@ -128,8 +190,7 @@ def _draw(
     first: int,
     settings: ScoreSettings,
     limits: RaceLimits,
-    tell: Callable[[int, int | None], None],
-    executor: Executor | None,
+    callbacks: Callbacks,
 ) -> dict[int, tuple[float, ...] | RunError] | None:
     """The next draws of each finalist that is running; None where the time ended that, after the first look."""
     from ..metrics.proxies.zen import draw_all
@@ -139,11 +200,11 @@ def _draw(
     def count(draws: int) -> None:
         nonlocal made
         made += draws
-        tell(made, limits.draws)
+        callbacks.on_draws(made, limits.draws)
 
     found: dict[int, tuple[float, ...] | RunError] = {}
     running = [specs[index] for index in state.running]
-    results = draw_all(running, settings, first=first, on_draw=count, executor=executor)
+    results = draw_all(running, settings, first=first, on_draw=count, executor=callbacks.executor)
     for index, result in zip(state.running, results, strict=True):
         found[index] = result
         if first and len(found) < len(state.running) and limits.is_over():

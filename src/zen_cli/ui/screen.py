@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..metrics.records import RaceRow
     from ..nas.answer import Answer
     from ..nas.outcome import Outcome
+    from ..nas.race import Standing
     from ..nas.rundir import RunDirectory
 
 FRAME_SECONDS = 0.25
@@ -140,11 +141,19 @@ class Screen:
     def verifying(self, outcome: Outcome) -> None:
         """Says what it takes to verify the best networks, where that takes long."""
         score, candidates = self._settings.score, outcome.candidates[: self._settings.verify]
+        left = 0.0 if self._most is None else self._most - outcome.elapsed_s
+        is_race = self._settings.proxy is None and not self._settings.front and score.precision is None
+        if not self._quiet and len(candidates) > 1 and left > 0 and is_race:
+            say(
+                f"verifying {len(candidates)} networks, for {format_seconds(left)} at most, until the first is within "
+                f"{self._settings.tolerance:g} nats of the best at 95%; Ctrl-C ends that with what is known by then"
+            )
+            return
         macs = 2 * score.batch_size * score.draws * sum(candidate.spec.cost.macs for candidate in candidates)
         if not self._quiet and macs > LONG_MACS:
             say(
                 f"verifying {len(candidates)} networks takes {format_count(macs)} multiply-adds; "
-                "Ctrl-C hands them over unverified"
+                "Ctrl-C ends that with what is known by then"
             )
 
     def verified(self, answer: Answer) -> None:
@@ -165,15 +174,28 @@ class Screen:
             return
         print_lines(next_lines(answer.records[0].name, outcome.stopped, run), stderr=True)
 
+    @property
+    def _most(self) -> float | None:
+        """Seconds of the budget, None where it has none."""
+        budget = self._settings.budget
+        return min((limit for limit in (budget.seconds, budget.device_seconds) if limit is not None), default=None)
+
     def spent(self, outcome: Outcome) -> None:
         """Says how little of a long budget the search and the verification needed."""
-        budget = self._settings.budget
-        most = min((limit for limit in (budget.seconds, budget.device_seconds) if limit is not None), default=None)
+        most = self._most
         if self._quiet or most is None or outcome.stopped in ("time", "interrupted", "failed"):
             return
         needed = outcome.elapsed_s + time.monotonic() - self._ended
         if needed < most:
             say(f"that was {format_seconds(needed)}, {needed / most:.2%} of the budget; more of it would gain little")
+
+
+def of_standing(standing: Standing) -> str:
+    """Where a race is, for people; nothing where it is decided."""
+    if not standing.rivals:
+        return ""
+    others = "1 other" if standing.rivals == 1 else f"{standing.rivals} others"
+    return f"{others} may be better, by {max(0.0, standing.below):.2g} nats at most"
 
 
 def evidence_of(settings: SearchSettings) -> str:
@@ -188,9 +210,11 @@ def _of_race(race: RaceRow, verified: int) -> str:
     if race.ending == "certain":
         return f"the first is the best of {verified} verified networks, at 95% {after}"
     within = f"the first is within {race.below:.2g} nats of the best of {verified} verified networks, at 95% {after}"
-    if race.ending == "tolerance":
+    if race.ending == "tolerance" or not race.rivals:
         return within
     others = f"{race.rivals} other{'s' if race.rivals > 1 else ''} may be better"
+    if race.ending == "interrupted":
+        return f"{within}; {others}"
     more = "a longer budget decides it" if race.ending == "time" else "more draws, or a budget of time, decide it"
     return f"{within}; {others}; {more}"
 
