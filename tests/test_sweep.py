@@ -8,17 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli import ENVIRONMENT, Zen
 
-from zen_cli.errors import SpecError, UsageError
+import zen_cli
+from zen_cli.errors import SourceError, SpecError, UsageError
 from zen_cli.nas.answer import search
 from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.parallel import Place, Shown, run_all
+from zen_cli.nas.rundir import RunDirectory
 from zen_cli.nas.sweep import Problem, check_sweep, expand, merge, parse_seeds
+from zen_cli.nas.sweep_folder import make_folder, open_folder
 
 SMALL = {
     "space": "zennet-resnet",
@@ -63,8 +67,8 @@ def test_lists_of_limits_are_all_combinations_in_their_order() -> None:
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_each_search_is_what_it_would_be_alone(processes: int) -> None:
-    settings, count = check_sweep(wanted(), "3..5")
-    assert count == 3
+    settings, seeds = check_sweep(wanted(), "3..5")
+    assert seeds == 3
     shown: list[Shown] = []
     found = run_all(settings, [NOWHERE] * 3, Callbacks(), shown.append, processes=processes)
     for one, outcome in zip(settings, found, strict=True):
@@ -113,7 +117,45 @@ def test_a_sweep_is_the_searches_alone_and_keeps_all_of_them(zen: Zen) -> None:
     assert (folder / "results.jsonl").read_text() == swept.out
     kept = [(folder / str(number) / "results.jsonl").read_text().splitlines() for number in range(1, 5)]
     assert kept == list(alone.values())
-    zen(*WORDS, "--max-params", "100k", "--seeds", "1..2", "--out", "sweep").fails("--out", "not an empty folder")
+    zen(*WORDS, "--max-params", "100k", "--seeds", "1..2", "--out", "sweep").fails("--out", "already holds searches")
+    resume_what_was_cut_short(zen, folder, swept.out)
+
+
+def resume_what_was_cut_short(zen: Zen, whole: Path, wanted: str) -> None:
+    """A folder in which one search was cut short and the others never began ends with the same bytes."""
+    settings, seeds = open_folder(whole, {})
+    part = zen.folder / "part"
+    make_folder(part, settings, seeds)
+    ticks = count()
+    with RunDirectory.open(part / "1") as run:
+        assert search(settings[0], run, Callbacks(should_stop=lambda: next(ticks) > 2)).stopped == "interrupted"
+    resumed = zen("search", "-q", "--resume", "part")
+    assert (resumed.code, resumed.out) == (0, wanted)
+    assert (part / "results.jsonl").read_text() == wanted
+    for name in ("1/results.jsonl", "2/results.jsonl", "3/results.jsonl", "4/results.jsonl"):
+        assert (part / name).read_bytes() == (whole / name).read_bytes()
+    with pytest.raises(UsageError, match="resume: max_params of the run is 100000"):
+        open_folder(part, {"max_params": "9k"})
+    (part / "sweep.json").write_text('{"schema":"zen-sweep/1","searches":4,"seeds":3}')
+    with pytest.raises(SourceError, match=r"sweep.json: is damaged \(4 searches, 3 seeds each\)"):
+        open_folder(part, {})
+
+
+def test_python_merges_what_seeds_found_and_resumes_it(tmp_path: Path) -> None:
+    problem: dict[str, Any] = {"space": "zennet-resnet", "resolution": 16, "num_classes": 10, "top": 2, "verify": 0}
+    problem |= {"limits": {"params": 2e5, "sublayers": 10}, "budget": "512evals"}
+    merged = zen_cli.search(**problem, seeds=range(1, 3), out=tmp_path / "run")
+    alone = [row for seed in (1, 2) for row in zen_cli.search(**problem, seed=seed)]
+    assert merged.evaluations == 1024
+    assert merged[0].zen.value == max(row.zen.value for row in alone)
+    assert {row.search.seed for row in merged if row.search is not None} <= {1, 2}
+    again = zen_cli.search(resume=tmp_path / "run")
+    assert [row.to_bytes() for row in again] == [row.to_bytes() for row in merged]
+    assert (tmp_path / "run" / "results.jsonl").read_bytes().splitlines() == [row.to_bytes() for row in merged]
+    with pytest.raises(UsageError, match="resume: goes on with the searches that there were"):
+        zen_cli.search(resume=tmp_path / "run", seeds="1..2")
+    with pytest.raises(UsageError, match="workers: has no effect on closed forms"):
+        zen_cli.search(**problem, seeds="1..2", workers="ray")
 
 
 def test_a_limit_that_no_network_keeps_costs_no_other_search_its_answer(zen: Zen) -> None:
@@ -166,7 +208,7 @@ def left_of(group: int) -> list[Path]:
     [
         (["--seeds", "3..1"], "--seeds: '3..1' is empty"),
         (["--seeds", "0..1", "--seed", "3"], "--seeds: given together with seed"),
-        (["--seeds", "0..1", "--resume", "x"], "--resume: goes on with one search"),
+        (["--seeds", "0..1", "--resume", "x"], "--resume: goes on with the searches that there were"),
         (["--max-params", "1M,", "--seeds", "0..1"], "--max-params: '' is not a number"),
     ],
 )

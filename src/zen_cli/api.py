@@ -77,7 +77,9 @@ def search(
     precision: float | None = None,
     precision_mode: str | None = None,
     seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
     device: str | None = None,
+    workers: str | None = None,
     out: str | PathLike[str] | None = None,
     resume: str | PathLike[str] | None = None,
     on_generation: Callable[[Snapshot], None] | None = None,
@@ -115,7 +117,9 @@ def search(
         precision: a standard error in nats to draw until.
         precision_mode: what a draw is computed in.
         seed: of the search and of all draws.
+        seeds: search from each of these, such as `range(16)` or `"0..15"`, one after the other, and merge the best.
         device: where to compute.
+        workers: a Ray cluster for what is measured: `ray`, or `ray://HOST:PORT`.
         out: a new directory for checkpoints, history and results.
         resume: a directory to go on with.
         on_generation: called after every generation.
@@ -126,12 +130,12 @@ def search(
         SpecError: no network of the space keeps the limits.
         RunError: nothing can be scored.
     """
-    from .errors import RunError
-    from .nas.answer import add_bound, cannot_verify, check_bound, finish, hand_over
     from .nas.answer import search as run_search
     from .nas.outcome import Callbacks
     from .nas.request import check_request
     from .nas.rundir import RunDirectory
+    from .nas.sweep_folder import is_sweep_folder
+    from .nas.unattended import answer_of, checked, executor_of, search_seeds
 
     request = {
         "preset": preset,
@@ -164,33 +168,34 @@ def search(
         "seed": seed,
         "device": device,
     }
-    opened = RunDirectory.open(Path(resume)) if resume is not None else None
+    callbacks = Callbacks(
+        lambda snapshot, _: on_generation(snapshot) if on_generation is not None else None,
+        on_draws=on_progress or (lambda *_: None),
+    )
+    folder = None if resume is None else Path(resume)
+    if seeds is not None or (folder is not None and is_sweep_folder(folder)):
+        text = seeds if seeds is None or isinstance(seeds, str) else ",".join(map(str, seeds))
+        new = None if out is None else Path(out)
+        return _result(*search_seeds(request, text, new, folder, callbacks, bound=bound, workers=workers))
+    opened = RunDirectory.open(folder) if folder is not None else None
     with opened or nullcontext():
-        settings = check_request(request, None if opened is None else opened.settings)
+        settings = checked(check_request(request, None if opened is None else opened.settings), workers, bound=bound)
         if opened is not None:
             opened.settings = settings
-        if bound:
-            check_bound(settings)
-        if settings.verify and cannot_verify():
-            settings = settings.model_copy(update={"verify": 0})
-        run = opened if out is None else RunDirectory.create(Path(out), settings)
-        with run if run is not None and run is not opened else nullcontext():
-            callbacks = Callbacks(lambda snapshot, _: on_generation(snapshot) if on_generation is not None else None)
-            outcome = run_search(settings, run, callbacks)
-            if outcome.stopped == "interrupted":
-                raise KeyboardInterrupt
-            if bound:
-                outcome = add_bound(settings, outcome)
-            if outcome.error is not None:
-                answer = hand_over(settings, outcome, outcome.candidates[: settings.top])
-            else:
-                answer = finish(settings, outcome, Callbacks(on_draws=on_progress or (lambda *_: None)))
-            if not answer.records:
-                raise RunError("no network was found; give a longer budget or wider limits")
-            if run is not None:
-                run.write_results(b"".join(record.to_bytes() + b"\n" for record in answer.records))
-            if answer.race is not None and answer.race.ending == "interrupted":
-                raise KeyboardInterrupt
+        with executor_of(workers, settings) as executor:
+            run = opened if out is None else RunDirectory.create(Path(out), settings)
+            with run if run is not None and run is not opened else nullcontext():
+                callbacks = callbacks._replace(executor=executor)
+                outcome, answer = answer_of(settings, run_search(settings, run, callbacks), callbacks, bound=bound)
+                if run is not None:
+                    run.write_results(answer.to_bytes())
+    return _result(outcome, answer)
+
+
+def _result(outcome: Outcome, answer: Answer) -> SearchResult:
+    """What a caller gets, after it was kept; Ctrl-C in the race of finalists goes on to the caller."""
+    if answer.race is not None and answer.race.ending == "interrupted":
+        raise KeyboardInterrupt
     return SearchResult(outcome, answer)
 
 

@@ -127,8 +127,8 @@ def score(
         return
     from ..formats.shards import parse_shard
     from ..metrics import find, find_all, refuse_unused
+    from ..metrics.cluster.address import check_use
     from ..metrics.settings import ScoreSettings, check_settings
-    from .cluster_run import check_use
     from .score_run import Job, run_score, view_of
 
     given = opt.parsed(ScoreSettings, ctx.params) | opt.deployment(target, dtype, quiet=quiet)

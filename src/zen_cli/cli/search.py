@@ -20,7 +20,6 @@ from ..nas.options import (
     SearchOptions,
 )
 from . import options as opt
-from .cluster_run import check_use_in_search
 from .search_listing import check_space, print_presets, say_of_option, say_that_there_are_no_rules
 from .search_options import (
     HOW_PANEL,
@@ -226,7 +225,9 @@ def search(
         print_presets(style)
         return
     from ..nas.request import check_request
-    from ..nas.sweep import check_sweep, is_sweep
+    from ..nas.sweep import is_sweep
+    from ..nas.sweep_folder import is_sweep_folder
+    from ..nas.workers import check_workers
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
     if from_ is not None:
@@ -242,16 +243,11 @@ def search(
         raise UsageError("out: given together with resume; keep one of the two")
     if no_keep and (out is not None or resume is not None):
         raise UsageError("no_keep: has no effect on a run in a directory; leave it out")
-    if is_sweep(request, seeds):
-        if resume is not None:
-            raise UsageError("resume: goes on with one search; leave seeds and lists of limits out")
-        searches, count = check_sweep(request, seeds, lambda line: None if quiet else say_of_option(line))
-        from .sweep_run import run_sweep
+    if is_sweep(request, seeds) or (resume is not None and is_sweep_folder(Path(resume))):
+        from .sweep_run import Sweep, run_sweep
 
-        check_use_in_search(workers, searches[0])
-        show = Show(format_, quiet, bound, workers)
-        code = run_sweep(searches, count, show, out=out, keeps=not no_keep)
-        if code:
+        sweep = Sweep.of(request, seeds, out=out, resume=resume, keeps=not no_keep, quiet=quiet)
+        if code := run_sweep(sweep, Show(format_, quiet, bound, workers)):
             raise typer.Exit(code)
         return
     with ExitStack() as stack:
@@ -268,7 +264,7 @@ def search(
         if check:
             check_space(settings)
             return
-        check_use_in_search(workers, settings)
+        check_workers(workers, settings)
         if preset is not None and settings.space.rules is None and not quiet:
             say_that_there_are_no_rules(preset, settings)
         if resume is None and not no_keep:

@@ -162,7 +162,7 @@ def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: in
     finally:  # also where nobody reads stdout
         if run is not None:
             try:
-                run.write_results(b"".join(row.to_bytes() + b"\n" for row in answer.records))
+                run.write_results(answer.to_bytes())
             except ZenError as error:
                 code = code or opt.report(f"{error}; the answer is on stdout", 1)
     return code

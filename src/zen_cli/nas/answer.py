@@ -39,6 +39,10 @@ class Answer(NamedTuple):
     close: int = 0
     race: RaceRow | None = None
 
+    def to_bytes(self) -> bytes:
+        """The records as JSON lines."""
+        return b"".join(record.to_bytes() + b"\n" for record in self.records)
+
 
 def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks: Callbacks | None = None) -> Outcome:
     """Searches by the algorithm of the settings; arguments and errors as for `Algorithm.search`.

@@ -17,15 +17,19 @@ from ..errors import RunError, ZenError
 from ..metrics import find
 from .answer import hand_over, search
 from .keeping import keep
+from .loop import Snapshot
 from .outcome import Callbacks, Outcome
-from .rundir import RunDirectory
+from .rundir import SETTINGS, RunDirectory
+from .scorers import Evaluator
 from .settings import SearchSettings
 
 POLL_SECONDS = 0.2
 
 
 class Place(NamedTuple):
-    """Where a search is kept: in a directory, or if `keeps` among the runs of the user, or nowhere."""
+    """Where a search is kept: in a directory, which may hold what was done of it before, or if `keeps` among the runs
+    of the user, or nowhere.
+    """
 
     directory: Path | None = None
     keeps: bool = True
@@ -107,15 +111,19 @@ def _one_by_one(
 ) -> list[Outcome | ZenError]:
     outcomes: list[Outcome | ZenError] = []
     before = 0
+    is_stopped = False
+
+    def tell(snapshot: Snapshot, evaluator: Evaluator) -> None:
+        callbacks.on_generation(snapshot, evaluator)
+        on_progress(Shown(len(outcomes), len(settings), before + snapshot.proposals))
+
+    own = callbacks._replace(on_generation=tell, should_stop=lambda: is_stopped or callbacks.should_stop())
     for one, place in zip(settings, places, strict=True):
-        own = callbacks._replace(
-            on_generation=lambda snapshot, _, before=before: on_progress(  # type: ignore[misc]  # bound as it is now
-                Shown(len(outcomes), len(settings), before + snapshot.proposals)
-            )
-        )
         outcome = _run(one, place, own)
         outcomes.append(outcome)
-        before += outcome.evaluations if isinstance(outcome, Outcome) else 0
+        if isinstance(outcome, Outcome):
+            before += outcome.evaluations
+            is_stopped = is_stopped or outcome.stopped == "interrupted"
     return outcomes
 
 
@@ -130,13 +138,15 @@ def _run(settings: SearchSettings, place: Place, callbacks: Callbacks) -> Outcom
     run: RunDirectory | None = None
     try:
         if place.directory is not None:
-            run = RunDirectory.create(place.directory, settings)
+            has_begun = (place.directory / SETTINGS).exists()
+            run = RunDirectory.open(place.directory) if has_begun else RunDirectory.create(place.directory, settings)
+            run.settings = settings
         elif place.keeps:
             run = keep(settings, callbacks.warn)
         outcome = search(settings, run, callbacks)
         if run is not None and outcome.candidates:
             answer = hand_over(settings, outcome, outcome.candidates[: settings.top])
-            run.write_results(b"".join(record.to_bytes() + b"\n" for record in answer.records))
+            run.write_results(answer.to_bytes())
         return outcome
     except ZenError as error:
         return error

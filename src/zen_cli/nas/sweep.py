@@ -73,7 +73,7 @@ def check_sweep(
     """
     if seeds is not None and request.get("front"):
         raise UsageError("seeds: a front is one search; leave seeds out")
-    if seeds is not None and "seed" in request:
+    if seeds is not None and request.get("seed") is not None:
         raise UsageError("seeds: given together with seed; keep one of the two")
     numbers = (None,) if seeds is None else parse_seeds(seeds)
     lines: dict[str, None] = {}
