@@ -17,6 +17,9 @@ from zen_cli.metrics.records import CostRow
 from zen_cli.net.chain import Chain
 from zen_cli.net.layers import ConvLayer, Pool
 from zen_cli.net.spec import ArchSpec, parse_spec
+from zen_cli.networks import find
+from zen_cli.networks import names as known_names
+from zen_cli.networks.near import near
 from zen_cli.report.comparison import differences
 from zen_cli.report.layers import conv_text, layer_rows
 from zen_cli.report.stages import most_live, stage_rows
@@ -125,7 +128,7 @@ def test_differences_name_the_stage_and_the_field() -> None:
     second = parse_spec({**SMALL, "resolution": 64, "blocks": [*blocks[:2], {"op": "conv", "width": 8}, blocks[2]]})
     assert differences(first, second) == [
         "resolution: 32 → 64",
-        "stage1: width 24 → 32, se 0.25 → none",
+        "stage1: width 24 → 32, se 0.25 → -",
         "stage1: with op conv, kernel 3, width 8, stride 1, depth 1",
     ]
     assert differences(first, first) == []
@@ -156,6 +159,29 @@ def test_networks_side_by_side_at_every_width(zen_here: ZenHere, width: int, mon
     assert "another-network-with-a-long-name" in done.out
     assert "resolution: 32 → 64" in done.out
     assert "(same)" in done.out
+
+
+def test_a_comparison_ends_with_published_networks_of_about_the_same_cost(zen_here: ZenHere) -> None:
+    done = zen_here("compare", "resnet18", "resnet50", "--format", "table")
+    names = [line.split()[0] for line in done.out.split("of about the MACs of resnet18")[1].splitlines() if line]
+    assert "resnet50" not in names and "resnet18" not in names
+    assert sum(name in known_names() for name in names) == 5
+    assert "of about" not in zen_here("compare", "resnet18", "resnet50", "--format", "table", "--no-references").out
+    assert len(zen_here("compare", "resnet18", "resnet50").rows) == 2  # data hold what was named
+
+
+def test_published_networks_are_put_on_the_images_of_the_others() -> None:
+    like = parse_spec({**find("mobilenet_v2").spec.to_dict(), "resolution": 128, "num_classes": 10})
+    rows = near([like], 6, known={like.id})
+    assert rows and len({row.published.paper for row in rows}) == len(rows)
+    for row in rows:
+        assert (row.spec.resolution, row.spec.num_classes, row.top1) == (128, 10, None)
+        assert like.cost.macs / 1.6 <= row.spec.cost.macs <= like.cost.macs * 1.6
+        assert row.word == f"{row.published.name} --resolution 128 --num-classes 10"
+    same = near([find("mobilenet_v2").spec], 6)
+    assert (same[0].published.name, same[0].word, same[0].top1) == ("mobilenet_v2", "mobilenet_v2", 71.878)
+    small = parse_spec({**SMALL, "resolution": 16, "blocks": [{"op": "conv", "width": 64, "depth": 20}]})
+    assert near([small], 6) == []  # the maps of all vanish on such images
 
 
 def test_a_comparison_as_data(zen_here: ZenHere) -> None:

@@ -12,8 +12,12 @@ from . import options as opt
 from .writing import write_listing
 
 if TYPE_CHECKING:
+    from ..metrics.records import ScoreRecord
     from ..net.network import Network
+    from ..networks.near import Near
     from ..report.comparison import Compared
+
+REFERENCES = 5  # the most published networks beside those that are compared
 
 
 def compare(
@@ -30,6 +34,7 @@ def compare(
     num_classes: opt.NumClasses = None,
     arg: opt.FactoryArgument = None,
     path: opt.FactoryPath = None,
+    references: opt.References = True,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -57,9 +62,9 @@ def compare(
         return
 
     def show() -> None:
-        from ..ui.layers import print_comparison
+        from ..ui.comparison import print_comparison
 
-        print_comparison(rows, convention or "paper")
+        print_comparison(rows, convention or "paper", _references(networks, convention) if references else ())
 
     write_listing(format_, [row.to_dict() for row in rows], show)
 
@@ -84,6 +89,18 @@ def _compared(networks: list[Network], convention: str | None, draws: int | None
             measured = [_raised(row) for row in score_all(networks, settings, on_progress=progress.update)]
     maps = any(network.spec is None for network in networks)
     return [compare_one(*row, maps=maps) for row in zip(networks, closed, measured, strict=True)]
+
+
+def _references(networks: list[Network], convention: str | None) -> list[tuple[Near, ScoreRecord]]:
+    """Published networks of about the cost of the first network that is written as blocks, with their scores."""
+    from ..metrics.scoring import score_all
+    from ..metrics.settings import check_settings
+    from ..networks.near import near
+
+    like = [network.spec for network in networks if network.spec is not None]
+    found = near(like[:1], REFERENCES, known={network.id for network in networks})
+    settings = check_settings(estimator="mean-field", convention=convention or "paper")
+    return list(zip(found, map(_raised, score_all([row.spec for row in found], settings)), strict=True))
 
 
 def _raised(row: Any) -> Any:

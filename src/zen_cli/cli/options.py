@@ -162,6 +162,14 @@ OutputFormat = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.", rich_help_panel=OUTPUT_PANEL)]
 
+References = Annotated[
+    bool,
+    typer.Option(
+        "--references/--no-references",
+        help="Published networks of about the same cost, for comparison.",
+    ),
+]
+
 
 def check_format(name: str | None) -> Format:
     """The output format, by default what suits where stdout goes.

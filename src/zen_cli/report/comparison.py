@@ -19,6 +19,7 @@ from .stages import StageRow, by_map, most_live, stage_rows
 
 SCHEMA = "zen-compare/1"
 ABSENT_STAGE = "none"
+_NOT_COMPARED = ("schema", "name", "blocks")  # of the keys of a network
 
 
 class Quantity(NamedTuple):
@@ -107,12 +108,8 @@ def differences(first: Network, second: Network) -> list[str]:
     one, two = first.spec, second.spec
     if one is None or two is None:
         return ["one of the two is not written as blocks; compare the numbers"] if first.id != second.id else []
-    lines = [
-        f"{name}: {before} → {after}"
-        for name in ("resolution", "in_channels", "num_classes")
-        if (before := getattr(one, name)) != (after := getattr(two, name))
-    ]
-    return lines + list(_block_lines(_named_blocks(one), _named_blocks(two)))
+    before, after = ({**spec.to_dict(), **dict.fromkeys(_NOT_COMPARED)} for spec in (one, two))
+    return [*_changes(before, after, ": "), *_block_lines(_named_blocks(one), _named_blocks(two))]
 
 
 class _Named(NamedTuple):
@@ -124,7 +121,7 @@ class _Named(NamedTuple):
         return tuple((name, str(value)) for name, value in self.fields.items())
 
     def text(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self.fields.items())
+        return ", ".join(f"{name} {_text(value)}" for name, value in self.fields.items())
 
 
 def _named_blocks(spec: ArchSpec) -> list[_Named]:
@@ -145,12 +142,19 @@ def _block_lines(one: Sequence[_Named], two: Sequence[_Named]) -> Iterator[str]:
         common = min(len(before), len(after))
         for row, new in zip(before, after, strict=False):
             place = row.stage if row.stage == new.stage else f"{row.stage} → {new.stage}"
-            yield f"{place}: {_changes(row.fields, new.fields)}"
+            yield f"{place}: {', '.join(_changes(row.fields, new.fields))}"
         yield from (f"{row.stage}: without {row.text()}" for row in before[common:])
         yield from (f"{row.stage}: with {row.text()}" for row in after[common:])
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], mark: str = " ") -> list[str]:
     names = dict.fromkeys([*before, *after])
-    rows = [(name, before.get(name, "none"), after.get(name, "none")) for name in names]
-    return ", ".join(f"{name} {old} → {new}" for name, old, new in rows if old != new)
+    rows = [(name, before.get(name), after.get(name)) for name in names]
+    return [f"{name}{mark}{_text(old)} → {_text(new)}" for name, old, new in rows if old != new]
+
+
+def _text(value: object) -> str:
+    """The value of a key of a spec in words; a dash where the key is not written."""
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_text(inner)}' for name, inner in value.items())})"
+    return "-" if value is None else {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
