@@ -18,6 +18,7 @@ from cli_here import ZenHere
 from zen_cli.nas.population import view_run
 from zen_cli.nas.space import load_space, to_spec
 from zen_cli.net.spec import parse_spec
+from zen_cli.networks import find
 from zen_cli.report.page import page
 from zen_cli.report.subject import Shown, Subject, subject_of
 
@@ -81,7 +82,20 @@ def test_the_file_asks_for_nothing_elsewhere(made: Made) -> None:
 def test_the_command_makes_the_same_page(made: Made, zen_here: ZenHere) -> None:
     done = zen_here("report", str(made.run), "-o", "page.html")
     assert (done.code, done.out) == (0, "")
-    assert Path("page.html").read_bytes() == page(subject_of(view_run(made.run), []))
+    assert Path("page.html").read_bytes() == page(subject_of(view_run(made.run), [], references=True))
+
+
+def test_published_networks_of_about_the_same_cost_are_on_the_page_unless_they_are_unwanted(zen_here: ZenHere) -> None:
+    spec = find("mobilenet_v2").spec
+    shown = subject_of(None, [(spec, None, "mobilenet_v2")], references=True).shown
+    assert [row.group for row in shown] == ["network", *["reference"] * 4]
+    assert all(row.top1 and row.word == row.label != "mobilenet_v2" for row in shown[1:])
+    assert zen_here("report", "mobilenet_v2", "-o", "with.html").code == 0
+    assert zen_here("report", "mobilenet_v2", "--no-references", "-o", "without.html").code == 0
+    assert [shown[1].label in Path(name).read_text(encoding="utf-8") for name in ("with.html", "without.html")] == [
+        True,
+        False,
+    ]
 
 
 def test_in_a_browser_nothing_fails_and_a_click_shows_a_network(made: Made, chromium: Browser) -> None:

@@ -42,6 +42,7 @@ def report(
             autocompletion=opt.choices(*KINDS),
         ),
     ] = "html",
+    references: opt.References = True,
     force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite files that exist.")] = False,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -60,7 +61,7 @@ def report(
     run, given = _read(sources or [LAST], quiet=quiet)
     from ..report.subject import subject_of
 
-    subject = subject_of(run, given)
+    subject = subject_of(run, given, references=references)
     if not subject.shown:
         raise UsageError("report: nothing to show; the search has no answer and no checkpoint yet")
     files = dict(_files(subject, out, kinds))

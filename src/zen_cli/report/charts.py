@@ -22,6 +22,8 @@ GROUPS = {
 }
 BOUND_COLOR = "#b8508a"
 WIDTH, HEIGHT = 460, 300
+NAMED = ("reference", "network")  # the groups whose names are written beside their points
+MOST_NAMES = 16  # so many of them at most
 _NEEDS = {"altair": "altair", "vl-convert-python": "vl_convert"}
 PICKED = "picked"  # the signal of the charts of networks that holds the index of the network that is shown
 Document: TypeAlias = dict[str, Any]
@@ -89,10 +91,13 @@ def _cost_chart(cost: str) -> Callable[[Subject], Any]:
         legend = alt.Legend(title=None, orient="top", labelExpr=text)
         values = [getattr(row.network.cost, cost) for row in subject.shown]
         spread = max(values) > 20 * max(1, min(values))
+        margin = 44 if has_names(subject) else 14
         x = alt.X(
             f"{cost}:Q",
             title=f"{COSTS[cost]}{' (log scale)' if spread else ''}",
-            scale=alt.Scale(type="log", nice=False) if spread else alt.Scale(zero=False, nice=False, padding=14),
+            scale=alt.Scale(type="log", nice=False, padding=margin)
+            if spread
+            else alt.Scale(zero=False, nice=False, padding=margin),
             axis=alt.Axis(format="~s", tickCount=5),
         )
         points = (
@@ -115,10 +120,27 @@ def _cost_chart(cost: str) -> Callable[[Subject], Any]:
                 ],
             )
         )
-        parts: list[Any] = [points, *_limit_parts(cost, subject), *_bound_parts(cost, subject)]
+        marks = [*_name_parts(cost, subject), *_limit_parts(cost, subject), *_bound_parts(cost, subject)]
+        parts: list[Any] = [points, *marks]
         return alt.layer(*parts).add_params(alt.param(name=PICKED, value=-1))
 
     return make
+
+
+def _name_parts(cost: str, subject: Subject) -> list[Any]:
+    """The names of the networks that somebody named or published, where they are few."""
+    import altair as alt
+
+    if not has_names(subject):
+        return []
+    data = alt.Chart(alt.NamedData("networks")).transform_filter(f"indexof({list(NAMED)}, datum.group) >= 0")
+    mark = data.mark_text(dy=-9, fontSize=10, limit=110)
+    return [mark.encode(x=f"{cost}:Q", y="value:Q", text="label:N")]
+
+
+def has_names(subject: Subject) -> bool:
+    """Whether there are networks whose names are written beside their points."""
+    return 0 < sum(row.group in NAMED for row in subject.shown) <= MOST_NAMES
 
 
 def _limit_parts(cost: str, subject: Subject) -> list[Any]:

@@ -64,6 +64,8 @@ def _numbers(row: Shown) -> list[tuple[str, str]]:
     if record is not None and record.zen.estimator == "monte-carlo":
         error = "" if record.zen.std_error is None else f" ± {record.zen.std_error:.2f}"
         rows.insert(0, ("Zen, Monte-Carlo (nats)", f"{record.zen.value:.2f}{error}, {record.zen.draws} draws"))
+    if row.top1 is not None:
+        rows.append(("top-1 accuracy on ImageNet, as published", f"{row.top1:.1f}%"))
     evenness = None if record is None or record.search is None else record.search.evenness
     if evenness is not None:
         rows.append(("evenness", f"{evenness.value:.3f} of {evenness.best:.3f} nats"))

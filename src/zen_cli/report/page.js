@@ -45,11 +45,17 @@
     by("stages").replaceChildren(top, body);
   }
 
+  function whole(page, index) {
+    const network = page.networks[index];
+    const parts = (name) => network[name].map((number) => page.parts[number]);
+    return { ...network, drawing: parts("drawing").join("\n"), stages: parts("stages"), layers: parts("layers") };
+  }
+
   let shown = 0;
   let saved = "";
 
   async function show(page, index, moves) {
-    const network = page.networks[index];
+    const network = whole(page, index);
     const turn = ++shown;
     by("network").hidden = false;
     by("name").textContent = network.label;

@@ -11,7 +11,7 @@ import base64
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -21,9 +21,9 @@ import orjson
 
 from ..exporters.source import ExportSource
 from ..exporters.svg import draw
-from .charts import charts, data_sets
+from .charts import charts, data_sets, network_row
 from .details import details
-from .subject import Shown, Subject
+from .subject import COSTS, Shown, Subject
 
 WORTH = (
     "What the score is worth: no score's pick beats a good hand-made network of the same cost. What a search gives is "
@@ -31,11 +31,12 @@ WORTH = (
 )
 WORTH_SOURCE = "docs/evidence.md of zen-cli, on tables of trained networks"
 CAPTIONS = {
-    "macs": "Score against multiply-adds. Click a point to see its network. Ticks and dotted lines are proven bounds.",
+    "macs": "Score against multiply-adds. Click a point to see its network.",
     "params": "Score against parameters.",
     "activations": "Score against activations.",
     "history": "How the search went.",
 }
+BOUNDS = " A tick or a dotted line is a proven bound."
 FIRST_ROWS = 60
 
 
@@ -44,7 +45,14 @@ def page(subject: Subject) -> bytes:
     data = data_sets(subject)
     del data["layers"]
     documents = charts(subject)
-    payload = {"networks": [_network(row) for row in subject.shown], "charts": documents, "data": data}
+    parts = Parts()
+    networks = [_network(row, parts) for row in subject.shown]
+    payload = {
+        "networks": networks,
+        "parts": [orjson.Fragment(part) for part in parts],
+        "charts": documents,
+        "data": data,
+    }
     packed = base64.b64encode(gzip.compress(orjson.dumps(payload), mtime=0)).decode()
     scripts = [_library(), _resource("page.js")]
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
@@ -53,7 +61,7 @@ def page(subject: Subject) -> bytes:
         "title": escape(subject.title),
         "style": _resource("page.css"),
         "problem": escape(subject.problem),
-        "figures": "\n".join(_figures(documents)),
+        "figures": "\n".join(_figures(subject, documents)),
         "rows": "\n".join(_rows(subject)),
         "measure": escape(subject.measure),
         "more": _more(len(subject.shown)),
@@ -67,17 +75,31 @@ def page(subject: Subject) -> bytes:
     return _fill(_resource("page.html"), values).encode()
 
 
-def _network(row: Shown) -> dict[str, Any]:
-    """All that is shown of a network when it is chosen."""
+class Parts(dict[bytes, int]):
+    """Lines of drawings and rows of tables, each kept once, because most networks of a search share most of them.
+
+    Iterating gives them in the order of their numbers, as JSON.
+    """
+
+    def numbers(self, values: Iterable[Any]) -> list[int]:
+        """The numbers of values that JSON can hold; a new value gets the next number."""
+        return [self.setdefault(orjson.dumps(value), len(self)) for value in values]
+
+
+def _network(row: Shown, parts: Parts) -> dict[str, Any]:
+    """All that is shown of a network when it is chosen; its drawing, stages and layers as numbers of parts."""
     spec = row.network.spec
     record = None if row.record is None else row.record.to_dict()
-    drawing = "" if spec is None else "\n".join(draw(ExportSource(spec, record)))
-    return {**details(row), "drawing": drawing}
+    drawing = [] if spec is None else draw(ExportSource(spec, record))
+    shown = {**details(row), "drawing": drawing}
+    return {**shown, **{name: parts.numbers(shown[name]) for name in ("drawing", "stages", "layers")}}
 
 
-def _figures(documents: Mapping[str, Any]) -> Iterator[str]:
+def _figures(subject: Subject, documents: Mapping[str, Any]) -> Iterator[str]:
+    has_bounds = subject.bound is not None or any("bound" in network_row(0, row) for row in subject.shown)
     for name, caption in CAPTIONS.items():
         if name in documents:
+            caption += BOUNDS if has_bounds and name in COSTS else ""
             yield f'<figure><div class="chart" id="chart-{name}"></div><figcaption>{caption}</figcaption></figure>'
 
 

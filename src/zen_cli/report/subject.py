@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..errors import ZenError
@@ -15,9 +15,13 @@ from ..metrics.settings import ScoreSettings
 from ..metrics.terms import score_and_count
 from ..nas.population import RunView
 from ..net.network import Network
+from ..net.spec import ArchSpec
+from ..networks.near import SPREAD, Near, near
 from ..units import format_count
 
 Group: TypeAlias = Literal["answer", "population", "reference", "network"]
+FEW = 3  # networks whose names fit a title
+REFERENCES = 4  # the most published networks for one cost
 COSTS = {"macs": "MACs", "params": "parameters", "activations": "activations"}
 
 
@@ -30,6 +34,7 @@ class Shown(NamedTuple):
         value: what the charts show of it.
         record: how it was scored or found, if that is known.
         word: what a command line calls it; empty where only a file that is saved from the page can.
+        top1: its accuracy on ImageNet in percent, where that is published.
     """
 
     network: Network
@@ -37,6 +42,7 @@ class Shown(NamedTuple):
     value: float
     record: ScoreRecord | None = None
     word: str = ""
+    top1: float | None = None
 
     @property
     def label(self) -> str:
@@ -71,42 +77,63 @@ class Subject(NamedTuple):
 Given: TypeAlias = tuple[Network, dict[str, Any] | None, str]  # the network, its record, its word
 
 
-def subject_of(run: RunView | None, given: Iterable[Given]) -> Subject:
+def subject_of(run: RunView | None, given: Iterable[Given], *, references: bool = False) -> Subject:
     """The subject of a page about a run, with networks to compare it with, or about networks alone.
+
+    Args:
+        run: of a search.
+        given: networks.
+        references: whether published networks of about the same cost are shown too.
 
     Raises:
         ZenError: the score of a network cannot be computed.
     """
-    return _of_networks(list(given)) if run is None else _of_run(run, given)
+    given = list(given)
+    known = {network.id for network, _, _ in given}
+    answer = [network for network, _, _ in given] if run is None else [row.arch for row in run.records if row.arch]
+    published = near(_typical(answer), REFERENCES, known=known) if references else []
+    return _of_networks(given, published) if run is None else _of_run(run, given, published)
 
 
-def _of_networks(given: Sequence[Given]) -> Subject:
-    settings = ScoreSettings(estimator="mean-field")
-    metric = find("zen")
-    shown = [
-        Shown(network, "network", _value(network, metric, settings), _record(row), word) for network, row, word in given
-    ]
-    shown.sort(key=lambda row: row.value, reverse=True)
-    count = len(shown)
-    title = shown[0].label if count == 1 else f"{count} networks"
-    problem = f"{title}, by the closed form of the Zen-score and by exact cost."
-    return Subject(title, problem, "Zen, closed form (nats)", shown, {}, provenance=list(_provenance(shown)))
+def _typical(networks: Iterable[Network]) -> list[ArchSpec]:
+    """The first of the networks of blocks; where their costs differ, the cheapest and the dearest too."""
+    specs = [network.spec for network in networks if network.spec is not None]
+    ordered = sorted(specs, key=lambda spec: spec.cost.macs)
+    if not specs or ordered[-1].cost.macs <= SPREAD * ordered[0].cost.macs:
+        return specs[:1]
+    return list({spec.id: spec for spec in (specs[0], ordered[0], ordered[-1])}.values())
 
 
-def _of_run(run: RunView, given: Iterable[Given]) -> Subject:
-    metric = _objective(run)
-    settings = run.settings.score.model_copy(update={"estimator": "mean-field"})
-    kept = {row.id for row in run.records}
+def _shown_by(metric: Metric, settings: ScoreSettings) -> Callable[[Group, Network, ScoreRecord | None, str], Shown]:
+    """What makes a `Shown` with the value of a metric."""
 
     def shown_as(group: Group, network: Network, record: ScoreRecord | None, word: str) -> Shown:
         return Shown(network, group, _value(network, metric, settings), record, word)
 
+    return shown_as
+
+
+def _of_networks(given: Sequence[Given], published: Sequence[Near]) -> Subject:
+    shown_as = _shown_by(find("zen"), ScoreSettings(estimator="mean-field"))
+    shown = [shown_as("network", network, _record(row), word) for network, row, word in given]
+    shown.sort(key=lambda row: row.value, reverse=True)
+    title = _and([row.label for row in shown]) if len(shown) <= FEW else f"{len(shown)} networks"
+    shown += [shown_as("reference", row.spec, None, row.word)._replace(top1=row.top1) for row in published]
+    problem = f"{title}, by the closed form of the Zen-score and by exact cost."
+    return Subject(title, problem, "Zen, closed form (nats)", shown, {}, provenance=list(_provenance(shown)))
+
+
+def _of_run(run: RunView, given: Sequence[Given], published: Sequence[Near]) -> Subject:
+    metric = _objective(run)
+    shown_as = _shown_by(metric, run.settings.score.model_copy(update={"estimator": "mean-field"}))
+    kept = {row.id for row in run.records}
     shown = [
         shown_as("answer", row.arch, row, shlex.quote(row.name or row.id))
         for row in run.records
         if row.arch is not None
     ]
     shown += [shown_as("reference", network, _record(row), word) for network, row, word in given]
+    shown += [shown_as("reference", row.spec, None, row.word)._replace(top1=row.top1) for row in published]
     population = [shown_as("population", spec, None, "") for spec in run.population if spec.id not in kept]
     shown += sorted(population, key=lambda row: metric.sign * row.value, reverse=True)
     first = run.records[0].search if run.records else None
