@@ -18,7 +18,7 @@ from zen_cli.net.spec import ArchSpec
 from zen_cli.profiling.finalists import measure
 from zen_cli.profiling.fitting import quantile, rank_correlation, relative_errors
 from zen_cli.profiling.kept import load_target
-from zen_cli.target.latency import predict_ms
+from zen_cli.target.latency import latency_ms
 
 SPACES = ("mobile", "resnet", "regnet")
 
@@ -50,7 +50,7 @@ def main() -> None:
     print(line)
     specs = [found(index, options.evaluations) for index in range(options.count)]
     times = measure(specs, target, seed=0)
-    guesses = [predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier) for spec in specs]
+    guesses = [latency_ms(target, spec) for spec in specs]
     for index, (spec, guess, time) in enumerate(zip(specs, guesses, times, strict=True)):
         macs = spec.cost.macs / 1e6
         print(

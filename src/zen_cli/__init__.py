@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import SearchResult, export, search
+    from .api import SearchResult, export, load_target, search
     from .errors import ZenError
     from .formats.loading import load, load_all
     from .formats.plainnet import parse_plainnet, to_plainnet
@@ -41,6 +41,7 @@ __all__ = [
     "export",
     "load",
     "load_all",
+    "load_target",
     "parse_plainnet",
     "parse_spec",
     "score",
@@ -59,6 +60,7 @@ _HOMES = {
     "export": "api",
     "load": "formats.loading",
     "load_all": "formats.loading",
+    "load_target": "api",
     "parse_plainnet": "formats.plainnet",
     "parse_spec": "net.spec",
     "score": "metrics.scoring",

@@ -15,9 +15,12 @@ from .net.traced import TracedNetwork
 
 if TYPE_CHECKING:
     from .exporters.run import ExportedFile
+    from .metrics.settings import Dtype
     from .nas.answer import Answer
     from .nas.loop import Snapshot
-    from .nas.outcome import Outcome
+    from .nas.outcome import Callbacks, Outcome
+    from .nas.settings import SearchSettings
+    from .target.model import Target
 
 
 class SearchResult(list[ScoreRecord]):
@@ -80,6 +83,9 @@ def search(
     seeds: str | Sequence[int] | None = None,
     device: str | None = None,
     workers: str | None = None,
+    dtype: Dtype | None = None,
+    target: Target | None = None,
+    max_latency: str | None = None,
     out: str | PathLike[str] | None = None,
     resume: str | PathLike[str] | None = None,
     on_generation: Callable[[Snapshot], None] | None = None,
@@ -120,6 +126,9 @@ def search(
         seeds: search from each of these, such as `range(16)` or `"0..15"`, one after the other, and merge the best.
         device: where to compute.
         workers: a Ray cluster for what is measured: `ray`, or `ray://HOST:PORT`.
+        dtype: what weights and activations are on the device.
+        target: the device, as `load_target` reads it.
+        max_latency: the most time on the target, such as `"5ms"`; on this machine the best networks are measured.
         out: a new directory for checkpoints, history and results.
         resume: a directory to go on with.
         on_generation: called after every generation.
@@ -167,6 +176,9 @@ def search(
         "precision_mode": precision_mode,
         "seed": seed,
         "device": device,
+        "dtype": dtype,
+        "target": target,
+        "max_latency": max_latency,
     }
     callbacks = Callbacks(
         lambda snapshot, _: on_generation(snapshot) if on_generation is not None else None,
@@ -186,7 +198,8 @@ def search(
             run = opened if out is None else RunDirectory.create(Path(out), settings)
             with run if run is not None and run is not opened else nullcontext():
                 callbacks = callbacks._replace(executor=executor)
-                outcome, answer = answer_of(settings, run_search(settings, run, callbacks), callbacks, bound=bound)
+                outcome = _measured(settings, run_search(settings, run, callbacks), callbacks)
+                outcome, answer = answer_of(settings, outcome, callbacks, bound=bound)
                 if run is not None:
                     run.write_results(answer.to_bytes())
     return _result(outcome, answer)
@@ -197,6 +210,28 @@ def _result(outcome: Outcome, answer: Answer) -> SearchResult:
     if answer.race is not None and answer.race.ending == "interrupted":
         raise KeyboardInterrupt
     return SearchResult(outcome, answer)
+
+
+def _measured(settings: SearchSettings, outcome: Outcome, callbacks: Callbacks) -> Outcome:
+    """The outcome without the networks that break a limit on the latency of this machine, as measured now."""
+    from .nas.answer import search as run_search
+    from .profiling.finalists import can_measure, measure_until_kept
+
+    if outcome.stopped in ("interrupted", "failed") or not can_measure(settings):
+        return outcome
+    return measure_until_kept(settings, outcome, lambda changed, _: run_search(changed, None, callbacks)).outcome
+
+
+def load_target(source: str | PathLike[str]) -> Target:
+    """A device: a file that `zen profile` wrote or a person, or `here`, this machine, measured if it was not before.
+
+    Raises:
+        SourceError: the file cannot be read, or is no target.
+        UsageError: this machine cannot be measured.
+    """
+    from .profiling.kept import load_target as load
+
+    return load(fspath(source))[0]
 
 
 def export(

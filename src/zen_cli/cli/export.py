@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..exporters.table import TARGETS
 from ..units import parse_count
 from . import options as opt
+from .device import say_times
 from .endings import Endings
 
 
@@ -61,6 +62,7 @@ def export(
             metavar="N", help="Opset of ONNX files (default: the lowest that the network needs).", show_default=False
         ),
     ] = None,
+    target: opt.TargetOption = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
     arg: opt.FactoryArgument = None,
@@ -73,6 +75,8 @@ def export(
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
 
     Examples: zen export net.json --to torch,onnx -o out/; zen search --preset cifar-1m --top 1 | zen export - --to svg
+
+    With --target, the time of each network is predicted, and measured where the target is this machine.
     """
     from ..exporters.plan import MAX_SEED, ExportOptions
     from ..exporters.run import export as export_all
@@ -80,6 +84,7 @@ def export(
     from ..ui.progress import Progress
     from .reading import read_sources
 
+    device = opt.deployment(target, None, quiet=quiet).get("target")
     items = read_sources(_sources(sources), opt.overrides_of(ctx.params), quiet=quiet)
     options = ExportOptions(
         out,
@@ -99,6 +104,8 @@ def export(
             opt.emit(row.data)
     if not quiet:
         print_exports(done)
+    if device is not None:
+        say_times(device, [source.spec for source in dict.fromkeys(row.source for row in done)], quiet=quiet)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -200,7 +200,6 @@ def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[st
 
     Raises:
         SourceError: the target cannot be read.
-        UsageError: it was measured with other numbers than asked for; says both.
     """
     if target is None:
         return {} if dtype is None else {"dtype": dtype}
@@ -212,9 +211,7 @@ def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[st
         found, line = load_target(target, progress.update)
     if line and not quiet:
         say(line)
-    if dtype is not None and found.dtype is not None and dtype != found.dtype:
-        raise UsageError(f"dtype: {dtype} is asked for and {found.name} is of {found.dtype}; use one of the two")
-    return {"target": found, "dtype": dtype or found.dtype or "float32"}
+    return {"target": found} if dtype is None else {"target": found, "dtype": dtype}
 
 
 def emit(data: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import RunError, ZenError
 from . import options as opt
 from .cluster_run import executor_of, status_of
+from .device import say_nearby
 from .endings import Endings
 from .verifying import code_of, verified
 from .writing import records as write_records
@@ -77,6 +78,8 @@ def run_search(settings: SearchSettings, run: RunDirectory | None, show: Show) -
         answer, code = _answer(settings, outcome, screen, endings, show, executor, code=code)
         endings.hold()
         code = _write(answer, run, show.style, code)
+        if not quiet:
+            _say_nearby(settings, answer)
         screen.next_commands(answer, outcome, run)
         return code
 
@@ -134,18 +137,33 @@ def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Out
     """The outcome without the networks that break a limit on the latency of this machine, as measured now."""
     if settings.score.target is None or "latency" not in settings.limits:
         return outcome
-    from ..profiling.finalists import can_measure, measure_finalists
+    from ..nas.answer import search
+    from ..profiling.finalists import can_measure, measure_until_kept
     from ..ui.progress import Progress
     from ..ui.terminal import say
 
     if not can_measure(settings):
         return outcome
+
+    def search_again(changed: SearchSettings, factor: float) -> Outcome:
+        if not quiet:
+            say(f"none keeps {limit:g} ms, they took {factor - 1:.0%} longer than predicted; searching again")
+        return search(changed)
+
+    limit = settings.limits["latency"]
     with Progress("measuring", quiet=quiet, unit="visits") as progress:
-        found, rejected = measure_finalists(settings, outcome, progress.update)
+        found, rejected, _ = measure_until_kept(settings, outcome, search_again, progress.update)
     if not quiet:
-        limit = settings.limits["latency"]
-        say(f"measured here: {len(found.measured)} networks keep {limit:g} ms, {rejected} took longer and are left out")
+        kept = len(found.measured)
+        say(f"measured here: {kept} networks keep {limit:g} ms, {rejected} took longer and are left out")
     return found
+
+
+def _say_nearby(settings: SearchSettings, answer: Answer) -> None:
+    """Says which known networks take about as long on the target as the best one."""
+    row = answer.records[0].search if answer.records else None
+    if settings.score.target is not None and row is not None and row.latency is not None:
+        say_nearby(settings.score.target, row.latency.predicted_ms)
 
 
 def _write(answer: Answer, run: RunDirectory | None, style: opt.Format, code: int) -> int:

@@ -11,12 +11,13 @@ from ..errors import UsageError, ZenError
 from ..net.counting import Cost
 from ..net.layers import Pair
 from ..net.network import Network
+from ..target.model import Target
 from .mean_field import score_chain
 from .metric import Measurement, Metric
 from .prefetch import Groups
 from .records import Breakdown, CostRow, LayerRow, MetricRow, ScoreRecord, Zen
 from .registry import find, refuse_unused
-from .settings import Convention, Estimator, Norm, PrecisionMode, ScoreSettings, check_settings
+from .settings import Convention, Dtype, Estimator, Norm, PrecisionMode, ScoreSettings, check_settings
 from .terms import score_and_count
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def score(
     precision_mode: PrecisionMode | None = None,
     seed: int | None = None,
     device: str | None = None,
+    dtype: Dtype | None = None,
+    target: Target | None = None,
     on_progress: OnProgress | None = None,
 ) -> ScoreRecord:
     """The Zen-score of one network with its cost, as the record that `zen score` writes.
@@ -65,6 +68,8 @@ def score(
         precision_mode: what a draw is computed in.
         seed: of all random numbers.
         device: `auto`, `cpu`, `cuda` or `cuda:1`.
+        dtype: what weights and activations are on the device, for the bytes in the cost.
+        target: the device, as `load_target` reads it; where it predicts times, the record has `latency`.
         on_progress: see `score_all`.
 
     Raises:
@@ -84,8 +89,11 @@ def score(
         "precision_mode": precision_mode,
         "seed": seed,
         "device": device,
+        "dtype": dtype,
+        "target": target,
     }
-    settings, others = check_settings(**given), [find(name) for name in proxies]
+    names = (*proxies, *(("latency",) if target is not None and target.predicts and "latency" not in proxies else ()))
+    settings, others = check_settings(**given), [find(name) for name in names]
     refuse_unused([name for name, value in given.items() if value is not None], [find("zen"), *others], settings)
     for result in score_all([traced], settings, proxies=others, breakdown=breakdown, on_progress=on_progress):
         if isinstance(result, ZenError):

@@ -69,9 +69,12 @@ class ScoreSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _follow_convention(cls, data: Any) -> Any:
-        """The norm is that of the convention where it is not given."""
+        """The norm is that of the convention, and the dtype that of the target, where they are not given."""
         if isinstance(data, dict) and data.get("norm") is None:
             data = {**data, "norm": DEFAULT_NORM.get(str(data.get("convention", "paper")), "frobenius")}
+        target = data.get("target") if isinstance(data, dict) else None
+        if isinstance(target, Target) and target.dtype is not None and data.get("dtype") is None:
+            data = {**data, "dtype": target.dtype}
         return data
 
     @model_validator(mode="after")
@@ -81,6 +84,15 @@ class ScoreSettings(BaseModel):
             raise ValueError(
                 f"precision_mode: {self.precision_mode} rounds away a perturbation of {self.alpha:g}; "
                 f"use an alpha of {least:g} or more, or auto"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_target(self) -> ScoreSettings:
+        target = self.target
+        if target is not None and target.dtype not in (None, self.dtype):
+            raise ValueError(
+                f"dtype: {self.dtype} is asked for and {target.name} is of {target.dtype}; use one of the two"
             )
         return self
 

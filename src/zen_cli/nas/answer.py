@@ -13,7 +13,7 @@ from ..metrics.records import EvennessRow, LatencyRow, RaceRow, ScoreRecord, Sea
 from ..metrics.scoring import score_all
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
-from ..target.latency import predict_ms
+from ..target.latency import latency_ms
 from .algorithms import find_algorithm
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
@@ -232,7 +232,7 @@ def _latency(settings: SearchSettings, outcome: Outcome, spec: ArchSpec) -> Late
     measured = outcome.measured.get(spec.id)
     return LatencyRow(
         target=target.name,
-        predicted_ms=predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier),
+        predicted_ms=latency_ms(target, spec),
         margin=target.margin,
         measured_ms=None if measured is None else measured.ms,
         spread=None if measured is None else measured.spread,

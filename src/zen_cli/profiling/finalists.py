@@ -1,8 +1,7 @@
-"""The best networks of a search, measured where they are to run: those that break the limit are rejected.
+"""Networks measured where they are to run: of the best of a search, those that break the limit are rejected.
 
-All are visited by turns, a reference network among them, in several rounds. Each round is corrected by how much slower
-or faster the reference ran in it than in the median round, so that a machine that drifts is not seen as a difference
-between networks.
+All are visited by turns in several rounds, and the fastest visit of each counts, as in a profile: other programs only
+ever make a network slower. How much the rounds differ is said beside it.
 """
 
 from __future__ import annotations
@@ -10,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 from statistics import median
+from typing import NamedTuple, TypeAlias
 
+from ..errors import SpecError
 from ..metrics.records import MeasuredTime
 from ..nas.outcome import Candidate, Outcome
 from ..nas.settings import SearchSettings
 from ..net.spec import ArchSpec
+from ..target.latency import latency_ms
 from ..target.model import Target
-from .backends import Conditions, find_backend
+from .backends import conditions_of, find_backend
 from .machine import is_here
-from .probes import draw_probes
 from .sampling import time_runs
 
-ROUNDS = 3
+OnProgress: TypeAlias = Callable[[int, int | None], None]
+ROUNDS = 4
+SEARCHES = 2  # more, where no network keeps the limit
+LEAST_STEP = 1.03  # by which the limit is lowered at least
 BATCHES = 3  # of so many networks as are wanted, until enough keep the limit
 
 
@@ -31,10 +35,58 @@ def can_measure(settings: SearchSettings) -> bool:
     return "latency" in settings.limits and target is not None and is_here(target)
 
 
+class Finalists(NamedTuple):
+    """The outcome with the candidates that keep the limit when measured, how many did not, and how many times the
+    prediction these took, at the median.
+    """
+
+    outcome: Outcome
+    rejected: int
+    factor: float
+
+
+def measure_until_kept(
+    settings: SearchSettings,
+    outcome: Outcome,
+    search_again: Callable[[SearchSettings, float], Outcome],
+    on_progress: OnProgress = lambda *_: None,
+) -> Finalists:
+    """As `measure_finalists`; where no candidate keeps the limit, searches again with predictions that are corrected.
+
+    Args:
+        settings: of a search that `can_measure`.
+        outcome: of the search.
+        search_again: searches with changed settings; told also how many times the prediction the candidates took.
+        on_progress: called with the visits that were made, and how many there are.
+
+    Raises:
+        UsageError: the backend of the target cannot be used here.
+    """
+    found, rejected = measure_finalists(settings, outcome, on_progress), 0
+    limit = lower = settings.limits["latency"]
+    for _ in range(SEARCHES):
+        if found.outcome.candidates or not found.rejected:
+            break
+        rejected += found.rejected
+        lower = min(limit * (1 + margin_of(settings)) / found.factor, lower) / LEAST_STEP
+        limited = settings.model_copy(update={"limits": settings.limits.replace(latency=lower)})
+        try:
+            outcome = search_again(limited, found.factor)
+        except SpecError:  # no network is as fast
+            return found._replace(rejected=rejected)
+        found = measure_finalists(settings, outcome, on_progress)
+    return found._replace(rejected=rejected + found.rejected)
+
+
+def margin_of(settings: SearchSettings) -> float:
+    """The share by which the search lowered the limit."""
+    return 0.0 if settings.score.target is None else settings.score.target.margin
+
+
 def measure_finalists(
-    settings: SearchSettings, outcome: Outcome, on_progress: Callable[[int, int | None], None] = lambda *_: None
-) -> tuple[Outcome, int]:
-    """The outcome with the candidates that keep the limit on latency when measured, and how many were rejected.
+    settings: SearchSettings, outcome: Outcome, on_progress: OnProgress = lambda *_: None
+) -> Finalists:
+    """The candidates that keep the limit on latency when measured.
 
     Args:
         settings: of a search that `can_measure`.
@@ -49,7 +101,7 @@ def measure_finalists(
     wanted = max(settings.verify, settings.top)
     kept: list[Candidate] = []
     measured: dict[str, MeasuredTime] = {}
-    rejected = 0
+    factors: list[float] = []
     for begin in range(0, min(len(outcome.candidates), BATCHES * wanted), wanted):
         batch = outcome.candidates[begin : begin + wanted]
         rows = measure([candidate.spec for candidate in batch], target, settings.score.seed, on_progress)
@@ -58,17 +110,18 @@ def measure_finalists(
                 kept.append(candidate)
                 measured[candidate.spec.id] = row
             else:
-                rejected += 1
+                factors.append(row.ms / latency_ms(target, candidate.spec))
         if len(kept) >= wanted:
             break
-    return outcome._replace(candidates=tuple(kept), measured=measured), rejected
+    kept_outcome = outcome._replace(candidates=tuple(kept), measured=measured)
+    return Finalists(kept_outcome, len(factors), median(factors) if factors else 1.0)
 
 
 def measure(
     specs: Sequence[ArchSpec],
     target: Target,
     seed: int,
-    on_progress: Callable[[int, int | None], None] = lambda *_: None,
+    on_progress: OnProgress = lambda *_: None,
 ) -> list[MeasuredTime]:
     """The times of networks under the conditions of a target of this machine.
 
@@ -76,26 +129,17 @@ def measure(
         UsageError: the backend cannot be used here.
     """
     backend = find_backend(target.backend or "", target.dtype or "float32")
-    one_core = target.threads == 1 and target.backend != "cuda"
-    conditions = Conditions(target.threads or 1, target.batch_size, target.dtype or "float32", one_core)
-    (reference,) = draw_probes(1, 0)
-    random, rounds = Random(seed), []
-    networks = [reference, *specs]
+    conditions = conditions_of(target.backend, target.threads or 1, target.batch_size, target.dtype or "float32")
+    random = Random(seed)
+    looks: list[list[float]] = [[] for _ in specs]
     for number in range(ROUNDS):
-        order = list(range(len(networks)))
+        order = list(range(len(specs)))
         random.shuffle(order)
-        times = [0.0] * len(networks)
         for done, index in enumerate(order):
-            on_progress(number * len(networks) + done, ROUNDS * len(networks))
-            session = backend.open(networks[index], conditions)
+            on_progress(number * len(specs) + done, ROUNDS * len(specs))
+            session = backend.open(specs[index], conditions)
             try:
-                times[index] = time_runs(session.run, conditions).ms
+                looks[index].append(time_runs(session.run, conditions).ms)
             finally:
                 session.close()
-        rounds.append(times)
-    usual = median(times[0] for times in rounds)
-    rows = []
-    for index in range(1, len(networks)):
-        looks = [times[index] * usual / times[0] for times in rounds]
-        rows.append(MeasuredTime(median(looks), (max(looks) - min(looks)) / 2 / median(looks)))
-    return rows
+    return [MeasuredTime(min(times), (max(times) - min(times)) / 2 / median(times)) for times in looks]

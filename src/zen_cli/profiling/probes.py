@@ -1,7 +1,7 @@
 """Networks to measure: what searches find, under limits and at depths of all sizes, and random members of spaces.
 
 A search ends with other networks than random ones, deeper and with more weights, and predictions are for these: two in
-three probes are the best of a short search, the others random.
+three probes are the best of a short search, half of these in a band of evenness, the others random.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ SPACES = ("mobile", "resnet", "regnet")
 SMALLEST, LARGEST = 15e6, 800e6  # MACs
 RESOLUTIONS = (96, 128, 160, 192, 224)
 SUBLAYERS = (8, 11, 14, 18, 24)
-EVALUATIONS = 250
+EVEN: dict[str, Any] = {"budget": ["250evals"], "verify": 0}
+FREE: dict[str, Any] = {**EVEN, "evenness": "off"}
 
 
 def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: float = LARGEST) -> list[ArchSpec]:
@@ -47,20 +48,20 @@ def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: 
             "algorithm": "evolution",
         }
         depth = random.choice(SUBLAYERS)
-        rows.append(_draw(request, macs, largest, None if turn % 3 == 2 else depth))
+        search_for = (FREE | {"max_sublayers": str(depth)}, EVEN, None)[turn % 3]
+        rows.append(_draw(request, macs, largest, search_for))
     return rows
 
 
-def _draw(request: dict[str, Any], macs: float, largest: float, depth: int | None) -> ArchSpec:
-    """A random network, or with a depth the best of a short search; the limit is doubled while none keeps it."""
-    found = {"max_sublayers": str(depth), "budget": [f"{EVALUATIONS}evals"], "evenness": "off", "verify": 0}
+def _draw(request: dict[str, Any], macs: float, largest: float, search_for: dict[str, Any] | None) -> ArchSpec:
+    """The best network of a short search, or a random one; the limit is doubled while none keeps it."""
     while True:
         limited = {**request, "max_macs": str(round(macs))}
         try:
-            if depth is None:
+            if search_for is None:
                 (member,) = random_members(check_request(limited), 1)
                 return member
-            return search(check_request({**limited, **found})).candidates[0].spec
+            return search(check_request({**limited, **search_for})).candidates[0].spec
         except SpecError:
             if macs >= largest:
                 raise

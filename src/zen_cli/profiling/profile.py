@@ -20,8 +20,8 @@ from ..net.spec import ArchSpec
 from ..target.graph import operations_of
 from ..target.latency import whole_of
 from ..target.model import ErrorRow, Target
-from .backends import Backend, Conditions, find_backend
-from .fitting import Whole, calibrate, fit_laws, quantile, rank_correlation, relative_errors
+from .backends import Backend, Conditions, conditions_of, find_backend
+from .fitting import Whole, calibrate, fit_laws, quantile, rank_correlation, relative_errors, without_profiler
 from .machine import host, processor
 from .probes import draw_probes
 from .sampling import Timing, time_layers, time_runs
@@ -86,7 +86,7 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
     backend = find_backend(settings.backend, settings.dtype)
     specs = draw_probes(VALIDATED + settings.probes, settings.seed, settings.spaces, settings.max_macs)
     visits = list(plan_visits(len(specs), settings.seed))
-    conditions = conditions_of(settings)
+    conditions = conditions_of(settings.backend, settings.threads, settings.batch_size, settings.dtype)
     for done, visit in enumerate(visits):
         if visit not in log.rows:
             on_progress(done, len(visits))
@@ -102,12 +102,6 @@ def plan_visits(count: int, seed: int) -> Iterator[Visit]:
         order = list(range(count))
         random.shuffle(order)
         yield from (Visit(index, look) for index in order)
-
-
-def conditions_of(settings: ProfileSettings) -> Conditions:
-    """How networks are run."""
-    one_core = settings.threads == 1 and settings.backend != "cuda"
-    return Conditions(settings.threads, settings.batch_size, settings.dtype, one_core)
 
 
 def _visit(backend: Backend, conditions: Conditions, spec: ArchSpec, *, is_probe: bool) -> list[Any]:
@@ -155,8 +149,10 @@ def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, 
     """The target of what was measured; the first networks validate it."""
     rows = list(_measured(specs, log))
     others, probes = rows[:VALIDATED], rows[VALIDATED:]
-    samples = [pair for row in probes for pair in zip(operations_of(row.spec), row.layers, strict=True)]
-    model = calibrate(fit_laws(samples), [row.whole for row in probes])
+    wholes = [row.whole for row in probes]
+    layers = without_profiler([row.layers for row in probes], [one.ms for one in wholes])
+    samples = [pair for one, row in zip(wholes, layers, strict=True) for pair in zip(one.operations, row, strict=True)]
+    model = calibrate(fit_laws(samples), wholes)
     measured = [row.ms for row in others]
     guesses = [whole_of(model, row.whole.operations) for row in others]
     errors = relative_errors(guesses, measured)

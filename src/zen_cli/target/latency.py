@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..net.layers import shrink
 from ..net.ops import Gene
+from ..net.spec import ArchSpec
 from .graph import Operation, block_operations, head_operations
 from .model import LatencyModel, Law, Target
 from .terms import terms
@@ -43,6 +44,11 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
         in_width, side, first = gene.width, shrink(side, gene.stride), False
     part = head_part(target, in_width, side, classifier)
     return whole_ms(target, Part(total + part.ms, weights + part.weights))
+
+
+def latency_ms(target: Target, spec: ArchSpec) -> float:
+    """Milliseconds of a spec for one batch, on a target that predicts."""
+    return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)
 
 
 def block_part(target: Target, gene: Gene, in_width: int, side: int, first: bool) -> Part:

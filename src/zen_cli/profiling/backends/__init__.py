@@ -29,6 +29,11 @@ class Conditions(NamedTuple):
     one_core: bool = True
 
 
+def conditions_of(backend: str | None, threads: int, batch_size: int, dtype: str) -> Conditions:
+    """How a backend runs networks; only on a GPU is the time of one thread not that of the network."""
+    return Conditions(threads, batch_size, dtype, threads == 1 and backend != "cuda")
+
+
 class Session(Protocol):
     """A network that is ready to run."""
 
