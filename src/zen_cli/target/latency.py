@@ -36,38 +36,25 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, 
         side: of the image.
         classifier: of the classifier.
     """
+    known: dict[object, Part] = target._blocks
     total = weights = 0.0
     first = True
     for gene in genes:
-        part = block_part(target, gene, in_width, side, first)
+        key = (gene, in_width, side, first)
+        part = known.get(key)
+        if part is None:
+            part = _keep(target, key, block_operations(gene, in_width, side, first=first))
         total, weights = total + part.ms, weights + part.weights
         in_width, side, first = gene.width, shrink(side, gene.stride), False
-    part = head_part(target, in_width, side, classifier)
-    return whole_ms(target, Part(total + part.ms, weights + part.weights))
+    head = (in_width, side, classifier)
+    part = known.get(head) or _keep(target, head, [(one, 1) for one in head_operations(*head)])
+    total, weights = total + part.ms, weights + part.weights
+    return total if target.model is None else total + _besides(target.model, weights)
 
 
 def latency_ms(target: Target, spec: ArchSpec) -> float:
     """Milliseconds of a spec for one batch, on a target that predicts."""
     return predict_ms(target, spec.genes, spec.in_channels, spec.resolution, spec.classifier)
-
-
-def block_part(target: Target, gene: Gene, in_width: int, side: int, first: bool) -> Part:
-    """The part of a block on a map of `in_width` channels and `side` x `side`; `first` where it reads the image."""
-    key = (gene, in_width, side, first)
-    part: Part | None = target._blocks.get(key)
-    return part or _keep(target, key, block_operations(gene, in_width, side, first=first))
-
-
-def head_part(target: Target, width: int, side: int, classifier: tuple[int, ...]) -> Part:
-    """The part of what follows the blocks."""
-    key = (width, side, classifier)
-    part: Part | None = target._blocks.get(key)
-    return part or _keep(target, key, [(one, 1) for one in head_operations(*key)])
-
-
-def whole_ms(target: Target, part: Part) -> float:
-    """Milliseconds of a network whose operations these are."""
-    return part.ms if target.model is None else part.ms + _besides(target.model, part.weights)
 
 
 def whole_of(model: LatencyModel, operations: Iterable[Operation]) -> float:
