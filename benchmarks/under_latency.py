@@ -50,7 +50,7 @@ def main() -> None:
         settings = check_request({**common, "target": target, "max_latency": f"{limit}ms", "max_macs": "2G"})
         found = measure_until_kept(settings, search(settings), lambda changed, _: search(changed))
         if not found.outcome.candidates:
-            print(f"{common['space']:7} {limit:5.2f} ms: no answer kept it")
+            print(f"{common['space']:7} {limit:5.2f} ms: no answer kept it, {found.rejected} took longer", flush=True)
             continue
         best = found.outcome.candidates[0]
         rivals = [best_of(common, round(step * best.spec.cost.macs)) for step in STEPS]
