@@ -9,7 +9,9 @@ from torch import nn
 from zen_cli import build
 from zen_cli.formats.base import Overrides
 from zen_cli.formats.reading import read
+from zen_cli.net.traced import TracedNetwork
 from zen_cli.networks import find
+from zen_cli.trace.blocks import spec_of
 
 # One of each family, and its library; all of them small.
 FAMILIES = {
@@ -92,6 +94,9 @@ def test_the_chain_of_a_traced_model_is_that_of_the_spec(library: str, name: str
     assert item.network is not None, item.error
     assert item.network.chain == spec.chain
     assert item.network.cost[:2] == spec.cost[:2]
+    assert isinstance(item.network, TracedNetwork)
+    found = spec_of(item.network)
+    assert (found.chain, found.cost[:4]) == (spec.chain, spec.cost[:4])
 
 
 @pytest.mark.parametrize(("library", "name"), CASES)

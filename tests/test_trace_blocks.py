@@ -11,7 +11,7 @@ from cli_here import ZenHere
 from hypothesis import given, settings
 from strategies import specs
 from torch import nn
-from trace_modules import Net, Parallel, Residual, conv
+from trace_modules import Blur, Gate, Net, Parallel, Swish
 
 from zen_cli import export, load, score
 from zen_cli.errors import TraceError
@@ -47,17 +47,17 @@ def test_the_spec_of_a_module_is_the_one_that_it_was_built_from() -> None:
     assert spec_of(traced(spec)).id == spec.id
 
 
-FAMILIES = [
-    *("resnet18", "resnet50d", "seresnet50", "resnext50_32x4d", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"),
-    *("mnasnet1_0", "efficientnet_b0", "efficientnet_lite0", "efficientnet_v2_s", "regnet_y_400mf", "fbnetc_100"),
-    *("lcnet_050", "gernet_s"),
-]
+FAMILIES = """
+resnet18 resnet50d resnext50_32x4d seresnet50 regnet_x_400mf regnet_y_400mf gernet_s mobilenetv1_100 mobilenet_v2
+mobilenet_v3_small mnasnet1_0 efficientnet_b0 efficientnet_v2_s efficientnet_es lcnet_050 tinynet_e fbnetc_100
+"""
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_published_networks_come_back_from_their_modules(name: str) -> None:
-    spec = find(name).spec
-    assert spec_of(traced(spec)).id == spec.id
+@pytest.mark.parametrize("name", FAMILIES.split())
+def test_a_published_network_comes_back_from_its_module(name: str) -> None:
+    spec = find(name).spec.replace(resolution=224)
+    found = spec_of(traced(spec))
+    assert (found.id, found.cost[:4]) == (spec.id, spec.cost[:4])
 
 
 @settings(max_examples=30)
@@ -72,14 +72,18 @@ def test_a_spec_comes_back_or_is_refused_and_is_never_another(spec: ArchSpec) ->
 
 
 MISFITS = [
-    (nn.MaxPool2d(4, 2, 1), "before end.0 there is a pooling"),
-    (Residual(), "an activation comes between middle.two.0 and its addition"),
+    (nn.MaxPool2d((3, 2), 2, (1, 0)), "no block has a pooling with a window of (3, 2) and a stride of (2, 2)"),
+    (nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2)), "no block has two poolings in a row, as after stem.0"),
     (nn.Conv2d(8, 8, (1, 3), padding=(0, 1)), "middle has a kernel of 1 x 3"),
-    (nn.Conv2d(8, 8, 3), "middle has a padding of (0, 0)"),
-    (nn.Conv2d(8, 8, 3, padding=1), "no activation follows middle"),
-    (nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ELU()), "the activation after middle.0 is elu; blocks have relu"),
-    (Parallel(), "several shortcuts begin at layer 2"),
-    (nn.Sequential(conv(8, 8), nn.PReLU(8)), "after middle.0.0 there is prelu after relu"),
+    (nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU()), "middle.0 has padding (0, 0), and in a block it has (1, 1)"),
+    (nn.Sequential(nn.BatchNorm2d(8), nn.ReLU()), "no block has batch_norm after an addition or an activation"),
+    (nn.Sequential(nn.Conv2d(8, 8, 1), nn.GroupNorm(2, 8)), "no block has group_norm; middle.0 is followed by it"),
+    (nn.Sequential(nn.Conv2d(8, 8, 1), nn.PReLU()), "no block has prelu, as after middle.0"),
+    (Blur(), "no block has a fixed convolution, as after stem.0"),
+    (Parallel(), "no block has an addition inside of another one, as around middle.large.0"),
+    (Gate(), "no block multiplies maps with each other, as after stem.0"),
+    (Swish(), "no block scales a map by a constant, as after stem.0"),
+    (nn.Sequential(nn.ReLU(), nn.ReLU()), "no block has a second activation, or one after a gate, as after stem.0"),
 ]
 
 
@@ -96,7 +100,7 @@ def test_metrics_of_blocks_see_a_module_as_its_spec() -> None:
     for name in ("even", "entropy_stages", "memory", "weights"):
         rows = [score(network, proxies=(name,), estimator="mean-field") for network in (spec, traced(spec))]
         assert rows[0].proxies[name].value == rows[1].proxies[name].value
-    with pytest.raises(TraceError, match="even needs blocks, and it cannot be written so: several shortcuts begin"):
+    with pytest.raises(TraceError, match="even needs blocks, and it cannot be written so: no block has"):
         score(network_of_module(Net(Parallel()), (3, 16, 16), source="test:module"), proxies=("even",))
 
 

@@ -25,6 +25,9 @@ from trace_modules import (
 )
 
 from zen_cli.errors import TraceError
+from zen_cli.net.module import build
+from zen_cli.net.spec import parse_spec
+from zen_cli.trace.blocks import spec_of
 from zen_cli.trace.modules import network_of_module
 from zen_cli.trace.onnx_file import onnx_network
 
@@ -64,6 +67,19 @@ def test_a_file_has_the_chain_of_its_module(tmp_path: Path, middle: nn.Module) -
     assert found.chain == expected.chain
     assert found.cost.macs == expected.cost.macs
     assert found.source == "onnx:net.onnx" and found.name == "net"
+
+
+def test_blocks_come_back_from_a_file_that_has_merged_norms(tmp_path: Path) -> None:
+    gate = {"ratio": 0.25, "bias": True, "activation": "silu"}
+    blocks = [
+        {"op": "conv", "width": 8, "stride": 2},
+        {"op": "basic", "width": 8, "mid_width": 8, "shortcut": "needed", "depth": 2},
+        {"op": "mbconv", "width": 16, "expansion": 2, "stride": 2, "se": gate, "shortcut": "identity", "linear": True},
+    ]
+    spec = parse_spec({"resolution": 16, "num_classes": 5, "activation": "silu", "blocks": blocks, "head": [12]})
+    found = onnx_network(export(build(spec), tmp_path / "net.onnx"))
+    assert found.cost.params < spec.cost.params
+    assert spec_of(found).id == spec.id
 
 
 def test_parameters_are_those_of_the_file(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import PRINTABLE, SpecError
 from .counting import Cost, fits
 from .layers import Chain, ConvLayer, Pool
-from .outline import Outline
+from .ops import Unit
 from .validation import excess_size, first_fault
 
 if TYPE_CHECKING:
@@ -23,6 +23,23 @@ MAX_LAYERS = 10_000
 _Size = Annotated[int, Field(ge=1, le=1_000_000)]
 _Margin = Annotated[int, Field(ge=0, le=1_000_000)]
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Outline(NamedTuple):
+    """What a chain leaves out and a spec needs.
+
+    units: the units of the network, without the blocks that they come in.
+    hidden, head_activation, num_classes: of the classifier after the global pool; 0 classes where there is none.
+    folded: whether the source has merged batch normalisations into convolutions, so that parameters are missing in it.
+    fault: the first thing that units cannot express; the rest is empty then.
+    """
+
+    units: tuple[Unit, ...] = ()
+    hidden: tuple[int, ...] = ()
+    head_activation: str = "relu"
+    num_classes: int = 0
+    folded: bool = False
+    fault: str = ""
 
 
 @dataclass(frozen=True)

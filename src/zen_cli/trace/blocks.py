@@ -1,21 +1,25 @@
-"""A traced network -> a spec, where all of its layers fit blocks and the cost is the same."""
+"""The units of a traced network -> a spec, where its chain, parameters and MACs are those of the network."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
-from ..errors import RunError, TraceError
-from ..net.network import Network, label
-from ..net.ops.details import Gate, divisible, gate_keys
-from ..net.spec import ArchSpec, parse_spec
-from ..net.traced import TracedNetwork
-from .units import ACTIVATIONS, TracedUnit, units_of
+from pydantic import ValidationError
 
-_SAME = ("op", "width", "kernel", "linear", "activation", "place", "bias", "norm")
-_RULES = ("first", "needed", "pooled", "identity", "none")
-_RATIOS = (1 / 4, 1 / 16, 1 / 2, 1 / 8)
+from ..errors import RunError, TraceError
+from ..net.layers import Chain, ConvLayer
+from ..net.network import Network, label
+from ..net.ops import OPS, Unit, block_units
+from ..net.ops.details import Details, Gate, gate_keys
+from ..net.spec import ArchSpec, parse_spec
+from ..net.traced import Outline, TracedNetwork
+
+SHORTCUTS = ("first", "needed", "pooled", "identity", "none")
+RATIOS = (1 / 4, 1 / 16, 1 / 8, 1 / 2, 1 / 12)  # of published networks
+DIVISORS = (0, 8)
 
 
 def as_blocks(network: Network, purpose: str) -> ArchSpec:
@@ -41,6 +45,8 @@ def as_blocks(network: Network, purpose: str) -> ArchSpec:
 def spec_of(network: TracedNetwork) -> ArchSpec:
     """The network as blocks: the same chain, parameters and MACs.
 
+    Normalisations that a file has merged into convolutions come back: the spec has more parameters than the file.
+
     Raises:
         TraceError: blocks cannot express it; the message names the first layer that does not fit.
     """
@@ -51,142 +57,140 @@ def spec_of(network: TracedNetwork) -> ArchSpec:
 
 
 def _spec(network: TracedNetwork) -> ArchSpec:
-    outline = network.outline
+    outline, first = network.outline, network.chain[0]
     if outline is None:
         raise TraceError(f"a record of layers does not say where shortcuts are; name {network.source} instead")
-    first = network.chain[0]
     if first.in_size[0] != first.in_size[1]:
         raise TraceError(f"its images are {first.in_size[0]} x {first.in_size[1]}, and those of blocks are square")
-    if outline.num_classes is None:
-        raise TraceError("it has no linear classifier after a global pool")
-    groups: list[tuple[list[TracedUnit], dict[str, Any]]] = []
-    for unit in units_of(network, outline):
-        joined = _block([*groups[-1][0], unit]) if groups else None
-        if joined is not None:
-            groups[-1] = ([*groups[-1][0], unit], joined)
-            continue
-        block = _block([unit])
-        if block is None:
-            raise TraceError(f"the unit that begins at {unit.where} has a shortcut that no block has")
-        groups.append(([unit], block))
-    blocks = [block for _, block in groups]
-    usual, _ = Counter(block["activation"] for block in blocks).most_common(1)[0]
-    for block in blocks:
-        if block["activation"] == usual:
-            del block["activation"]
-    document = {
-        "name": network.name,
-        "resolution": first.in_size[0],
-        "in_channels": first.in_width,
-        "num_classes": outline.num_classes,
-        "blocks": blocks,
-        **({} if usual == "relu" else {"activation": usual}),
-        **_head(outline.hidden, usual),
-    }
-    return _checked(parse_spec(document), network)
-
-
-def _checked(spec: ArchSpec, network: TracedNetwork) -> ArchSpec:
-    """A spec that has the chain and the cost of the network."""
-    if spec.chain != network.chain or spec.cost.params != network.cost.params or spec.cost.macs != network.cost.macs:
+    for index, layer in enumerate(network.chain):
+        _check_layer(layer, _name(network, index))
+    if outline.fault:
+        raise TraceError(outline.fault)
+    side, stride = first.in_size[0], 1 if first.pool is None else first.pool.stride[0]
+    document = {"name": network.name, "resolution": side * stride, **_document(outline)}
+    document |= {"in_channels": first.in_width, "num_classes": outline.num_classes}
+    spec = parse_spec(document)
+    if spec.chain != network.chain:
+        raise TraceError(_difference(network, spec.chain))
+    own, other = spec.cost, network.cost
+    if own.macs != other.macs or (own.params != other.params and not outline.folded):
         raise TraceError(
-            f"as blocks it has {spec.cost.params:,} parameters and {spec.cost.macs:,} MACs, and it has "
-            f"{network.cost.params:,} and {network.cost.macs:,}: biases, gates or branches that blocks do not have"
+            f"as blocks it has {own.params:,} parameters and {own.macs:,} MACs, and it has "
+            f"{other.params:,} and {other.macs:,}: something of it is not on the way to its output"
         )
     return spec
 
 
-def _head(hidden: Sequence[tuple[int, str]], usual: str) -> dict[str, Any]:
-    """The keys of hidden layers of the classifier."""
-    if not hidden:
-        return {}
-    names = {name for _, name in hidden}
-    if len(names) > 1 or not names <= ACTIVATIONS.keys():
-        raise TraceError(f"its classifier has the activations {', '.join(sorted(names)) or 'none'}")
-    activation = ACTIVATIONS[names.pop()]
-    return {"head": [width for width, _ in hidden]} | ({} if activation == usual else {"head_activation": activation})
+def _check_layer(layer: ConvLayer, where: str) -> None:
+    """Refuses a layer that no block has."""
+    if layer.kernel[0] != layer.kernel[1] or layer.kernel[0] % 2 == 0:
+        raise TraceError(f"{where} has a kernel of {layer.kernel[0]} x {layer.kernel[1]}")
+    if layer.stride[0] != layer.stride[1] or layer.dilation != (1, 1):
+        raise TraceError(f"{where} has stride {layer.stride} and dilation {layer.dilation}")
 
 
-def _block(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
-    """Some units as one block; None where they are not one."""
-    first = units[0]
-    if any(getattr(unit, name) != getattr(first, name) for unit in units[1:] for name in _SAME):
-        return None
-    if any(unit.stride > 1 or unit.pool is not None for unit in units[1:]):
-        return None
-    block: dict[str, Any] = {"op": first.op, "kernel": first.kernel, "width": first.width, "stride": first.stride}
-    block |= {"depth": len(units), "activation": first.activation} | ({"linear": True} if first.linear else {})
-    if first.pool is not None:
-        block["pool"] = {"kind": first.pool.kind, "kernel": first.pool.kernel, "stride": first.pool.stride}
-    widths = _widths(units)
-    if first.op == "conv":
-        block |= ({"bias": True} if first.bias else {}) | ({} if first.norm else {"norm": False})
-        return None if widths is None else block | widths
-    rules = [rule for rule in _RULES if all(_follows(unit, rule, index) for index, unit in enumerate(units))]
-    gate = _gate(units)
-    if widths is None or not rules or gate is None:
-        return None
-    return block | widths | gate | ({} if rules[0] == "first" else {"shortcut": rules[0]})
+def _difference(network: TracedNetwork, chain: Chain) -> str:
+    """Where the chain of the network and that of its blocks part."""
+    for index, (layer, other) in enumerate(zip(network.chain, chain, strict=False)):
+        for key, value in layer._asdict().items():
+            if value != getattr(other, key):
+                return f"{_name(network, index)} has {key} {value}, and in a block it has {getattr(other, key)}"
+    return f"it has {len(network.chain)} layers, and as blocks {len(chain)}"
 
 
-def _follows(unit: TracedUnit, rule: str, index: int) -> bool:
-    """Whether a rule of shortcuts gives a unit the one that it has."""
-    changes = unit.stride > 1 or unit.in_width != unit.width
-    wanted = "identity"
-    if rule == "none" or (rule == "identity" and changes):
-        wanted = "none"
-    elif changes or (rule == "first" and index == 0):
-        wanted = "pooled" if rule == "pooled" and unit.stride > 1 else "projection"
-    return unit.shortcut == wanted
+def _name(network: TracedNetwork, index: int) -> str:
+    return network.layer_names[index] if network.layer_names else f"layer {index + 1}"
 
 
-def _widths(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
-    """The keys of the width inside, and of groups; None where units differ in them."""
-    first, insides = units[0], {unit.mid_width for unit in units}
-    if first.op == "conv":
-        group = first.width // first.groups
-        alike = all(unit.groups == first.groups for unit in units)
-        return ({"group_width": group} if first.groups > 1 else {}) if alike else None
-    if first.op not in ("mbconv", "fused"):
-        if len(insides) > 1 or any(unit.groups != first.groups for unit in units):
-            return None
-        return {"mid_width": first.mid_width} | ({"groups": first.groups} if first.groups > 1 else {})
-    skips = {unit.skips_first for unit in units if unit.mid_width == unit.in_width}
-    if len(skips) > 1 or any(unit.skips_first and unit.mid_width != unit.in_width for unit in units):
-        return None
-    keys: dict[str, Any] = {"skip_expansion": True} if skips == {True} else {}
-    for factor in sorted({max(1, unit.mid_width // unit.in_width) for unit in units}):
-        if all(divisible(factor * unit.in_width, 8) == unit.mid_width for unit in units):
-            return {"expansion": factor, "expansion_of": "input", **keys}
-    return {"mid_width": first.mid_width, **keys} if len(insides) == 1 else None
+def _document(outline: Outline) -> dict[str, Any]:
+    """The keys of a spec that has these units and this classifier."""
+    blocks = min((_blocks(outline.units, rule) for rule in SHORTCUTS), key=_untidiness)
+    usual = Counter(block["activation"] for block in blocks).most_common(1)[0][0]
+    for block in blocks:
+        if block["activation"] == usual:
+            del block["activation"]
+    row: dict[str, Any] = {"blocks": blocks} | ({} if usual == "relu" else {"activation": usual})
+    if outline.hidden:
+        row["head"] = list(outline.hidden)
+        row |= {} if outline.head_activation == usual else {"head_activation": outline.head_activation}
+    return row
 
 
-def _gate(units: Sequence[TracedUnit]) -> dict[str, Any] | None:
-    """The key of squeeze-and-excitation, if any; None where no one ratio gives all units theirs."""
-    squeezes = [unit.squeeze for unit in units if unit.squeeze is not None]
-    if not squeezes:
-        return {}
-    usual = squeezes[0]
-    if len(squeezes) < len(units) or any(squeeze[1:] != usual[1:] for squeeze in squeezes):
-        return None
-    for of in ("input", "inside"):
-        for divisor in (0, 8):
-            gate = Gate(of, divisor, usual.bias, usual.activation, usual.gate, units[0].place)
-            for ratio in _ratios(units, gate):
-                if all(_squeezed(unit, gate, ratio) for unit in units):
-                    return {"se": gate_keys(ratio, gate)}
-    return None
+def _untidiness(blocks: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    rules = {block.get("shortcut", "first") for block in blocks if block["op"] != "conv"}
+    return len(blocks), len(rules)
 
 
-def _ratios(units: Sequence[TracedUnit], gate: Gate) -> Iterable[float]:
-    """Ratios to try: those that people use, then the exact one of each unit."""
-    yield from _RATIOS
-    for unit in units:
-        base = unit.in_width if gate.of == "input" else unit.width if gate.place == "end" else unit.mid_width
-        if unit.squeeze is not None and unit.squeeze.width <= base:
-            yield unit.squeeze.width / base
+def _blocks(units: Sequence[Unit], rule: str) -> list[dict[str, Any]]:
+    """The fewest blocks from the first unit on, each as long as it can be; where several rules fit, this one."""
+    rules = sorted(SHORTCUTS, key=lambda other: other != rule)
+    skips = any(unit.details is not None and unit.details.skips_first for unit in units)
+    blocks, start = [], 0
+    while start < len(units):
+        rest = units[start:]
+        lengths = [(_length(keys, rest), keys) for keys in _candidates(rest[0], rules, skips=skips)]
+        length, keys = max(lengths, key=lambda pair: pair[0])
+        if not length:
+            raise TraceError(f"no {rest[0].op} block has a unit like its unit {start + 1}")
+        blocks.append({**keys, "depth": length})
+        start += length
+    return blocks
 
 
-def _squeezed(unit: TracedUnit, gate: Gate, ratio: float) -> bool:
-    width = gate.squeeze(ratio, unit.mid_width, unit.in_width, unit.width)
-    return unit.squeeze is not None and unit.squeeze.width == width
+def _length(keys: dict[str, Any], units: Sequence[Unit]) -> int:
+    """How many of the units are those of a block with these keys."""
+    try:
+        gene = OPS[keys["op"]].model_validate(keys).gene
+    except ValidationError:
+        return 0
+    same = 0
+    for unit, other in zip(block_units(gene._replace(depth=len(units)), units[0].in_width), units, strict=True):
+        if unit != other:
+            break
+        same += 1
+    return same
+
+
+def _candidates(unit: Unit, rules: Iterable[str], *, skips: bool) -> Iterator[dict[str, Any]]:
+    """The keys of blocks that may begin with a unit; those that say most of other units come first."""
+    details, (_, stride) = unit.details or Details(), unit.enter(1)
+    row: dict[str, Any] = {"op": unit.op, "kernel": unit.kernel, "width": unit.width, "stride": stride}
+    row["activation"] = details.activation
+    row |= {"linear": True} if details.linear else {}
+    if details.pool is not None:
+        row["pool"] = {"kind": details.pool.kind, "kernel": details.pool.kernel, "stride": details.pool.stride}
+    shortcuts = [{"shortcut": rule} if rule != "first" else {} for rule in rules] if unit.kind.is_residual else [{}]
+    for inside, gate, shortcut in product([*_insides(unit, details, skips)], [*_gates(unit)], shortcuts):
+        yield row | inside | gate | shortcut
+
+
+def _insides(unit: Unit, details: Details, skips: bool) -> Iterator[dict[str, Any]]:
+    """The keys for what is inside of a unit."""
+    group = {"group_width": unit.mid_width // unit.groups} if unit.groups > 1 else {}
+    if unit.op == "conv":
+        yield group | ({"bias": True} if details.bias else {}) | ({} if details.norm else {"norm": False})
+    elif unit.op in ("basic", "bottleneck"):
+        yield {"mid_width": unit.mid_width} | group
+    else:
+        for skip in ({"skip_expansion": True}, {}) if skips else ({},):
+            for of, width in ({}, unit.width), ({"expansion_of": "input"}, unit.in_width):
+                if unit.mid_width % width == 0:
+                    yield {"expansion": unit.mid_width // width} | of | skip
+            yield {"mid_width": unit.mid_width} | skip
+
+
+def _gates(unit: Unit) -> Iterator[dict[str, Any]]:
+    """The keys for a squeeze-and-excitation, with the ratios of published networks first."""
+    if not unit.squeeze:
+        yield {}
+        return
+    for ratio, divisor, of in product(RATIOS, DIVISORS, ("inside", "input")):
+        gate = unit.gate._replace(of=of, divisor=divisor)
+        if gate.squeeze(ratio, unit.mid_width, unit.in_width, unit.width) == unit.squeeze:
+            yield _gate_row(ratio, gate)
+    if unit.squeeze <= unit.squeezed_width():
+        yield _gate_row(unit.squeeze / unit.squeezed_width(), unit.gate)
+
+
+def _gate_row(ratio: float, gate: Gate) -> dict[str, Any]:
+    return {"se": gate_keys(ratio, gate)}

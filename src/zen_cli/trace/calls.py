@@ -5,7 +5,6 @@ Names come without leading and trailing underscores, so that `relu`, `relu_` and
 
 from __future__ import annotations
 
-from .graph import ACTIVATIONS
 from .recorder import Call, Record, tensors
 from .rules import (
     Rule,
@@ -14,7 +13,6 @@ from .rules import (
     as_kind,
     conv1d,
     conv2d,
-    hardtanh,
     linear,
     pad,
     pool,
@@ -64,8 +62,6 @@ RULES: dict[str, Rule] = {
         "var var_mean std std_mean",
     ),
     **_table(pad, "pad"),
-    **dict.fromkeys(ACTIVATIONS, as_kind("same")),
-    **_table(hardtanh, "hardtanh"),
     **_table(as_kind("norm"), "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize"),
     **_table(as_kind("gate"), "sigmoid hardsigmoid softmax tanh softmin gumbel_softmax log_softmax gt lt ge le eq ne"),
     **_table(as_kind("sum"), "add sub rsub radd iadd isub subtract maximum minimum where stack lerp setitem addcmul"),
@@ -73,7 +69,8 @@ RULES: dict[str, Rule] = {
     **_table(as_kind("concat"), "cat concat concatenate hstack"),
     **_table(
         as_kind("same"),
-        "dropout dropout2d alpha_dropout "
+        "relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardtanh softplus softsign threshold "
+        "logsigmoid hardshrink softshrink tanhshrink clamp clamp_min clamp_max clip dropout dropout2d alpha_dropout "
         "feature_dropout feature_alpha_dropout contiguous clone to type type_as float half double bfloat16 detach "
         "requires_grad view view_as reshape reshape_as flatten unflatten permute transpose swapaxes swapdims movedim "
         "moveaxis squeeze unsqueeze expand expand_as repeat repeat_interleave tile get getitem narrow select chunk "

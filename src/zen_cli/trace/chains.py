@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from ..errors import TraceError
 from ..net.layers import Chain, ConvLayer, Pair, Pool
-from ..net.outline import Outline
+from ..net.traced import Outline
 from .graph import Graph, Margin, Node
-from .outlines import outline_of
 from .paths import Paths, Step, find_paths, last_conv, steps
+from .units import outline_of
 
 LEAST_SHARE, LEAST_SHARE_OF_BRANCHES = 0.75, 0.5
 NO_MARGIN: Margin = (0, 0, 0, 0)
@@ -63,7 +63,7 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
         count = f"{len(bare)} of {len(convs)} convolutions"
         notes.append(f"no normalisation follows {count}: the score puts a BN after each")
     labels = tuple(graph.nodes[number].label for number in convs)
-    return Traced(tuple(_layers(on_path, graph)), labels, tuple(notes), outline_of(graph, paths, convs))
+    return Traced(tuple(_layers(on_path, graph)), labels, tuple(notes), outline_of(graph, held, folded=folded))
 
 
 def _without_classifier(on_path: Sequence[Step], graph: Graph, paths: Paths, *, folded: bool) -> Sequence[Step]:

@@ -22,11 +22,6 @@ Kind: TypeAlias = Literal[
     "concat",  # channels of several maps side by side
     "fault",  # what a chain cannot express; `label` says what
 ]
-# Labels of nodes of kind "same" that are activations: functions of PyTorch.
-ACTIVATIONS = frozenset(
-    """relu relu6 leaky_relu prelu rrelu elu selu celu gelu silu mish hardswish hardtanh softplus softsign threshold
-    logsigmoid hardshrink softshrink tanhshrink clamp clamp_min clamp_max clip""".split()  # noqa: SIM905
-)
 Margin: TypeAlias = tuple[int, int, int, int]  # top, bottom, left, right
 
 
@@ -49,6 +44,7 @@ class Node(NamedTuple):
         size: height and width of its output; (1, 1) for a vector.
         numel: elements of its output.
         label: the module or the operator, for messages; of a fault, what is wrong.
+        call: the function or the operator that made it, where a spec depends on which one it is.
         layer: of a convolution.
         window: of a pooling.
         margin: of a padding.
@@ -69,6 +65,7 @@ class Node(NamedTuple):
     macs: int = 0
     activations: int = 0
     bias: bool = False
+    call: str = ""
 
 
 class Graph(NamedTuple):

@@ -37,7 +37,18 @@ def _put(reader: Reader, operator: Operator, kind: Kind, label: str = "") -> Non
         else:
             axes = axes_after(value.axes, value.shape, shape, before, reshaped=operator.name in _RESHAPED)
         width, size = span(axes, shape, before)
-        reader.put(name, Node(kind, inputs, width, size, math.prod(shape), label or operator.label), shape, axes)
+        made = Node(
+            kind, inputs, width, size, math.prod(shape), label or operator.label, call=_function(reader, operator)
+        )
+        reader.put(name, made, shape, axes)
+
+
+def _function(reader: Reader, operator: Operator) -> str:
+    """The name of an operator; `relu6` where a range is cut off there."""
+    if operator.name != "Clip":
+        return operator.name
+    low, high = (reader.array(name) if name else None for name in (*operator.inputs[1:3], "", "")[:2])
+    return "relu6" if low is not None and high is not None and (float(low), float(high)) == (0, 6) else "Clip"
 
 
 def _flat(operator: Operator, shape: Shape) -> Shape:
@@ -77,7 +88,7 @@ def _conv(reader: Reader, operator: Operator) -> None:
     count = math.prod(shape)
     if groups > 1 and fan_in == 1 and reader.is_repeated(operator.inputs[1]):  # a fixed kernel, as of anti-aliasing
         window = Window("avg", taps, stride, padding)
-        made = Node("pool", (node,), out, layer.out_size, count, operator.label, window=window)
+        made = Node("pool", (node,), out, layer.out_size, count, operator.label, window=window, call="Conv")
     else:
         made = Node(
             "conv",
@@ -149,6 +160,7 @@ def _linear(reader: Reader, operator: Operator) -> None:
         reader.layer_name(operator),
         layer,
         macs=math.prod(shape) * fan_in,
+        bias=len(operator.inputs) > 2,
     )
     reader.put(operator.outputs[0], made, shape, axes)
 
@@ -169,7 +181,7 @@ def _pool(kind: str) -> Rule:
         made: Kind = "global" if out == (1, 1) else "pool"
         reader.put(
             operator.outputs[0],
-            Node(made, (node,), shape[1], out, math.prod(shape), operator.label, window=window),
+            Node(made, (node,), shape[1], out, math.prod(shape), operator.label, window=window, call=f"{kind}_pool"),
             shape,
             "NCHW",
         )
@@ -181,7 +193,7 @@ def _global(reader: Reader, operator: Operator) -> None:
     x = reader.value(operator.inputs[0])
     assert x.node is not None
     width = reader.nodes[x.node].width
-    made = Node("global", (x.node,), width, (1, 1), width, operator.label)
+    made = Node("global", (x.node,), width, (1, 1), width, operator.label, call=operator.name)
     reader.put(operator.outputs[0], made, (1, width, 1, 1), "NCHW")
 
 
@@ -199,7 +211,8 @@ def _reduce(reader: Reader, operator: Operator) -> None:
     axes, is_global = after_reduction(x.axes, dims, x.shape, shape)
     width, size = span(axes, shape, before)
     kind: Kind = "global" if is_global else "same"
-    made = Node(kind, (x.node,), width, (1, 1) if is_global else size, math.prod(shape), operator.label)
+    place = (1, 1) if is_global else size
+    made = Node(kind, (x.node,), width, place, math.prod(shape), operator.label, call=operator.name)
     reader.put(operator.outputs[0], made, shape, axes)
 
 

@@ -44,10 +44,9 @@ class State(NamedTuple):
 
 
 class Join(NamedTuple):
-    """Where branches meet: the kind of node and its number, the path that goes on, and the others."""
+    """Where branches meet: the kind of node, the path that goes on, and the others."""
 
     kind: str
-    node: int
     chosen: Step | None
     others: tuple[Step, ...]
 
@@ -116,9 +115,7 @@ class _Follower:
         chosen = self._deepest(node, before)
         others = [state.path for state in before if state.path is not None and state.path is not chosen.path]
         if others:
-            self.joins.append(
-                Join(node.kind, len(self.states), chosen.path, tuple({id(path): path for path in others}.values()))
-            )
+            self.joins.append(Join(node.kind, chosen.path, tuple({id(path): path for path in others}.values())))
         return chosen
 
     def _deepest(self, node: Node, before: Sequence[State]) -> State:

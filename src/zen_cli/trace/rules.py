@@ -16,6 +16,7 @@ from .recorder import Call, Record, Value, tensors
 Rule: TypeAlias = Callable[[Record, Call], None]
 
 _TRANSPOSED = {"transpose", "swapaxes", "swapdims"}
+SLOPE = 0.01  # of a leaky ReLU by default
 _RESHAPED = {"view", "reshape", "view_as", "reshape_as", "flatten", "unflatten", "squeeze", "unsqueeze", "stack"}
 
 
@@ -38,7 +39,19 @@ def put(record: Record, call: Call, kind: Kind, label: str = "") -> None:
     for result in tensors(call.result):
         axes = _axes(call, value.axes, tuple(tensor.shape), tuple(result.shape), before)
         width, size = span(axes, tuple(result.shape), before)
-        record.put(result, Node(kind, inputs, width, size, result.numel(), label or call.name), axes)
+        made = Node(kind, inputs, width, size, result.numel(), label or call.name, call=_function(call))
+        record.put(result, made, axes)
+
+
+def _function(call: Call) -> str:
+    """The name of a call; `relu6` where it cuts off there, and nothing known where a slope is not as usual."""
+    suffix = "_val" if call.name == "hardtanh" else ""
+    if call.name in ("hardtanh", "clamp", "clip"):
+        bounds = call.argument(1, "min" + suffix), call.argument(2, "max" + suffix)
+        return "relu6" if bounds == (0, 6) else call.name
+    if call.name == "leaky_relu" and call.argument(1, "negative_slope", SLOPE) != SLOPE:
+        return "a leaky_relu of another slope"
+    return call.name
 
 
 def _axes(call: Call, axes: str, before: tuple[int, ...], after: tuple[int, ...], node: Node) -> str:
@@ -57,12 +70,6 @@ def _axes(call: Call, axes: str, before: tuple[int, ...], after: tuple[int, ...]
 def as_kind(kind: Kind) -> Rule:
     """A call that makes nodes of this kind, and does nothing else that a chain sees."""
     return lambda record, call: put(record, call, kind)
-
-
-def hardtanh(record: Record, call: Call) -> None:
-    """An activation; between 0 and 6 it is ReLU6."""
-    bounds = call.argument(1, "min_val", -1.0), call.argument(2, "max_val", 1.0)
-    put(record, call, "same", "relu6" if bounds == (0, 6) else "")
 
 
 def as_fault(text: str) -> Rule:
@@ -96,7 +103,8 @@ def conv2d(record: Record, call: Call) -> None:
     inputs = () if node is None else (node,)
     if not known.learned:  # a kernel that is fixed, as of anti-aliasing
         window = Window("avg", taps, stride, edges)
-        record.put(result, Node("pool", inputs, out, size, result.numel(), "conv2d", window=window), "NCHW")
+        made = Node("pool", inputs, out, size, result.numel(), "conv2d", window=window, call="conv2d")
+        record.put(result, made, "NCHW")
         return
     layer = ConvLayer(fan_in * groups, out, taps, (height, width), stride, edges, dilation, groups)
     batch = result.numel() // (out * math.prod(size))
@@ -127,7 +135,9 @@ def conv1d(record: Record, call: Call) -> None:
         return
     before, result = record.nodes[node], call.result
     macs = weight[0].numel() * result.numel()
-    record.put(result, Node("linear", (node,), before.width, (1, 1), result.numel(), "conv1d", macs=macs))
+    record.put(
+        result, Node("linear", (node,), before.width, (1, 1), result.numel(), "conv1d", macs=macs, call="conv1d")
+    )
 
 
 def linear(record: Record, call: Call) -> None:
@@ -204,7 +214,8 @@ def _put_pool(record: Record, x: Tensor, result: Tensor, window: Window) -> None
     if tuple(x.shape) == tuple(result.shape) and window.kernel == (1, 1):
         kind = "same"
     width = int(result.shape[-3])
-    record.put(result, Node(kind, inputs, width, size, result.numel(), f"{window.kind}_pool", window=window), "NCHW")
+    name = f"{window.kind}_pool"
+    record.put(result, Node(kind, inputs, width, size, result.numel(), name, window=window, call=name), "NCHW")
 
 
 def reduce(record: Record, call: Call) -> None:
@@ -220,7 +231,8 @@ def reduce(record: Record, call: Call) -> None:
         axes, is_global = after_reduction(value.axes, dims, tuple(tensor.shape), shape)
         width, size = span(axes, shape, before)
         kind: Kind = "global" if is_global else "norm" if call.name.startswith(("var", "std")) else "same"
-        record.put(result, Node(kind, (node,), width, (1, 1) if is_global else size, result.numel(), call.name), axes)
+        made = Node(kind, (node,), width, (1, 1) if is_global else size, result.numel(), call.name, call=call.name)
+        record.put(result, made, axes)
 
 
 def _dims(call: Call) -> Sequence[int] | None:

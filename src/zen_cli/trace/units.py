@@ -1,234 +1,239 @@
-"""The chain of a traced network and its outline -> residual units and convolutions, one after the other."""
+"""The parts of a graph as units, each with every number resolved, before blocks are made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from itertools import takewhile
 
 from ..errors import TraceError
-from ..net.layers import ConvLayer
-from ..net.ops.details import Pooling
-from ..net.outline import Outline, Shortcut, Squeeze
-from ..net.traced import TracedNetwork
-
-# Names of PyTorch -> those of a spec.
-ACTIVATIONS = {
-    "relu": "relu",
-    "relu6": "relu6",
-    "silu": "silu",
-    "hardswish": "hard_swish",
-    "gelu": "gelu",
-    "leaky_relu": "leaky_relu",
-}
-GATES = {"sigmoid": "sigmoid", "hardsigmoid": "hard_sigmoid"}
+from ..net.ops import Unit
+from ..net.ops.details import Details, Gate, Pooling
+from ..net.traced import Outline
+from .gates import read_classifier
+from .graph import Graph, Window
+from .parts import Addition, Layer, Part, layers_of, read_parts
 
 
-class TracedUnit(NamedTuple):
-    """A unit of a block.
+def outline_of(graph: Graph, convs: Collection[int], *, folded: bool) -> Outline:
+    """The units of a graph and its classifier, or the first thing that they cannot express.
 
-    Attributes:
-        where: its first layer, for messages.
-        op: of the block.
-        in_width, mid_width, width: channels in, inside and out; a plain convolution has its own width inside.
-        kernel, stride, groups: of the k x k convolution.
-        shortcut: `identity`, `projection`, `pooled`, or `none`.
-        linear: whether nothing follows its end.
-        activation: after its other convolutions, as a spec calls it.
-        skips_first: whether an inverted residual has no first convolution.
-        squeeze: squeeze-and-excitation, in a spec's names, and its place.
-        pool: before it.
-        bias, norm: of a plain convolution.
+    Args:
+        graph: of one forward pass.
+        convs: the nodes of the chain's convolutions.
+        folded: whether normalisations may be part of the convolutions; one with a bias and no norm is taken for that.
     """
-
-    where: str
-    op: str
-    in_width: int
-    mid_width: int
-    width: int
-    kernel: int
-    stride: int
-    groups: int
-    shortcut: str = "none"
-    linear: bool = False
-    activation: str = "relu"
-    skips_first: bool = False
-    squeeze: Squeeze | None = None
-    place: str = "inner"
-    pool: Pooling | None = None
-    bias: bool = False
-    norm: bool = True
+    try:
+        end = read_classifier(graph.nodes, graph.output, convs, folded=folded)
+        parts = read_parts(graph.nodes, end.last, folded=folded)
+        merged = folded and any(not layer.normed for part in parts for layer in layers_of(part))
+        units = _units([_normal(part) for part in parts] if folded else parts)
+    except TraceError as error:
+        return Outline(fault=str(error))
+    return Outline(tuple(units), end.hidden, end.activation, end.num_classes, merged)
 
 
-def units_of(network: TracedNetwork, outline: Outline) -> Iterator[TracedUnit]:
-    """The units of a network, in order.
-
-    Raises:
-        TraceError: a layer belongs to none; the message names it.
-    """
-    reader = _Reader(network, outline)
-    start = 0
-    while start < len(network.chain):
-        unit, count = reader.unit(start)
-        yield unit
-        start += count
+def _normal(part: Part) -> Part:
+    """A part whose convolutions have the norms that were folded into them."""
+    if isinstance(part, Addition):
+        body, shortcut = (tuple(map(_unfolded, layers)) for layers in (part.body, part.shortcut))
+        return part._replace(body=body, shortcut=shortcut)
+    return _unfolded(part)
 
 
-class _Reader:
-    def __init__(self, network: TracedNetwork, outline: Outline) -> None:
-        self._network, self._chain, self._outline = network, network.chain, outline
-
-    def unit(self, start: int) -> tuple[TracedUnit, int]:
-        """The unit that begins at a layer, and how many layers it has."""
-        found = [shortcut for shortcut in self._outline.shortcuts if shortcut.first == start]
-        if len(found) > 1:
-            raise TraceError(f"several shortcuts begin at layer {start + 1}")
-        shortcut = found[0] if found else None
-        count = self._depthwise_count(start) or self._fused_count(start) or 1
-        if shortcut is not None:
-            count = shortcut.last - start + 1
-        for index in range(start, start + count):
-            self._check(index, is_first=index == start)
-        if count == 1 and shortcut is None:
-            return self._conv(start), 1
-        return self._residual(start, count, shortcut), count
-
-    def name(self, index: int) -> str:
-        """What a layer is called."""
-        return self._network.layer_names[index] if self._network.layer_names else f"layer {index + 1}"
-
-    def _depthwise_count(self, start: int) -> int:
-        """Layers of an inverted residual without shortcut that begins here; 0 where none does."""
-        layers = self._chain[start : start + 3]
-        for skipped, count in ((0, 2), (1, 3)):
-            if len(layers) >= count and _is_depthwise(layers[skipped]) and _is_pointwise(layers[skipped + 1]):
-                return count if not skipped or _is_pointwise(layers[0]) else 0
-        return 0
-
-    def _fused_count(self, start: int) -> int:
-        """Layers of a fused inverted residual without shortcut: a 1x1 convolution at its end has no activation."""
-        layers = self._chain[start : start + 2]
-        if len(layers) < 2 or layers[0].kernel == (1, 1) or layers[0].groups > 1 or not _is_pointwise(layers[1]):
-            return 0
-        return 0 if self._outline.ends[start + 1].activation else 2
-
-    def _check(self, index: int, *, is_first: bool) -> None:
-        """Refuses a layer that no block has."""
-        layer, end, where = self._chain[index], self._outline.ends[index], self.name(index)
-        if end.fault:
-            raise TraceError(f"after {where} there is {end.fault}")
-        if layer.pool is not None and (not is_first or _pooling(layer) is None):
-            raise TraceError(f"before {where} there is a pooling")
-        if layer.kernel[0] != layer.kernel[1] or layer.kernel[0] % 2 == 0:
-            raise TraceError(f"{where} has a kernel of {layer.kernel[0]} x {layer.kernel[1]}")
-        if layer.stride[0] != layer.stride[1] or layer.dilation != (1, 1):
-            raise TraceError(f"{where} has stride {layer.stride} and dilation {layer.dilation}")
-        if layer.padding != (layer.kernel[0] // 2, layer.kernel[0] // 2):
-            raise TraceError(f"{where} has a padding of {layer.padding}")
-
-    def _conv(self, index: int) -> TracedUnit:
-        """A plain convolution."""
-        layer, end, where = self._chain[index], self._outline.ends[index], self.name(index)
-        if not end.activation:
-            raise TraceError(f"no activation follows {where}")
-        if end.squeeze is not None:
-            raise TraceError(f"{where} has squeeze-and-excitation and no shortcut around it")
-        kernel, stride, activation = layer.kernel[0], layer.stride[0], self._activation({end.activation}, where)
-        pool = _pooling(layer)
-        return TracedUnit(
-            *(where, "conv", layer.in_width, layer.out_width, layer.out_width, kernel, stride, layer.groups),
-            activation=activation,
-            pool=pool,
-            bias=end.bias,
-            norm=end.normed,
-        )
-
-    def _residual(self, start: int, count: int, shortcut: Shortcut | None) -> TracedUnit:
-        """The unit of some layers, with or without a shortcut around them."""
-        layers, ends = self._chain[start : start + count], self._outline.ends[start : start + count]
-        where = self.name(start)
-        op, main = self._op(start, layers)
-        skips = op in ("mbconv", "fused") and count == (2 if op == "mbconv" else 1)
-        for index, end in enumerate(ends, start):
-            if end.bias or not end.normed:
-                raise TraceError(f"{self.name(index)} has a bias or no normalisation, in a unit of several layers")
-        after = ends[-1].activation if shortcut is None else shortcut.activation
-        inner = {end.activation for end in ends[:-1]}
-        before_sum = "" if shortcut is None else ends[-1].activation
-        if op == "fused" and skips:
-            inner, before_sum = {before_sum}, ""
-        if before_sum:
-            raise TraceError(f"an activation comes between {self.name(start + count - 1)} and its addition")
-        if "" in inner:
-            raise TraceError(f"the unit that begins at {where} has convolutions without activation inside")
-        gated = [index for index, end in enumerate(ends) if end.squeeze is not None]
-        if len(gated) > 1 or (gated and gated[0] not in (main, count - 1)):
-            raise TraceError(f"the unit that begins at {where} has squeeze-and-excitation at another place")
-        if shortcut is not None and shortcut.kind == "other":
-            raise TraceError(f"the shortcut of the unit that begins at {where} is neither its input nor a projection")
-        kernel = layers[main]
-        pool = _pooling(layers[0])
-        return TracedUnit(
-            *(where, op, layers[0].in_width, kernel.out_width, layers[-1].out_width, kernel.kernel[0]),
-            *(max(layer.stride[0] for layer in layers), kernel.groups),
-            shortcut="none" if shortcut is None else shortcut.kind,
-            linear=not after,
-            activation=self._activation(inner | ({after} if after else set()), where),
-            skips_first=skips,
-            squeeze=self._squeeze(ends[gated[0]].squeeze, where) if gated else None,
-            place="end" if gated and gated[0] == count - 1 != main else "inner",
-            pool=pool,
-        )
-
-    def _op(self, start: int, layers: tuple[ConvLayer, ...]) -> tuple[str, int]:
-        """The op of some layers, and which of them has the kernel."""
-        kernels = [layer.kernel[0] for layer in layers]
-        groups = [layer.groups for layer in layers]
-        if len(layers) == 2 and kernels[0] == kernels[1] and groups == [1, 1] and layers[1].stride == (1, 1):
-            return "basic", 0
-        if kernels[-1] == 1 and groups[-1] == 1 and layers[-1].stride == (1, 1):
-            if len(layers) == 2 and _is_depthwise(layers[0]):
-                return "mbconv", 0
-            if len(layers) == 2 and groups[0] == 1 and kernels[0] > 1:
-                return "fused", 0
-            if len(layers) == 3 and kernels[0] == 1 and groups[0] == 1 and layers[0].stride == (1, 1):
-                return ("mbconv" if _is_depthwise(layers[1]) else "bottleneck"), 1
-        if len(layers) == 1 and groups == [1] and layers[0].in_width == layers[0].out_width:
-            return "fused", 0
-        names = f"{self.name(start)} to {self.name(start + len(layers) - 1)}"
-        raise TraceError(f"the {len(layers)} layers inside the shortcut from {names} are no unit of a block")
-
-    def _activation(self, names: set[str], where: str) -> str:
-        """The one activation of a unit, as a spec calls it."""
-        if len(names) > 1:
-            raise TraceError(f"the unit that begins at {where} has several activations: {', '.join(sorted(names))}")
-        (name,) = names
-        if name not in ACTIVATIONS:
-            raise TraceError(f"the activation after {where} is {name}; blocks have {', '.join(ACTIVATIONS)}")
-        return ACTIVATIONS[name]
-
-    def _squeeze(self, squeeze: Squeeze | None, where: str) -> Squeeze:
-        """Squeeze-and-excitation in a spec's names."""
-        if squeeze is None or squeeze.gate not in GATES or squeeze.activation not in ACTIVATIONS:
-            raise TraceError(f"the unit that begins at {where} has another gate than squeeze-and-excitation")
-        if squeeze.bias == squeeze.normed:
-            raise TraceError(
-                f"squeeze-and-excitation of the unit that begins at {where} needs biases or normalisations"
-            )
-        return squeeze._replace(activation=ACTIVATIONS[squeeze.activation], gate=GATES[squeeze.gate])
+def _unfolded(layer: Layer) -> Layer:
+    return layer if layer.normed else layer._replace(normed=True, bias=False)
 
 
-def _is_depthwise(layer: ConvLayer) -> bool:
-    return layer.groups == layer.in_width == layer.out_width > 1
+def _units(parts: Sequence[Part]) -> list[Unit]:
+    units: list[Unit] = []
+    rest = list(parts)
+    while rest:
+        part = rest[0]
+        if isinstance(part, Addition):
+            units.append(_residual(part))
+            del rest[0]
+            continue
+        unit, count = _without_shortcut([layer for layer in takewhile(_is_layer, rest[:3]) if isinstance(layer, Layer)])
+        units.append(unit)
+        del rest[:count]
+    return units
 
 
-def _is_pointwise(layer: ConvLayer) -> bool:
-    return layer.kernel == (1, 1) and layer.groups == 1 and layer.stride == (1, 1)
+def _is_layer(part: Part) -> bool:
+    return isinstance(part, Layer)
 
 
-def _pooling(layer: ConvLayer) -> Pooling | None:
-    """The pooling before a layer, where a block can have it."""
-    pool = layer.pool
-    if pool is None or pool.kernel[0] != pool.kernel[1] or pool.stride[0] != pool.stride[1]:
+def _is_depthwise(layer: Layer) -> bool:
+    return 1 < layer.conv.groups == layer.conv.in_width == layer.conv.out_width
+
+
+def _is_pointwise(layer: Layer) -> bool:
+    return layer.conv.kernel == (1, 1) and layer.conv.groups == 1
+
+
+def _without_shortcut(run: Sequence[Layer]) -> tuple[Unit, int]:
+    """The unit that layers in a row begin with, and how many of them are its own."""
+    for count, is_it in ((2, _is_separable), (3, _is_inverted), (2, _is_fused)):
+        layers = run[:count]
+        if len(layers) == count and all(layer.pool is None for layer in layers[1:]) and is_it(layers):
+            return _joined("fused" if is_it is _is_fused else "mbconv", layers, run[0].pool), count
+    return _plain(run[0]), 1
+
+
+def _is_separable(layers: Sequence[Layer]) -> bool:
+    first, second = layers
+    return _is_depthwise(first) and _is_pointwise(second) and _acts(layers)
+
+
+def _is_inverted(layers: Sequence[Layer]) -> bool:
+    first, second, third = layers
+    return _is_pointwise(first) and _is_depthwise(second) and _is_pointwise(third) and _acts(layers)
+
+
+def _is_fused(layers: Sequence[Layer]) -> bool:
+    """A k x k convolution and a linear 1x1 one."""
+    first, second = layers
+    is_dense = first.conv.groups == 1 and first.conv.kernel != (1, 1)
+    return is_dense and _is_pointwise(second) and not second.activation and _acts(layers)
+
+
+def _acts(layers: Sequence[Layer]) -> bool:
+    """Whether the same activation follows all layers, or all but the last, and the last one has no gate."""
+    first = layers[0].activation
+    inner = all(layer.activation == first and layer.normed and not layer.bias for layer in layers[:-1])
+    last = layers[-1]
+    return bool(first) and inner and last.activation in ("", first) and last.normed and not last.squeeze
+
+
+def _plain(layer: Layer) -> Unit:
+    conv, pool = layer.conv, _pooling(layer.pool)
+    details = Details(
+        linear=not layer.activation,
+        activation=layer.activation or "relu",
+        gate=_gate(layer),
+        pool=pool,
+        bias=layer.bias,
+        norm=layer.normed,
+    )
+    if layer.squeeze and not layer.activation:
+        raise TraceError(f"the gate after {layer.label} comes before an activation")
+    stride = _stride([layer], 0) * (1 if pool is None else pool.stride)
+    squeeze = 0 if layer.squeeze is None else layer.squeeze.width
+    widths = conv.in_width, conv.out_width, conv.out_width
+    return Unit("conv", conv.kernel[0], stride, *widths, conv.groups, squeeze, False, _or_none(details))
+
+
+def _residual(part: Addition) -> Unit:
+    """The unit that an addition is."""
+    body, shortcut = part.body, part.shortcut
+    if not body:
+        raise TraceError("it adds a map to itself")
+    if len(shortcut) > 1 or any(layer.pool is not None for layer in body):
+        raise TraceError(f"no block has a shortcut like the one around {_names(body)}")
+    for layer in (*body, *shortcut):
+        if not layer.normed or layer.bias:
+            raise TraceError(f"{layer.label} has a bias or no normalisation, and is inside of a unit")
+    kinds = tuple("1" if _is_pointwise(layer) else "d" if _is_depthwise(layer) else "k" for layer in body)
+    op = _OPS.get("".join(kinds))
+    if op == "basic" and (body[0].conv.kernel != body[1].conv.kernel or body[1].conv.groups > 1):
+        op = None
+    if op is None or (op != "bottleneck" and any(x.conv.groups > 1 and not _is_depthwise(x) for x in body)):
+        raise TraceError(f"the {len(body)} layers inside the shortcut from {_names(body)} are no unit of a block")
+    return _joined(op, body, part.pool, part)
+
+
+_OPS = {"kk": "basic", "1k1": "bottleneck", "1d1": "mbconv", "d1": "mbconv", "k1": "fused", "k": "fused"}
+
+
+def _joined(op: str, body: Sequence[Layer], before: Window | None, addition: Addition | None = None) -> Unit:
+    """The unit of an op that has these convolutions, around which there may be a shortcut."""
+    after = "" if addition is None else addition.activation
+    last, pool = body[-1], _pooling(before)
+    is_single = len(body) == 1
+    activation = body[0].activation or after or "relu"
+    inner = body[:-1] if not is_single or after else body
+    if any(layer.activation != activation for layer in inner) or (after not in ("", activation)):
+        raise TraceError(f"the layers of the unit from {_names(body)} have activations that differ")
+    if addition is not None and last not in inner and last.activation:
+        raise TraceError(f"an activation comes after {last.label}, before the addition")
+    place = _gate_place(body)
+    index = len(body) - 2 if op in ("bottleneck", "mbconv") else 0
+    strided = _stride(body, index)
+    gated = None if place is None else body[place]
+    gate = Gate() if gated is None else _gate(gated, "inner" if gated.activation else "end")
+    if place is not None and place != (len(body) - 1 if gate.place == "end" else index):
+        raise TraceError(f"the gate after {body[place].label} is at another place than in a block")
+    projection = None if addition is None or not addition.shortcut else addition.shortcut[0]
+    conv = body[0].conv if is_single else body[index].conv
+    details = Details(
+        has_shortcut=addition is not None,
+        pools_shortcut=projection is not None and _pools(projection, strided),
+        linear=not (after or (addition is None and last.activation)),
+        activation=activation,
+        skips_first=op in ("mbconv", "fused") and len(body) < (3 if op == "mbconv" else 2),
+        gate=gate,
+        pool=pool,
+    )
+    return Unit(
+        op,
+        conv.kernel[0],
+        strided * (1 if pool is None else pool.stride),
+        body[0].conv.in_width,
+        conv.in_width if is_single else conv.out_width,
+        last.conv.out_width,
+        conv.groups,
+        0 if gated is None or gated.squeeze is None else gated.squeeze.width,
+        projection is not None,
+        _or_none(details),
+    )
+
+
+def _stride(body: Sequence[Layer], index: int) -> int:
+    """The stride of a unit, which is that of one of its convolutions."""
+    for place, layer in enumerate(body):
+        stride = layer.conv.stride
+        if stride[0] != stride[1] or (stride[0] > 1 and place != index):
+            raise TraceError(f"{layer.label} has stride {stride[0]} x {stride[1]}, which no block has there")
+    return body[index].conv.stride[0]
+
+
+def _pools(projection: Layer, stride: int) -> bool:
+    """Whether a projection averages pairs of positions before it; else it has the stride itself."""
+    conv, pool = projection.conv, projection.pool
+    is_usual = _is_pointwise(projection) and not projection.activation and not projection.squeeze
+    whole = conv.stride[0] if pool is None else conv.stride[0] * pool.stride[0]
+    pools = pool is not None and pool.kind == "avg" and pool.kernel == (2, 2) and pool.padding == (0, 0)
+    if not is_usual or whole != stride or not (pool is None or (pools and conv.stride == (1, 1))):
+        raise TraceError(f"no block has a shortcut like {projection.label}")
+    return pool is not None
+
+
+def _gate_place(body: Sequence[Layer]) -> int | None:
+    places = [index for index, layer in enumerate(body) if layer.squeeze is not None]
+    if len(places) > 1:
+        raise TraceError(f"the unit from {_names(body)} has {len(places)} gates")
+    return places[0] if places else None
+
+
+def _gate(layer: Layer, place: str = "inner") -> Gate:
+    found = layer.squeeze
+    if found is None:
+        return Gate()
+    return Gate(bias=found.bias, activation=found.activation, gate=found.gate, place=place)
+
+
+def _pooling(window: Window | None) -> Pooling | None:
+    if window is None:
         return None
-    padding = pool.kernel[0] // 2 if pool.kernel[0] % 2 else 0
-    return Pooling(pool.kind, pool.kernel[0], pool.stride[0], padding) if pool.padding == (padding, padding) else None
+    kernel, border = window.kernel[0], window.kernel[0] // 2 if window.kernel[0] % 2 else 0
+    if window != (window.kind, (kernel, kernel), (window.stride[0],) * 2, (border, border)):
+        raise TraceError(f"no block has a pooling with a window of {window.kernel} and a stride of {window.stride}")
+    return Pooling(window.kind, kernel, window.stride[0], border)
+
+
+def _or_none(details: Details) -> Details | None:
+    return None if details == Details() else details
+
+
+def _names(body: Sequence[Layer]) -> str:
+    return f"{body[0].label} to {body[-1].label}"
