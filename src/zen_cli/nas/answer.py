@@ -212,7 +212,7 @@ def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
     return EvennessRow(
         value=found.value,
         best=band.best,
-        best_is="found",
+        best_is="proven" if band.is_proven else "found",
         width=band.width,
         units=found.units,
         residual_units=found.residual_units,

@@ -4,9 +4,9 @@
     E* = the largest evenness E under the same limits
 
 Of all networks that spend the limit nearly as evenly as the best one does, the one of highest score. E* and N* are
-constants, so that the band does not move with the network; N* is that of the limit of MACs. E* is the best of several
-searches from different starts, and so the best found: one search alone may end 0.1 too low. What the band is worth:
-docs/evidence.md.
+constants, so that the band does not move with the network; N* is that of the limit of MACs. Where the exact search cannot
+prove E*, it is the best of several searches from different starts, and so the best found: one search alone may end 0.1
+too low. What the band is worth: docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ STARTS = 3
 STEPS = 200
 SHARE = 9  # each start gets one ninth of the evaluations, all of them a third
 UNITS_FACTOR = 1.5
+PROVEN = 1e-6  # nats
 
 
 class Band(NamedTuple):
@@ -42,6 +43,11 @@ class Band(NamedTuple):
     def floor(self) -> float:
         """The least evenness of a network in the band."""
         return self.best - self.width
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether no network has a better evenness than `best`."""
+        return self.bound is not None and self.bound <= self.best + PROVEN
 
     def admits(self, genes: Sequence[Gene], image: tuple[int, int]) -> bool:
         """Whether a network of these blocks is in the band; `image` is its channels and side."""

@@ -225,8 +225,9 @@ def _of_band(outcome: Outcome) -> list[str]:
         return []
     spec, band = outcome.candidates[0].spec, outcome.band
     found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
+    best = "the proven best" if band.is_proven else "the best found"
     lines = [
-        f"evenness {found.value:.3f}, {max(0.0, band.best - found.value):.3f} below the best found, {band.best:.3f}; "
+        f"evenness {found.value:.3f}, {max(0.0, band.best - found.value):.3f} below {best}, {band.best:.3f}; "
         f"{found.residual_units} residual units, widest share of MACs {max(share for _, share in found.shares):.0%}"
     ]
     side, share = max(found.shares, key=lambda row: row[1])

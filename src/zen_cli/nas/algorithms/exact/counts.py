@@ -33,19 +33,24 @@ def bounds_by_counts(solution: Solution, leaving: list[Floats], floor: float) ->
     rows: list[Counts] = [()]
     values = np.full((1, solution.program.graph.ins(0).count), -math.inf)
     values[0, : solution.first] = solution.forward[0][0, : solution.first]
+    floor -= ROUNDING
     for stage, ends in enumerate(leaving):
         longer: list[Counts] = []
         parts: list[Floats] = []
         totals = np.array([sum(row) for row in rows])
+        rest = np.stack([ends[units == n].max(axis=0, initial=-math.inf) for n in range(int(units.max()) + 1)])
+        best, best_rest = values.max(axis=1), rest.max(axis=1)
         for count, matrix in enumerate(_passages(solution, stage, units)):
             if matrix is None:
                 continue
-            reached = _reach(values, matrix)
-            rest = np.stack([ends[units == total].max(axis=0, initial=-math.inf) for total in totals + count])
-            matters = reached + rest > floor - ROUNDING
+            after = totals + count
+            within = np.flatnonzero(after < len(rest))
+            within = within[best[within] + matrix.max() + best_rest[after[within]] > floor]
+            reached = _reach(values[within], matrix)
+            matters = reached + rest[after[within]] > floor
             kept = np.flatnonzero(matters.any(axis=1))
             parts.append(np.where(matters[kept], reached[kept], -math.inf))
-            longer += [(*rows[index], count) for index in kept.tolist()]
+            longer += [(*rows[index], count) for index in within[kept].tolist()]
         if not longer:
             return {}
         rows, values = longer, np.concatenate(parts)

@@ -18,8 +18,9 @@ from .reduce import solve_backward
 from .relaxation import Point, Relaxation
 from .tighten import Node, Tightener
 
-MAX_SHARED = 200_000  # numbers of a table, for the cells of a whole problem to be split
+MAX_SHARED = 2_000_000  # numbers of a table, for the cells of a whole problem to be split
 ROUNDS = 12
+ANY: Counts = ()  # all divisions
 REACH = 0.15  # for `Bundle`, from the prices and tangents of a neighbour
 
 
@@ -48,19 +49,20 @@ class Divider:
     def __init__(self, tightener: Tightener) -> None:
         self._tightener = tightener
 
-    def divide(self, node: Node, least: float) -> Divided | None:
-        """A problem divided; None if nothing in it is worth more than `least`."""
-        kept = self._keep_even(node)
-        if kept is None:
+    def refine(self, node: Node, least: float) -> Node | Divided | None:
+        """A whole problem in smaller cells, or divided if they are small; None if it holds nothing above `least`."""
+        if node.evens is None:
+            node.evens = self._keep_even(node)
+            if not node.evens:
+                return None
+        self._tightener.tighten(node, ROUNDS, least)
+        if node.bound <= least:
             return None
-        if not self._refine(node, least):
-            return None
-        divided = Divided(node, {}, {})
+        if not node.graph.exact and node.graph.split_size <= MAX_SHARED:
+            return replace(node, graph=node.graph.split(), reach=REACH)
         found = self._bound_all(node, least)
-        divided.bounds = {
-            counts: min(bound, node.bound) for counts, bound in found.items() if counts in kept or not kept
-        }
-        return divided if divided.bounds else None
+        bounds = {key: min(bound, node.bound) for key, bound in found.items() if ANY in node.evens or key in node.evens}
+        return Divided(node, bounds, {}) if bounds else None
 
     def take(self, divided: Divided, least: float) -> Node | None:
         """Takes the division of the greatest bound out of a problem; None if it holds nothing above `least`."""
@@ -75,31 +77,25 @@ class Divider:
             divided.bounds = {key: min(bound, found[key]) for key, bound in divided.bounds.items() if key in found}
         return node if node.bound > least else None
 
-    def _keep_even(self, node: Node) -> dict[Counts, float] | None:
-        """Removes what no network of the wanted evenness has; the divisions that have one, None if there is none.
+    def _keep_even(self, node: Node) -> frozenset[Counts]:
+        """Removes what no network of the wanted evenness has; the divisions that have one.
 
-        Without a floor of evenness nothing is removed, and no division is named.
+        Without a floor of evenness nothing is removed, and these are `ANY`.
         """
         evenness = node.problem.evenness
         assert evenness is not None
         if evenness.floor is None:
-            return {}
+            return frozenset([ANY])
         problem = replace(node.problem, evenness=replace(evenness, floor=None))
         even = Node(problem, node.graph, Point((0.0, 1.0), node.point.tangents), np.inf)
-        if not self._refine(even, evenness.floor):
-            return None
-        node.graph = even.graph
-        return self._bound_all(even, evenness.floor) or None
-
-    def _refine(self, node: Node, least: float) -> bool:
-        """Tightens and splits cells as long as there are few; returns whether anything is left above `least`."""
         while True:
-            self._tightener.tighten(node, ROUNDS, least, polishing=0)
-            if node.bound <= least:
-                return False
-            if node.graph.exact or node.graph.split_size > MAX_SHARED:
-                return True
-            node.graph = node.graph.split()
+            self._tightener.tighten(even, ROUNDS, evenness.floor, polishing=0)
+            if even.bound <= evenness.floor:
+                return frozenset()
+            node.graph = even.graph
+            if even.graph.exact or even.graph.split_size > MAX_SHARED:
+                return frozenset(self._bound_all(even, evenness.floor))
+            even = replace(even, graph=even.graph.split(), reach=REACH)
 
     def _bound_all(self, node: Node, least: float) -> dict[Counts, float]:
         """The bounds of all divisions at the point of a node, of those above `least`."""

@@ -232,9 +232,9 @@ class Search:
                         heapq.heappush(rows, (-one.bound, next(number), one))
                 continue
             if node.is_whole:
-                divided = divider.divide(node, self.least)
-                if divided is not None:
-                    heapq.heappush(rows, (-divided.bound, next(number), divided))
+                finer = divider.refine(node, self.least)
+                if finer is not None:
+                    heapq.heappush(rows, (-finer.bound, next(number), finer))
                 continue
             genomes = self.tightener.tighten(node, 10, self.least)
             if node.bound <= self.least:

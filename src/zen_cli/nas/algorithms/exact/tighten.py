@@ -26,7 +26,7 @@ class Node:
     """A part of a problem: what is left of its graph, where to start, a bound, and how far the best prices may be.
 
     `radius` is in nats for `Descent`; where evenness counts `reach` is relative, for `Bundle`, and `is_whole` says that
-    the units are not divided among the stages yet.
+    the units are not divided among the stages yet; `evens` are the divisions that can be even enough, where known.
     """
 
     problem: Problem
@@ -36,6 +36,7 @@ class Node:
     radius: float = 1.0
     reach: float = 0.3
     is_whole: bool = False
+    evens: frozenset[tuple[int, ...]] | None = None
 
 
 class Stop(Exception):  # noqa: N818  # no error: the search is over
