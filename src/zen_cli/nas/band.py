@@ -4,9 +4,9 @@
     E* = the largest evenness E under the same limits
 
 Of all networks that spend the limit nearly as evenly as the best one does, the one of highest score. E* and N* are
-constants, so that the band does not move with the network; N* is that of the limit of MACs. Where the exact search cannot
-prove E*, it is the best of several searches from different starts, and so the best found: one search alone may end 0.1
-too low. What the band is worth: docs/evidence.md.
+constants, so that the band does not move with the network; N* is that of the limit of MACs. Where the exact search
+cannot prove E*, it is the best of several searches from different starts, and so the best found: one search alone may
+end 0.1 too low. What the band is worth: docs/evidence.md.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
 NO_BOUND = 1.0  # a gap at which a bound says nothing
-EVEN_GAP = 0.0  # of E* and of the score in its band, which are proven as soon as nearly proven
+EVENNESS_GAP = 1e-4  # of E*, which is about 0.002 nats
+BAND_GAP = 0.0  # of the score in a band, which is proven to the end soon after it is nearly proven
 
 
 class Solver(NamedTuple):
@@ -40,11 +41,11 @@ class Solver(NamedTuple):
 
     def evenest(self) -> ExactResult:
         """The network of the best evenness."""
-        return self._solve(objective="even", gap=EVEN_GAP)
+        return self._solve(objective="even", gap=EVENNESS_GAP)
 
     def best(self, band: Band | None, known: Sequence[ArchSpec] = (), top: int = 1) -> ExactResult:
         """The networks of the best objective: of the best score in a band of evenness, if there is one."""
-        default = DEFAULT_GAP if band is None else EVEN_GAP
+        default = DEFAULT_GAP if band is None else BAND_GAP
         gap = default if self.settings.gap is None else self.settings.gap
         objective = self.settings.proxy or "zen"
         return self._solve(objective=objective, gap=gap, band=band, known=known, top=top)

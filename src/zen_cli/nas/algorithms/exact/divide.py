@@ -37,10 +37,26 @@ class Divided:
         """The greatest of the bounds."""
         return max(self.bounds.values(), default=-np.inf)
 
-    @property
-    def worst(self) -> Counts:
-        """The division with the greatest bound."""
-        return max(self.bounds, key=lambda counts: (self.bounds[counts], counts))
+    def next(self) -> Counts:
+        """The division to tighten next: that of the greatest bound and that farthest from all points, in turns."""
+        bounds = self.bounds
+        if len(self.points) % 2 == 0:
+            return max(bounds, key=lambda counts: (bounds[counts], counts))
+        near = {counts: min(_distance(counts, one) for one in self.points) for counts in bounds}
+        return max(bounds, key=lambda counts: (near[counts], bounds[counts], counts))
+
+    def start(self, counts: Counts) -> Point:
+        """The point of the nearest division that was tightened, with tangents for these counts."""
+        if not self.points:
+            return self.node.point
+        near = min(self.points, key=lambda one: (_distance(one, counts), one))
+        point, even = self.points[near], sum(counts) / len(counts) / 3
+        shares = ((new + even) / (old + even) for old, new in zip(near, counts, strict=True))
+        return point._replace(tangents=tuple(t * share for t, share in zip(point.tangents, shares, strict=True)))
+
+
+def _distance(one: Counts, other: Counts) -> int:
+    return sum(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 class Divider:
@@ -65,17 +81,26 @@ class Divider:
         return Divided(node, bounds, {}) if bounds else None
 
     def take(self, divided: Divided, least: float) -> Node | None:
-        """Takes the division of the greatest bound out of a problem; None if it holds nothing above `least`."""
-        counts = divided.worst
+        """Takes out a division, and lowers the bounds of others; None if it holds nothing above `least`."""
+        counts = divided.next()
+        start = divided.start(counts)
+        divided.points[counts] = start
+        self._lower(divided, start, least)
+        if counts not in divided.bounds:
+            return None
         whole = divided.node
         graph = with_counts(whole.problem, whole.graph, counts)
-        node = Node(whole.problem, graph, _start(divided, counts), divided.bounds.pop(counts), reach=REACH)
+        node = Node(whole.problem, graph, start, divided.bounds.pop(counts), reach=REACH)
         self._tightener.tighten(node, ROUNDS, least)
         divided.points[counts] = node.point
         if divided.bounds:
-            found = self._bound_all(replace(whole, point=node.point), least)
-            divided.bounds = {key: min(bound, found[key]) for key, bound in divided.bounds.items() if key in found}
+            self._lower(divided, node.point, least)
         return node if node.bound > least else None
+
+    def _lower(self, divided: Divided, point: Point, least: float) -> None:
+        """Lowers bounds by what a point proves."""
+        found = self._bound_all(replace(divided.node, point=point), least)
+        divided.bounds = {key: min(bound, found[key]) for key, bound in divided.bounds.items() if key in found}
 
     def _keep_even(self, node: Node) -> frozenset[Counts]:
         """Removes what no network of the wanted evenness has; the divisions that have one.
@@ -104,13 +129,3 @@ class Divider:
         _, leaving = solve_backward(solution)
         rows = bounds_by_counts(solution, leaving, least - constant)
         return {counts: value + constant for counts, value in rows.items()}
-
-
-def _start(divided: Divided, counts: Counts) -> Point:
-    """The point of the nearest division that was tightened, with tangents for these counts."""
-    if not divided.points:
-        return divided.node.point
-    near = min(divided.points, key=lambda one: (sum(abs(a - b) for a, b in zip(one, counts, strict=True)), one))
-    point, total = divided.points[near], sum(counts)
-    shares = ((0.75 * new + 0.05 * total) / (0.75 * old + 0.05 * total) for old, new in zip(near, counts, strict=True))
-    return point._replace(tangents=tuple(t * share for t, share in zip(point.tangents, shares, strict=True)))
