@@ -110,12 +110,12 @@ def test_a_command_says_its_limit_and_the_record_has_the_band(zen: Zen) -> None:
     done = zen("search", *words)
     assert done.code == 0, done.err
     assert "--max-macs sets another limit" in done.err
-    assert "below the proven best" in done.err
+    assert "below the best found" in done.err
     for row in done.rows:
         part = row["search"]["evenness"]
         assert part["value"] == pytest.approx(evenness(parse_spec(row["arch"])))
         assert part["best"] - part["width"] <= part["value"] + 1e-9
-        assert part["best_is"] == "proven"
+        assert part["best_is"] == "found"
         assert sum(part["shares"].values()) == pytest.approx(1)
     assert "evenness" not in zen("search", *words, "--evenness", "off").rows[0]["search"]
     assert zen("search", *words, "--objective", "even", "--top", "1").rows[0]["search"]["proxy"] == "even"

@@ -55,6 +55,7 @@ def test_the_best_evenness_and_the_best_score_in_its_band_are_those_of_the_list(
     found = network_evenness(evenest.networks[0].genes, 3, seed.resolution)
     for width in (0.0, 0.1, 0.5):
         band = make_band(found, width, limits, evenest.bound)
+        assert band.is_proven
         inside = [
             score
             for _, each, score in rows

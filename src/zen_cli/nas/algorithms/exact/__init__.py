@@ -12,6 +12,11 @@
     paths     the best path, and all that are good enough, one by one
     reduce    smaller graphs: what no good path uses is removed; the space is cut in two
     prices    the prices that make the bound lowest
+    bundle    the same for prices and tangents at once
+    counts    units per stage: one program bounds all ways to divide them
+    divide    problems with evenness, division by division
+    labels    beginnings of networks, and which of them no other one is as good as
+    listing   what is left of a part, one by one: the bound becomes the truth
     effects   other blocks in the place of one, and what they change
     polish    local search from paths to networks within the limits
     tighten   prices and tangents that make the bound of a part of a problem lowest
