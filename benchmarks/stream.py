@@ -1,4 +1,4 @@
-"""Ten thousand specs as JSON lines through `zen score - --estimator mean-field`: how many a second, in how much memory.
+"""Specs as JSON lines through `zen score - --estimator mean-field`: how many a second, in how much memory.
 
 The baseline of the throughput is reading and checking the same lines with pydantic and nothing else.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from report import publish, random_spec, table
 
 COUNT = 10_000
+LONG = 30  # times as many in a stream that shows whether memory grows
 
 
 def main() -> None:
@@ -31,15 +32,21 @@ def main() -> None:
         f"alone runs at {checked:,.0f} (ratio {rate / checked:.2f}). All networks differ. Memory grows until "
         "the caches of block terms are full, and no further.",
         table(
-            ["input", "wall time", "processor time", "peak memory"],
+            ["specs", "wall time", "processor time", "peak memory"],
             [
                 [
-                    f"{count:,} specs",
+                    name,
                     f"{took.wall_s:.2f} s",
                     f"{took.cpu_s:.2f} s",
                     f"{took.peak_bytes / 2**20:.0f} MiB",
                 ]
-                for count, took in ((len(part), few), (len(lines), many), (3 * len(lines), run(3 * lines)))
+                for name, took in (
+                    (f"{len(part):,}", few),
+                    (f"{len(lines):,}", many),
+                    (f"{LONG * len(lines):,}", run(lines, times=LONG)),
+                    (f"{len(lines):,}, with `--breakdown`", run(lines, "--breakdown")),
+                    (f"{LONG * len(lines):,}, with `--breakdown`", run(lines, "--breakdown", times=LONG)),
+                )
             ],
         ),
     )
@@ -53,13 +60,15 @@ class Took(NamedTuple):
     peak_bytes: int
 
 
-def run(lines: list[str]) -> Took:
-    """What it takes to score these lines."""
-    command = [sys.executable, "-m", "zen_cli", "score", "-", "--estimator", "mean-field"]
+def run(lines: list[str], *options: str, times: int = 1) -> Took:
+    """What it takes to score these lines, so many times."""
+    command = [sys.executable, "-m", "zen_cli", "score", "-", "--estimator", "mean-field", *options]
     start = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert process.stdin is not None
-    process.stdin.write("\n".join(lines).encode())
+    data = "\n".join([*lines, ""]).encode()
+    for _ in range(times):
+        process.stdin.write(data)
     process.stdin.close()
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0

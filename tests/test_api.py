@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType
 
@@ -97,3 +98,15 @@ def test_help_names_each_command_by_the_first_line_of_its_own_help() -> None:
 
     for name, summary in COMMANDS.items():
         assert (command(name).__doc__ or "").split("\n")[0] == summary
+
+
+def test_records_are_a_table_of_their_flat_rows() -> None:
+    found = search(space="zennet-resnet", verify=0, **SMALL)  # type: ignore[arg-type]
+    records = [*found, score(found[0].arch, estimator="mean-field", proxies=["balanced"])]
+    assert all(isinstance(record, Mapping) and dict(record) == record.row() for record in records)
+    assert list(records[0]) == list(records[0].keys()) and len(records[0]) == len(records[0].row())
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    assert list(pandas.DataFrame(found).columns) == list(found[0].row())
+    table = pandas.DataFrame(records)
+    assert set(table.columns) == {name for record in records for name in record.row()}
+    assert table["zen"].tolist() == [record.zen.value for record in records]

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from functools import cache
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
@@ -39,7 +40,7 @@ TINY = {
     "few blocks": tiny_space("basic", kernels=[3], depth={"min": 1, "max": 2}, max_blocks=4),
     "ruled": tiny_space("basic", strides=(2, 2), rules={}),
     "ruled ratios": tiny_space("basic", "bottleneck", rules={"fixed_ends": False}),
-    "ruled pairs": tiny_space("mbconv", width={"min": 8, "max": 32}, rules={"never_narrower": False}),
+    "ruled pairs": tiny_space("mbconv", rules={"never_narrower": False}),
     "deep blocks": tiny_space("bottleneck", block={"depth": 4}, depth={"min": 2, "max": 3}, kernels=[3]),
 }
 SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]
@@ -62,11 +63,16 @@ def check_result(
         assert score <= result.bound + slack
 
 
+@cache
+def listed(name: str, inner: int) -> list[Genome]:
+    return list(members(TINY[name], inner))
+
+
 @pytest.mark.parametrize(("convention", "norm"), SCORES)
 @pytest.mark.parametrize("name", TINY)
 def test_the_optimum_is_found_and_the_bound_holds(name: str, convention: str, norm: str) -> None:
     space, seed, inner = TINY[name], TINY[name].seeds[0], 4 if name == "deep blocks" else 3
-    genomes = list(members(space, inner))
+    genomes = listed(name, inner)
     rows = [measure(genome, seed, convention) for genome in genomes]
     check_measure(genomes[len(genomes) // 2], seed)
     values = [value(*row, norm) for row in rows]

@@ -5,7 +5,8 @@ To add a column, add its line to `COLUMNS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -123,3 +124,25 @@ def find_column(name: str, known: Mapping[str, Column], where: str) -> Column:
     if name not in known:
         raise UsageError(f"{where}: unknown column {name!r}; {nearest(name, known)}")
     return known[name]
+
+
+@Mapping.register
+class FlatRow(ABC):
+    """What has a flat row is a mapping of its columns, so that `pandas.DataFrame(records)` has them."""
+
+    @abstractmethod
+    def row(self) -> dict[str, Scalar]:
+        """The values by column."""
+
+    def __getitem__(self, name: str) -> Scalar:
+        return self.row()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.row())
+
+    def __len__(self) -> int:
+        return len(self.row())
+
+    def keys(self) -> KeysView[str]:
+        """The columns."""
+        return self.row().keys()

@@ -16,7 +16,7 @@ from ..net.notation import notation
 from ..net.spec import ArchSpec
 from ..net.traced import chain_rows
 from ..target.memory import footprint
-from .columns import Scalar, columns_of
+from .columns import FlatRow, Scalar, columns_of
 from .settings import Convention, Dtype, Estimator, Norm, PrecisionMode
 
 SCHEMA: Literal["zen-score/1"] = "zen-score/1"
@@ -202,7 +202,7 @@ class SearchRow(_Row):
     latency: LatencyRow | None = None
 
 
-class ScoreRecord(_Row):
+class ScoreRecord(FlatRow, _Row):  # type: ignore[misc]  # pydantic iterates over pairs of fields
     """One scored network. One that is not written as blocks has its `chain` and its `source` in place of `arch`."""
 
     schema_: Literal["zen-score/1"] = Field(default=SCHEMA, alias="schema")
