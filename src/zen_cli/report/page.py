@@ -36,7 +36,7 @@ CAPTIONS = {
     "activations": "Score against activations.",
     "history": "How the search went.",
 }
-BOUNDS = " A tick or a dotted line is a proven bound."
+BOUNDS = " A tick or a dotted line is a proven bound on the networks of the space that was searched."
 FIRST_ROWS = 60
 
 
