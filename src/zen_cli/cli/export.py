@@ -73,10 +73,9 @@ def export(
     """An architecture as something another program runs: Python, ONNX, torch.export, a drawing.
 
     Each file is loaded back in a fresh process without zen, run, compared and counted before it is put in place.
+    With --target, the time of each network is predicted, and measured where the target is this machine.
 
     Examples: zen export net.json --to torch,onnx -o out/; zen search --preset cifar-1m --top 1 | zen export - --to svg
-
-    With --target, the time of each network is predicted, and measured where the target is this machine.
     """
     from ..exporters.plan import MAX_SEED, ExportOptions
     from ..exporters.run import export as export_all
