@@ -163,9 +163,11 @@ NETWORK_FAULTS: list[tuple[Any, str]] = [
     ({**TINY, "resolutoin": 3}, 'resolutoin: unknown key; did you mean "resolution"?'),
     ({**TINY, "resolution": 10**12}, "resolution: 1000000000000 is too large; use at most 16384"),
     (
-        {**TINY, "resolution": [432, 768]},
-        "resolution: must be a whole number (side of the square input image), not an array",
+        {**TINY, "resolution": {}},
+        "resolution: must be a whole number (side of the input image, or [height, width]), not an object",
     ),
+    ({**TINY, "resolution": [432]}, "resolution[1]: missing; add it"),
+    ({**TINY, "resolution": [432, 0]}, "resolution[1]: 0 is too small; use at least 1"),
     ({**TINY, "conv": 3}, "conv: unknown key; known: "),
     ({**TINY, "x" * 10**6: 3}, "x" * 37 + "...: unknown key"),
     ({**TINY, "blocks": [0] * 10**6}, "blocks: holds 1000000 items; use at most 1000"),
@@ -218,3 +220,16 @@ def test_a_deep_network_is_made_of_few_layer_objects() -> None:
     spec = parse_spec({"resolution": 8, "blocks": [deep]})
     assert len(spec.chain) == 3000
     assert len(set(map(id, spec.chain))) <= 12 and len(set(map(id, spec.units))) <= 4
+
+
+def test_images_need_not_be_square() -> None:
+    """What depends on the size alone is that of a square of the same area; of both sides the order matters."""
+    square, wide = parse_spec({**TINY, "resolution": 12}), parse_spec({**TINY, "resolution": [8, 18]})
+    assert wide.cost == square.cost
+    assert wide.image_size == wide.chain[0].in_size == (8, 18)
+    assert parse_spec({**TINY, "resolution": [12, 12]}).id == square.id
+    assert len({square.id, wide.id, parse_spec({**TINY, "resolution": [18, 8]}).id}) == 3
+    again = parse_spec(json.loads(json.dumps(wide.to_dict())))
+    assert (again, again.id) == (wide, wide.id)
+    with pytest.raises(SpecError, match="resolution: a search takes square images, not 8 x 18"):
+        _ = wide.side

@@ -75,7 +75,7 @@ def gates(draw: st.DrawFn, *, inner_only: bool) -> dict[str, Any]:
 def styled_specs(draw: st.DrawFn) -> ArchSpec:
     """A small network with some of the keys."""
     classes = draw(st.integers(0, 3))
-    row: dict[str, Any] = {"resolution": 32, "num_classes": classes}
+    row: dict[str, Any] = {"resolution": draw(st.sampled_from([32, [32, 48]])), "num_classes": classes}
     if draw(st.booleans()):
         row["activation"] = draw(st.sampled_from(ACTIVATIONS))
     if classes and draw(st.booleans()):
@@ -89,14 +89,14 @@ def styled_specs(draw: st.DrawFn) -> ArchSpec:
 def test_what_is_counted_is_what_is_built(spec: ArchSpec) -> None:
     module = build(spec).eval()
     assert spec.cost.params == sum(parameter.numel() for parameter in module.parameters())
-    assert spec.cost.macs == hooked_macs(module, (3, 32, 32))
+    assert spec.cost.macs == hooked_macs(module, (3, *spec.image_size))
     with torch.inference_mode():
-        assert module(torch.randn(2, 3, 32, 32)).shape == (2, spec.num_classes or spec.blocks[-1].width)
+        assert module(torch.randn(2, 3, *spec.image_size)).shape == (2, spec.num_classes or spec.blocks[-1].width)
     chain = spec.chain
     assert all(after.in_width == before.out_width for before, after in pairwise(chain))
     for before, after in pairwise(chain):
         stride = 1 if after.pool is None else after.pool.stride[0]
-        assert after.in_size[0] == (before.out_size[0] - 1) // stride + 1
+        assert after.in_size == tuple((side - 1) // stride + 1 for side in before.out_size)
 
 
 @settings(max_examples=60)

@@ -60,6 +60,19 @@ def parse_count(text: str, where: str = "number", *, least: int = 1, most: int =
     return count.numerator
 
 
+def parse_size(text: str, where: str, *, most: int) -> tuple[int, int]:
+    """`224` or `432x768` as height and width, each from 1 to `most`.
+
+    Raises:
+        UsageError: not one or two whole numbers, or out of bounds.
+    """
+    parts = text.lower().split("x")
+    if len(parts) > 2:
+        raise UsageError(f"{where}: {_quoted(text)} is no size of an image; write it like 224 or 432x768")
+    sides = [parse_count(part.strip(), where, least=1, most=most) for part in parts]
+    return sides[0], sides[-1]
+
+
 def parse_share(text: str, where: str) -> float:
     """`1%` or `0.01` as a share in 0 to 1.
 

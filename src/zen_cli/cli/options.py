@@ -14,7 +14,7 @@ from ..errors import OutputError, UsageError, nearest
 from ..metrics.fields import bounds as field_bounds
 from ..metrics.fields import choices as field_choices
 from ..metrics.settings import DEFAULT_DRAWS, ScoreSettings
-from ..units import LARGEST, parse_count, parse_real
+from ..units import LARGEST, parse_count, parse_real, parse_size
 from .reporting import STDOUT
 from .reporting import report as report
 
@@ -136,7 +136,9 @@ TargetOption = Annotated[
         rich_help_panel=DEVICE_PANEL,
     ),
 ]
-Resolution = Annotated[str | None, typer.Option(metavar="N", help="Side of the input image, instead of the spec's.")]
+Resolution = Annotated[
+    str | None, typer.Option(metavar="N|HxW", help="Side of the input image, instead of the spec's.")
+]
 NumClasses = Annotated[str | None, typer.Option(metavar="N", help="Classes, instead of the spec's.")]
 FactoryArgument = Annotated[
     list[str] | None,
@@ -188,11 +190,13 @@ def check_format(name: str | None) -> Format:
 def overrides_of(params: Mapping[str, Any]) -> Overrides:
     """What was given instead of the networks, or beside their names; numbers are within the bounds of a spec."""
     from ..formats.base import Overrides
-    from ..net.spec import ArchSpec
+    from ..net.layers import side_of
+    from ..net.spec import MAX_SIDE, ArchSpec
 
-    given = parsed(ArchSpec, {name: params[name] for name in ("resolution", "num_classes")})
-    fields = {name: int(value) for name, value in given.items()}
-    return Overrides(**fields, arg=tuple(params.get("arg") or ()), path=params.get("path"))
+    classes = parsed(ArchSpec, {"num_classes": params["num_classes"]}).get("num_classes")
+    text = params["resolution"]
+    resolution = None if text is None else side_of(parse_size(text, "resolution", most=MAX_SIDE))
+    return Overrides(resolution, classes, arg=tuple(params.get("arg") or ()), path=params.get("path"))
 
 
 def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[str, Any]:

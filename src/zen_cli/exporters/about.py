@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from ..net.layers import side_text
 from ..net.spec import ArchSpec
 
 _LONGEST = 200
@@ -29,7 +30,7 @@ def facts(spec: ArchSpec, record: dict[str, Any] | None) -> list[Fact]:
     rows = [
         Fact("id", spec.id),
         Fact("parameters", f"{total.params:,}"),
-        Fact("MACs", f"{total.macs:,} for one image of {spec.resolution} x {spec.resolution}"),
+        Fact("MACs", f"{total.macs:,} for one image of {side_text(spec.resolution)}"),
         Fact("activations", f"{total.activations:,}"),
         Fact("layers", f"{total.layers} convolutions in the chain"),
     ]

@@ -58,10 +58,10 @@ def init_weights(net: nn.Module, zero_init_residual: bool) -> None:
             nn.init.zeros_(module.last.bn.weight)
 
 
-def check_itself(net: Backbone, channels: int, side: int, params: int) -> None:
+def check_itself(net: Backbone, channels: int, size: tuple[int, int], params: int) -> None:
     """Runs a network on random images and counts its parameters."""
     net.eval()
-    images = torch.randn(2, channels, side, side)
+    images = torch.randn(2, channels, *size)
     with torch.inference_mode():
         features, logits = net.forward_features(images), net(images)
     for stride, feature in zip(net.feature_strides, features, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..net.layers import shrink
+from ..net.layers import Side, shrink
 from ..net.ops import Block, Gene, Unit, block_units
 from ..net.spec import ArchSpec
 
@@ -24,7 +24,7 @@ class SectionBlock(NamedTuple):
     block: Block
     gene: Gene
     units: tuple[Unit, ...]
-    side: int
+    side: Side
 
 
 class Section(NamedTuple):
@@ -45,7 +45,7 @@ class Section(NamedTuple):
         return self.blocks[-1].block.width
 
     @property
-    def side(self) -> int:
+    def side(self) -> Side:
         """Side of its output for an image of the spec's resolution."""
         return self.blocks[-1].side
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from ..net.layers import side_text
 from ..net.ops import Unit, repeated_units
 from ..net.spec import ArchSpec
 from .about import facts, title, tool
@@ -62,7 +63,7 @@ def stage_table(spec: ArchSpec) -> list[str]:
             key = f"{unit.op}{unit.kernel}x{unit.kernel}{'+se' if unit.squeeze else ''}"
             counted[key] = counted.get(key, 0) + 1
         made = ", ".join(f"{count} {key}" for key, count in counted.items())
-        side = f"{section.side} x {section.side}"
+        side = side_text(section.side)
         rows.append((section.name, str(section.reduction), side, str(section.width), made))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
@@ -98,7 +99,7 @@ def tuple_of(values: Sequence[int]) -> str:
 
 
 def _section(section: Section, channels: str) -> list[str]:
-    comment = f"  # {section.side} x {section.side}"
+    comment = f"  # {side_text(section.side)}"
     opening = channels if section.blocks[0].number == 0 else None
     if section.is_bare:
         head, arguments = _module(section.units[0], opening)

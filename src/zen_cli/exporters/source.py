@@ -67,9 +67,10 @@ class ExportSource:
         from .weights import random_images
 
         spec, generator = self.spec, torch.Generator().manual_seed(self.seed + 1)
-        larger = spec.resolution + max(2, math.prod(gene.stride for gene in spec.genes))
-        sizes = ((1, spec.resolution), (8, spec.resolution), (1, larger))
-        return tuple(random_images(batch, spec.in_channels, side, generator) for batch, side in sizes)
+        more = max(2, math.prod(gene.stride for gene in spec.genes))
+        height, width = spec.image_size
+        sizes = ((1, (height, width)), (8, (height, width)), (1, (height + more, width + more)))
+        return tuple(random_images(batch, spec.in_channels, size, generator) for batch, size in sizes)
 
     @cached_property
     def rounding(self) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from ..net.layers import shrink
+from ..net.layers import Side, mean_side, shrink, side_text
 from ..net.ops import Unit
 from ..units import format_count
 from .about import score_text, title
@@ -39,7 +39,7 @@ class _Bar(NamedTuple):
     x: float
     width: float
     unit: Unit
-    side: int
+    side: Side
 
 
 class _Column(NamedTuple):
@@ -79,7 +79,7 @@ def draw(source: ExportSource) -> Iterator[str]:
     yield "</svg>"
 
 
-def _column(column: _Column, axis: float, scale: float, resolution: int) -> Iterator[str]:
+def _column(column: _Column, axis: float, scale: float, resolution: Side) -> Iterator[str]:
     section = column.section
     yield (
         f'  <rect class="band" x="{column.x:.1f}" y="{TOP - 26:.1f}" width="{column.width:.1f}" '
@@ -91,10 +91,10 @@ def _column(column: _Column, axis: float, scale: float, resolution: int) -> Iter
         if bar.unit.kind.is_residual:
             inner = bar.width * 0.4
             yield _rect("mid", bar.x + (bar.width - inner) / 2, axis, inner, scale * math.sqrt(bar.unit.mid_width))
-        depth = DOWN * math.sqrt(bar.side / resolution)
+        depth = DOWN * math.sqrt(mean_side(bar.side) / mean_side(resolution))
         yield f'  <rect class="map-bar" x="{bar.x:.1f}" y="{axis:.1f}" width="{bar.width:.1f}" height="{depth:.1f}"/>'
     y = axis + DOWN + 28
-    yield _text(column.x + 8, y, f"{section.side} {TIMES} {section.side}", "part")
+    yield _text(column.x + 8, y, side_text(section.side, f" {TIMES} "), "part")
     yield _text(column.x + 8, y + 16, f"{section.width} wide", "map")
     y += 36
     for row in section.blocks[:12]:
@@ -150,7 +150,8 @@ def _legend(source: ExportSource) -> Iterator[str]:
 
 def _image(source: ExportSource) -> str:
     spec = source.spec
-    return f"{spec.in_channels} {TIMES} {spec.resolution} {TIMES} {spec.resolution} image, {spec.num_classes:,} classes"
+    size = side_text(spec.resolution, f" {TIMES} ")
+    return f"{spec.in_channels} {TIMES} {size} image, {spec.num_classes:,} classes"
 
 
 def _score(source: ExportSource) -> str:

@@ -74,7 +74,7 @@ class TimmBackbone(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def run_script_or_check(net: TimmBackbone, channels: int, side: int, params: int) -> None:
+def run_script_or_check(net: TimmBackbone, channels: int, size: tuple[int, int], params: int) -> None:
     """Runs another script, such as timm's train.py, with this model registered; without one, checks the model."""
     if len(sys.argv) > 1:
         sys.argv = sys.argv[1:]
@@ -82,7 +82,7 @@ def run_script_or_check(net: TimmBackbone, channels: int, side: int, params: int
         return
     net.eval()
     with torch.inference_mode():
-        logits = net(torch.randn(2, channels, side, side))
+        logits = net(torch.randn(2, channels, *size))
     count = sum(tensor.numel() for tensor in net.parameters())
     if count != params:
         raise SystemExit(f"{count:,} parameters, not {params:,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..net.layers import size_of
 from .layout import Section, lay_out
 from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, unit_code
 from .source import ExportSource
@@ -62,7 +63,7 @@ def _feature_info(section: Section) -> str:
 def _registration(source: ExportSource, stem: str) -> list[str]:
     """What timm knows of the model: its default configuration, and the function that builds it."""
     spec, layout = source.spec, lay_out(source.spec)
-    image = (spec.in_channels, spec.resolution, spec.resolution)
+    image = (spec.in_channels, *spec.image_size)
     side = layout.sections[-1].side
     first = source.first_convs
     config = f'''default_cfgs = generate_default_cfgs(
@@ -71,8 +72,8 @@ def _registration(source: ExportSource, stem: str) -> list[str]:
             "url": "",
             "num_classes": {spec.num_classes},
             "input_size": {image},
-            "pool_size": ({side}, {side}),
-            "crop_pct": {0.875 if spec.resolution >= 128 else 1.0},
+            "pool_size": {size_of(side)},
+            "crop_pct": {0.875 if min(spec.image_size) >= 128 else 1.0},
             "interpolation": "bicubic",
             "mean": IMAGENET_DEFAULT_MEAN,
             "std": IMAGENET_DEFAULT_STD,
@@ -87,5 +88,5 @@ def {stem}(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     feature_cfg = {{"out_indices": tuple(range({len(layout.features)})), "flatten_sequential": False}}
     net: nn.Module = build_model_with_cfg(ZenNet, "{stem}", pretrained, feature_cfg=feature_cfg, **kwargs)
     return net'''
-    arguments = f"ZenNet(), {spec.in_channels}, {spec.resolution}, {spec.cost.params:_}"
+    arguments = f"ZenNet(), {spec.in_channels}, {spec.image_size}, {spec.cost.params:_}"
     return [config, builder, f'if __name__ == "__main__":\n    run_script_or_check({arguments})']

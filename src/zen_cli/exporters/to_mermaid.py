@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..net.layers import side_text
 from .target import ReadTarget
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _lines(source: ExportSource) -> Iterator[str]:
     params, macs = format_count(total.params), format_count(total.macs)
     yield f"%% {title(spec)}: {params} parameters, {macs} MACs, id {spec.id}"
     yield "flowchart TB"
-    side = f"{spec.resolution} x {spec.resolution}"
+    side = side_text(spec.resolution)
     yield f'  image(["image<br/>{spec.in_channels} x {side}"]):::image'
     last = "image"
     for section in lay_out(spec).sections:
@@ -57,7 +58,7 @@ def _lines(source: ExportSource) -> Iterator[str]:
 
 
 def _section_label(section: Section) -> str:
-    return f"{section.name} · {section.side} x {section.side} · {section.width} channels"
+    return f"{section.name} · {side_text(section.side)} · {section.width} channels"
 
 
 def _block_label(row: SectionBlock) -> str:

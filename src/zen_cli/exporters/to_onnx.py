@@ -75,7 +75,7 @@ def onnx_model(source: ExportSource) -> onnx.ModelProto:
     from .onnx_graph import build_model
 
     spec = source.spec
-    shape = (spec.in_channels, spec.resolution, spec.resolution)
+    shape = (spec.in_channels, *spec.image_size)
     model = build_model(
         source.module,
         shape,

@@ -33,7 +33,7 @@ class ExportedProgram(Target):
         import torch
 
         spec = source.spec
-        images = torch.zeros(2, spec.in_channels, spec.resolution, spec.resolution)
+        images = torch.zeros(2, spec.in_channels, *spec.image_size)
         buffer = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about its own deprecations

@@ -19,9 +19,9 @@ def check_torch(path: Path, job: dict[str, Any]) -> Loaded:
     images, _ = job["cases"][0]
     features = net.forward_features(images)
     for stride, width, feature in zip(net.feature_strides, net.feature_widths, features, strict=True):
-        side = feature.shape[-1]
+        sizes = tuple(feature.shape[2:]), tuple(math.ceil(length / stride) for length in images.shape[2:])
         assert feature.shape[1] == width, f"a feature map has {feature.shape[1]} channels, not {width}"
-        assert side == math.ceil(images.shape[-1] / stride), f"a feature map has side {side} at stride {stride}"
+        assert sizes[0] == sizes[1], f"a feature map is {sizes[0]} at stride {stride}, not {sizes[1]}"
     return Loaded(net, count_parameters(net))
 
 

@@ -36,7 +36,7 @@ class TorchScript(Target):
         import torch
 
         spec = source.spec
-        images = torch.zeros(1, spec.in_channels, spec.resolution, spec.resolution)
+        images = torch.zeros(1, spec.in_channels, *spec.image_size)
         buffer = io.BytesIO()
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # TorchScript is deprecated in favour of torch.export, and still used

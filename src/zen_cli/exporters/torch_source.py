@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..net.layers import side_text
 from ..net.ops.arguments import MODULES
 from ..net.spec import ArchSpec
 from .layout import lay_out
@@ -31,7 +32,7 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
         "class ZenNet(Backbone):",
         f'    """The network: images [B, {spec.in_channels}, H, W] to logits [B, num_classes].',
         "",
-        f"    Counted and scored for {channels} of {spec.resolution} x {spec.resolution}; other sizes work too.",
+        f"    Counted and scored for {channels} of {side_text(spec.resolution)}; other sizes work too.",
         "",
         "    Args:",
         "        num_classes: outputs of the classifier.",
@@ -48,7 +49,7 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
         *_classifier_lines(spec),
         "        self.init_weights(zero_init_residual)",
     ]
-    arguments = f"ZenNet(), {spec.in_channels}, {spec.resolution}, {spec.cost.params:_}"
+    arguments = f"ZenNet(), {spec.in_channels}, {spec.image_size}, {spec.cost.params:_}"
     main = ['if __name__ == "__main__":', f"    check_itself({arguments})"]
     head = docstring(spec, record, [closing])
     return python_file(head, code, [Imported.of("torch", "nn")], ["\n".join(net), "\n".join(main)])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..devices import is_out_of_memory
 from ..errors import MemoryLimitError
+from ..net.layers import Pair
 from ..net.module import ZenNet, build
 from ..net.spec import ArchSpec
 from ..net.unit_modules import Residual, SqueezeExcitation
@@ -52,9 +53,9 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
                 module.weight.data.normal_(0, 0.01, generator=generator)
                 module.bias.data.normal_(0, 0.01, generator=generator)
         _tame(net)
-        side = min(spec.resolution, MAX_CALIBRATION_SIDE)
-        count = min(max(PIXELS // side**2, MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel
-        calibrate(net, random_images(count, spec.in_channels, side, generator))
+        height, width = (min(length, MAX_CALIBRATION_SIDE) for length in spec.image_size)
+        count = min(max(PIXELS // (height * width), MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel
+        calibrate(net, random_images(count, spec.in_channels, (height, width), generator))
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise MemoryLimitError(f"{spec.name or spec.id}: does not fit into memory; use a smaller network") from None
@@ -62,10 +63,10 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
     return net
 
 
-def random_images(count: int, channels: int, side: int, generator: torch.Generator) -> Tensor:
+def random_images(count: int, channels: int, size: Pair, generator: torch.Generator) -> Tensor:
     """Noise whose contrast differs from image to image by up to half. [B, C, H, W]"""
     contrast = torch.empty(count, 1, 1, 1).uniform_(-CONTRAST, CONTRAST, generator=generator).exp()
-    return torch.empty(count, channels, side, side).normal_(generator=generator) * contrast
+    return torch.empty(count, channels, *size).normal_(generator=generator) * contrast
 
 
 def calibrate(net: nn.Module, images: Tensor) -> None:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from ..errors import UsageError
+from ..net.layers import Side, side_key
 from ..net.network import Network
 from ..net.spec import ArchSpec
 
@@ -14,18 +16,30 @@ class Overrides(NamedTuple):
     """What a caller says instead of the network, or beside its name.
 
     Attributes:
-        resolution: side of the input image.
+        resolution: side of the input image, or (height, width).
         num_classes: outputs of the classifier.
         arg: arguments of the factory of a `module:`, such as `width=2`.
         path: a folder where its module is.
     """
 
-    resolution: int | None = None
+    resolution: Side | None = None
     num_classes: int | None = None
     arg: tuple[str, ...] = ()
     path: str | None = None
 
-    def fields(self) -> dict[str, int]:
+    @property
+    def side(self) -> int | None:
+        """The side of the image, if it is given.
+
+        Raises:
+            UsageError: height and width are given, and differ.
+        """
+        if isinstance(self.resolution, tuple):
+            size = side_key(self.resolution)
+            raise UsageError(f"resolution: {size} is for networks that are written as blocks; give one side")
+        return self.resolution
+
+    def fields(self) -> dict[str, Side]:
         """Those that replace what a document says, if they are given."""
         values = {"resolution": self.resolution, "num_classes": self.num_classes}
         return {key: value for key, value in values.items() if value is not None}
@@ -42,7 +56,7 @@ class Context(NamedTuple):
 
     where: str
     name: str | None = None
-    fields: Mapping[str, int] = {}
+    fields: Mapping[str, Side] = {}
 
 
 class Note(NamedTuple):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, SourceError, SpecError, TraceError, UsageError, ZenError, printable, reason
+from ..net.layers import Side
 from ..net.network import Network
 from ..net.spec import ArchSpec
 from ..net.validation import kind, show
@@ -145,7 +146,7 @@ def _open_stdin() -> io.BufferedReader:
         return io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()))
 
 
-def _read_stream(stream: io.BufferedReader, label: str, path: Path | None, fields: dict[str, int]) -> Iterator[Item]:
+def _read_stream(stream: io.BufferedReader, label: str, path: Path | None, fields: dict[str, Side]) -> Iterator[Item]:
     head = stream.peek(HEAD)
     yaml = is_yaml(head)
     if not yaml and (foreign := file_kind(head)):
@@ -192,7 +193,7 @@ def _one(held: list[Found]) -> Iterator[Found]:
         yield held[0]._replace(value="\n".join(row.value for row in held))
 
 
-def _elements(found: Found, label: str, path: Path | None, fields: dict[str, int]) -> Iterator[tuple[Any, Context]]:
+def _elements(found: Found, label: str, path: Path | None, fields: dict[str, Side]) -> Iterator[tuple[Any, Context]]:
     """The values that may be networks: those of an array, unless a format recognises the array itself."""
     where, format_ = f"{label}:{found.line}", find_format(found.value)
     key, parts = ("", found.value) if isinstance(found.value, list) and format_ is None else ("", None)

@@ -42,7 +42,7 @@ class TimmNames(_Prefixed):
     def trace(self, name: str, overrides: Overrides) -> TracedNetwork:
         from ..trace.zoos import timm_network
 
-        return timm_network(name, overrides.resolution, overrides.num_classes)
+        return timm_network(name, overrides.side, overrides.num_classes)
 
 
 class TorchvisionNames(_Prefixed):
@@ -53,7 +53,7 @@ class TorchvisionNames(_Prefixed):
     def trace(self, name: str, overrides: Overrides) -> TracedNetwork:
         from ..trace.zoos import torchvision_network
 
-        return torchvision_network(name, overrides.resolution, overrides.num_classes)
+        return torchvision_network(name, overrides.side, overrides.num_classes)
 
 
 class ModuleNames(_Prefixed):
@@ -66,7 +66,7 @@ class ModuleNames(_Prefixed):
 
         if overrides.num_classes is not None:
             raise UsageError("num_classes: has no effect on module:; give it to the factory by arg")
-        return module_network(name, overrides.resolution, overrides.arg, overrides.path)
+        return module_network(name, overrides.side, overrides.arg, overrides.path)
 
     def read(self, name: str, overrides: Overrides) -> Reading:
         reading = super().read(name, overrides)
@@ -86,7 +86,7 @@ def onnx_reading(path: str, overrides: Overrides) -> Reading:
 
     if overrides.num_classes is not None:
         raise UsageError("num_classes: has no effect on an ONNX file; leave it out")
-    return traced_reading(onnx_network(Path(path), overrides.resolution))
+    return traced_reading(onnx_network(Path(path), overrides.side))
 
 
 def traced_reading(network: TracedNetwork) -> Reading:

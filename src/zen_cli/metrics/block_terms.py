@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..net.counting import Cost, extra_cost, gate_cost, layer_cost, projection_cost
-from ..net.layers import ConvLayer, shrink
+from ..net.layers import ConvLayer, Side, area_of, shrink
 from ..net.ops import Gene, Unit, repeated_units
 from .mean_field import LINEAR, RELU, gain, log_gain, log_sigma
 
@@ -36,8 +36,8 @@ class Terms(NamedTuple):
         return Cost(*self[3:])
 
 
-def block_terms(gene: Gene, in_width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
-    """The terms of a block on `in_width` channels of `side` x `side`, and the side of its output map.
+def block_terms(gene: Gene, in_width: int, side: Side, convention: str, first: bool) -> tuple[Terms, Side]:
+    """The terms of a block on `in_width` channels of this side, and the side of its output map.
 
     Args:
         gene: the block.
@@ -77,11 +77,11 @@ class PerChannel(NamedTuple):
     taps: int
     params: int
     macs: int
-    side: int
+    side: Side
 
 
 @lru_cache(maxsize=65_536)
-def split_block(gene: Gene, side: int, convention: str, first: bool) -> tuple[PerChannel, Terms] | None:
+def split_block(gene: Gene, side: Side, convention: str, first: bool) -> tuple[PerChannel, Terms] | None:
     """Splits a block's terms into a part linear in the input channels and a constant part; None where that cannot be.
 
     A block need not be computed again when the one before it changes its width: an evolution makes a third more
@@ -97,13 +97,13 @@ def split_block(gene: Gene, side: int, convention: str, first: bool) -> tuple[Pe
     weights = layer.out_width * taps
     products = weights * math.prod(layer.out_size)
     if reader.projection:
-        weights, products = weights + reader.width, products + reader.width * out**2
+        weights, products = weights + reader.width, products + reader.width * area_of(out)
     per_channel = PerChannel(gain(layer, LINEAR if first else RELU), taps, weights, products, out)
     less = Terms(-log_sigma(per_channel.gain, convention), 0.0, -math.log(taps), -weights, -products)
     return per_channel, _add_units(less, gene, 1, side, convention, first)
 
 
-def _add_units(start: Terms, gene: Gene, in_width: int, side: int, convention: str, first: bool) -> Terms:
+def _add_units(start: Terms, gene: Gene, in_width: int, side: Side, convention: str, first: bool) -> Terms:
     """`start` and the terms of a block's units; other arguments as for `block_terms`."""
     log_gains, log_maps, log_fan_in, params, macs, activations, layers, _ = start
     for unit, times in repeated_units(gene, in_width):
@@ -120,7 +120,7 @@ def _add_units(start: Terms, gene: Gene, in_width: int, side: int, convention: s
 
 
 @lru_cache(maxsize=16_384)
-def _unit_terms(unit: Unit, side: int, convention: str, first: bool) -> Terms:
+def _unit_terms(unit: Unit, side: Side, convention: str, first: bool) -> Terms:
     layers = unit.layers(side)
     rows = [layer_terms(layers[0], convention, first)]
     rows += [layer_terms(layer, convention, False) for layer in layers[1:]]

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ..errors import UsageError, nearest
+from ..net.layers import Pair, mean_side, side_key
 
 Scalar: TypeAlias = str | int | float | None
 Kind: TypeAlias = Literal["text", "words", "integer", "count", "bytes", "nats", "real", "share"]
@@ -31,13 +32,22 @@ class Column(NamedTuple):
     better: Direction = "lower"
 
     def of(self, record: Any) -> Scalar:
-        """The value in a record, None where the record has no such part."""
+        """The value in a record, None where the record has no such part; a pair, as of sides, as 432x768."""
+        value = self._find(record)
+        return side_key(value) if isinstance(value, tuple) else value
+
+    def rank(self, record: Any) -> Scalar:
+        """The value to order records by: of a pair of sides that of the square of the same area."""
+        value = self._find(record)
+        return mean_side(value) if isinstance(value, tuple) else value
+
+    def _find(self, record: Any) -> Scalar | Pair:
         value = record
         for step in self.path:
             value = value.get(step) if isinstance(value, dict) else getattr(value, step, None)
             if value is None:
                 return None
-        return value  # type: ignore[no-any-return]  # a path ends at a scalar
+        return value  # type: ignore[no-any-return]  # a path ends at a scalar or a pair of sides
 
 
 def _column(path: str, title: str = "", kind: Kind = "text", *, name: str = "", better: Direction = "lower") -> Column:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import ScoreError
-from ..net.layers import Chain, shrink
+from ..net.layers import Chain, Side, area_of, mean_side, shrink, side_of, size_of
 from ..net.ops import Gene, repeated_units
 
 MAX_CACHED_BLOCKS = 65_536
@@ -40,7 +40,7 @@ class Evenness(NamedTuple):
     unit_macs: MACs of all units.
     macs, weights, activations: of the chain alone, without projections, squeeze-and-excitation, BN and classifier.
     level_macs: (side, MACs) of each output resolution, the greatest first.
-    resolution: side of the image.
+    resolution: side of the image, or the root of its area.
     """
 
     unit_term: float
@@ -53,8 +53,8 @@ class Evenness(NamedTuple):
     macs: int
     weights: int
     activations: int
-    level_macs: tuple[tuple[int, int], ...]
-    resolution: int
+    level_macs: tuple[tuple[Side, int], ...]
+    resolution: float
 
     @property
     def value(self) -> float:
@@ -72,7 +72,7 @@ class Evenness(NamedTuple):
         return math.log(self.unit_macs) - self.unit_term
 
     @property
-    def shares(self) -> tuple[tuple[int, float], ...]:
+    def shares(self) -> tuple[tuple[Side, float], ...]:
         """(side, share of the chain's MACs) of each output resolution."""
         return tuple((side, macs / self.macs) for side, macs in self.level_macs)
 
@@ -98,7 +98,7 @@ class BlockSums(NamedTuple):
     macs: int
     weights: int
     activations: int
-    side: int
+    side: Side
 
 
 def upper_bound(macs: float, levels: int) -> float:
@@ -119,13 +119,13 @@ def depth_term(residual_units: int, macs: float) -> float:
     return 0.0 if macs < SMALL_MACS and distance < 0 else distance * distance
 
 
-def network_evenness(genes: Iterable[Gene], in_width: int, side: int) -> Evenness:
+def network_evenness(genes: Iterable[Gene], in_width: int, side: Side) -> Evenness:
     """E of blocks on images of `in_width` channels and this side; one cached look-up a block.
 
     Raises:
         ScoreError: there is no unit between stem and head.
     """
-    levels: dict[int, int] = {}
+    levels: dict[Side, int] = {}
     units = residual_units = unit_macs = weights = activations = 0
     log_macs, resolution, first = 0.0, side, True
     for gene in genes:
@@ -140,7 +140,7 @@ def network_evenness(genes: Iterable[Gene], in_width: int, side: int) -> Evennes
             levels[side] = levels.get(side, 0) + row.entry_macs
         in_width, side, first = gene.width, row.side, False
         levels[side] = levels.get(side, 0) + row.macs
-    return _evenness(levels, units, residual_units, log_macs, unit_macs, weights, activations, resolution)
+    return _evenness(levels, units, residual_units, log_macs, unit_macs, weights, activations, mean_side(resolution))
 
 
 def chain_evenness(chain: Chain, units: Iterable[range], residual_units: int) -> Evenness:
@@ -155,9 +155,9 @@ def chain_evenness(chain: Chain, units: Iterable[range], residual_units: int) ->
         ScoreError: there is no unit.
     """
     macs = [math.prod(layer.weight_shape) * math.prod(layer.out_size) for layer in chain]
-    levels: dict[int, int] = {}
+    levels: dict[Side, int] = {}
     for layer, count in zip(chain, macs, strict=True):
-        side = layer.out_size[0]
+        side = side_of(layer.out_size)
         levels[side] = levels.get(side, 0) + count
     of_units = [sum(macs[index] for index in unit) for unit in units]
     return _evenness(
@@ -168,14 +168,15 @@ def chain_evenness(chain: Chain, units: Iterable[range], residual_units: int) ->
         sum(of_units),
         sum(math.prod(layer.weight_shape) for layer in chain),
         sum(layer.out_width * math.prod(layer.out_size) for layer in chain),
-        chain[0].in_size[0],
+        mean_side(side_of(chain[0].in_size)),
     )
 
 
 @lru_cache(maxsize=MAX_CACHED_BLOCKS)
-def block_sums(gene: Gene, in_width: int, side: int, first: bool) -> BlockSums:
-    """What a block on `in_width` channels of `side` x `side` adds; `first` says that it reads the image."""
+def block_sums(gene: Gene, in_width: int, side: Side, first: bool) -> BlockSums:
+    """What a block on `in_width` channels of this side adds; `first` says that it reads the image."""
     out = shrink(side, gene.stride)
+    size = size_of(out)
     total = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, out)
     is_residual = gene.kind.is_residual
     for index, (unit, times) in enumerate(repeated_units(gene, in_width)):
@@ -185,7 +186,7 @@ def block_sums(gene: Gene, in_width: int, side: int, first: bool) -> BlockSums:
             area = math.prod(layer.out_size)
             weights += count
             activations += layer.out_width * area
-            if layer.out_size[0] == out:
+            if layer.out_size == size:
                 inside += count * area
             else:
                 entry += count * area
@@ -206,14 +207,14 @@ def block_sums(gene: Gene, in_width: int, side: int, first: bool) -> BlockSums:
 
 
 def _evenness(
-    levels: dict[int, int],
+    levels: dict[Side, int],
     units: int,
     residual_units: int,
     log_macs: float,
     unit_macs: int,
     weights: int,
     activations: int,
-    resolution: int,
+    resolution: float,
 ) -> Evenness:
     if not units:
         raise ScoreError(
@@ -231,6 +232,6 @@ def _evenness(
         macs,
         weights,
         activations,
-        tuple(sorted(levels.items(), reverse=True)),
+        tuple(sorted(levels.items(), key=lambda row: area_of(row[0]), reverse=True)),
         resolution,
     )

@@ -28,7 +28,7 @@ class Order(NamedTuple):
         return present + absent
 
     def _value(self, record: ScoreRecord) -> Any:
-        return self.column.of(record)
+        return self.column.rank(record)
 
 
 def parse_order(text: str, known: Mapping[str, Column], where: str = "sort") -> Order:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import ScoreError
 from ..net.counting import Cost, classifier_cost, fits
-from ..net.layers import shrink
+from ..net.layers import Side, mean_side, shrink
 from ..net.network import Network, label
 from ..net.ops import Gene
 from ..net.spec import ArchSpec
@@ -22,19 +22,19 @@ from .mean_field import log_delta, score_chain
 
 MAX_CACHED_BLOCKS = 16_384
 
-BlockCache: TypeAlias = dict[tuple[Gene, int, int, bool], tuple[Terms, int]]
+BlockCache: TypeAlias = dict[tuple[Gene, int, Side, bool], tuple[Terms, Side]]
 
 
 class StageTerms(NamedTuple):
     """Blocks at one resolution: from one that down-samples, or the first, up to the next that does.
 
     log_fan_in: the sum over the network's layers from the image to the end of this stage.
-    width, side: the stage's last feature map.
+    width, side: the stage's last feature map; of one that is not square, the root of its area.
     """
 
     log_fan_in: float
     width: int
-    side: int
+    side: float
 
 
 class NetworkTerms(NamedTuple):
@@ -51,7 +51,7 @@ class NetworkTerms(NamedTuple):
     side: float
     stages: tuple[StageTerms, ...]
     genes: tuple[Gene, ...]
-    image: tuple[int, int]
+    image: tuple[int, Side]
     classifier: tuple[int, ...]
 
     def zen(self, norm: str, alpha: float) -> float:
@@ -103,7 +103,7 @@ def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
 def network_terms(
     genes: Sequence[Gene],
     in_width: int,
-    side: int,
+    side: Side,
     num_classes: int,
     convention: str = "paper",
     hidden: tuple[int, ...] = (),
@@ -112,14 +112,13 @@ def network_terms(
     rows, width, last_side = block_rows(genes, in_width, side, convention, {})
     total = add_columns(columns_of([*rows, head_terms(width, num_classes, hidden)]))
     stages = stages_of(genes, rows, in_width, side)
-    return NetworkTerms(
-        total, width, last_side, stages, tuple(genes), (in_width, side), (*hidden, num_classes) if num_classes else ()
-    )
+    classifier = (*hidden, num_classes) if num_classes else ()
+    return NetworkTerms(total, width, mean_side(last_side), stages, tuple(genes), (in_width, side), classifier)
 
 
 def block_rows(
-    genes: Iterable[Gene], in_width: int, side: int, convention: str, known: BlockCache
-) -> tuple[list[Terms], int, int]:
+    genes: Iterable[Gene], in_width: int, side: Side, convention: str, known: BlockCache
+) -> tuple[list[Terms], int, Side]:
     """The terms of each block on images of `in_width` channels and this side; width and side of the last feature map.
 
     Args:
@@ -169,14 +168,14 @@ def add_columns(columns: Iterable[tuple[Any, ...]]) -> Terms:
     return Terms(log_gain, log_maps, log_fan_in, sum(params), sum(macs), sum(activations), sum(layers), sum(sublayers))
 
 
-def stages_of(genes: Sequence[Gene], rows: Sequence[Terms], in_width: int, side: int) -> tuple[StageTerms, ...]:
+def stages_of(genes: Sequence[Gene], rows: Sequence[Terms], in_width: int, side: Side) -> tuple[StageTerms, ...]:
     """The stages of blocks with these terms; other arguments as for `block_rows`."""
     stages, log_fan_in = [], 0.0
     for index, (gene, row) in enumerate(zip(genes, rows, strict=True)):
         if gene.stride > 1:
             if index:
-                stages.append(StageTerms(log_fan_in, in_width, side))
+                stages.append(StageTerms(log_fan_in, in_width, mean_side(side)))
             side = shrink(side, gene.stride)
         log_fan_in += row.log_fan_in
         in_width = gene.width
-    return (*stages, StageTerms(log_fan_in, in_width, side))
+    return (*stages, StageTerms(log_fan_in, in_width, mean_side(side)))

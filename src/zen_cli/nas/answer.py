@@ -12,6 +12,7 @@ from ..metrics.evenness import network_evenness
 from ..metrics.records import EvennessRow, LatencyRow, RaceRow, ScoreRecord, SearchRow
 from ..metrics.scoring import score_all
 from ..metrics.settings import ScoreSettings
+from ..net.layers import side_key
 from ..net.spec import ArchSpec
 from ..target.latency import latency_ms
 from .algorithms import find_algorithm
@@ -218,7 +219,7 @@ def _evenness(outcome: Outcome, candidate: Candidate) -> EvennessRow | None:
         residual_units=found.residual_units,
         best_units=found.best_units,
         most_units=band.most_units,
-        shares={str(side): share for side, share in found.shares},
+        shares={side_key(side): share for side, share in found.shares},
         effective_side=found.effective_side,
         map_ratio=found.map_ratio,
     )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ScoreError
 from ..metrics.evenness import Evenness, best_units, network_evenness
+from ..net.layers import Side
 from ..net.ops import Gene
 from .limits import Limits
 
@@ -49,7 +50,7 @@ class Band(NamedTuple):
         """Whether no network has a better evenness than `best`."""
         return self.bound is not None and self.bound <= self.best + PROVEN
 
-    def admits(self, genes: Sequence[Gene], image: tuple[int, int]) -> bool:
+    def admits(self, genes: Sequence[Gene], image: tuple[int, Side]) -> bool:
         """Whether a network of these blocks is in the band; `image` is its channels and side."""
         try:
             found = network_evenness(genes, *image)

@@ -141,7 +141,7 @@ def _band(settings: SearchSettings, evaluator: Evaluator, opening: Opening) -> B
     seed, width = evaluator.seed, settings.evenness
     assert width is not None
     try:
-        found = network_evenness(evaluator.space.genes(opening.evenest, seed), seed.in_channels, seed.resolution)
+        found = network_evenness(evaluator.space.genes(opening.evenest, seed), seed.in_channels, seed.side)
     except (ZenError, ValueError, TypeError, LookupError) as error:
         raise SourceError(f"{OPENING}: is damaged ({error}); start a new run") from None
     return make_band(found, width, settings.limits, opening.even_bound)

@@ -160,7 +160,7 @@ class _Evolving:
         seed, width = self.evaluator.seed, settings.evenness
         assert width is not None
         for limits, start in zip(self.rungs, self.starts, strict=True):
-            found = network_evenness(space.genes(start, seed), seed.in_channels, seed.resolution)
+            found = network_evenness(space.genes(start, seed), seed.in_channels, seed.side)
             self.bands.append(make_band(found, width, limits))
         return spent
 
@@ -187,7 +187,7 @@ class _Evolving:
     def _admits(self, index: int, genome: Any) -> bool:
         seed = self.evaluator.seed
         genes = self.evaluator.space.genes(genome, seed)
-        return self.bands[index].admits(genes, (seed.in_channels, seed.resolution))
+        return self.bands[index].admits(genes, (seed.in_channels, seed.side))
 
     def _candidates(self, members: Sequence[Member], sign: int) -> tuple[Candidate, ...]:
         """Networks spread over the range, the highest score first."""

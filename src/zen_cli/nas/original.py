@@ -26,7 +26,7 @@ def problem_around(network: ArchSpec) -> dict[str, Any]:
     name = printable(network.name or network.id)
     return {
         "space_document": space_around(network, f"from-{name.removeprefix('from-')}"[:100]).to_dict(),
-        "resolution": network.resolution,
+        "resolution": network.side,
         "num_classes": network.num_classes,
         "origin": name,
     }

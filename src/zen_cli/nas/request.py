@@ -143,7 +143,7 @@ def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[st
         space = load_space(named or DEFAULT_SPACE)
         base["space_document"] = space.to_dict()
         if preset is None and stored is None and (network := space.made_for()):
-            base |= {"resolution": network.resolution, "num_classes": network.num_classes}
+            base |= {"resolution": network.side, "num_classes": network.num_classes}
     if "rules" in given:
         base["space_document"] = _with_rules(base["space_document"], given["rules"])
     return base

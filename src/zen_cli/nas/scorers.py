@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..errors import RunError
 from ..metrics.block_terms import Terms
 from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
+from ..net.layers import mean_side
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Rating
 from .band import Band
@@ -48,7 +49,7 @@ class Evaluator:
         self.seed = seed
         self.band = band
         self._convention = convention
-        self._input = seed.in_channels, seed.resolution
+        self._input = seed.in_channels, seed.side
         self._blocks: BlockCache = {}
 
     def spec(self, genome: Any, name: str | None = None) -> ArchSpec:
@@ -72,7 +73,7 @@ class Evaluator:
             if stages or (others and limits is not None and limits.reads_stages)
             else ()
         )
-        terms = NetworkTerms(total, width, side, found, genes, self._input, self.seed.classifier)
+        terms = NetworkTerms(total, width, mean_side(side), found, genes, self._input, self.seed.classifier)
         if limits is not None and others and not limits.admits_others(terms):
             return None
         return (

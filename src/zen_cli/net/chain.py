@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .layers import Chain, ConvLayer, shrink
+from .layers import Chain, ConvLayer, Side, shrink
 from .ops import Gene, Unit, block_units, walk
 
 
-def chain_of(genes: Iterable[Gene], in_width: int, side: int) -> Chain:
-    """The layers of blocks on images of `in_width` channels and `side` x `side`."""
+def chain_of(genes: Iterable[Gene], in_width: int, side: Side) -> Chain:
+    """The layers of blocks on images of `in_width` channels and this side."""
     layers: list[ConvLayer] = []
     for gene, width, block_side in walk(genes, in_width, side):
         unit_side = block_side
@@ -25,6 +25,6 @@ def chain_of(genes: Iterable[Gene], in_width: int, side: int) -> Chain:
 
 
 @lru_cache(maxsize=8192)
-def _unit_layers(unit: Unit, side: int) -> Chain:
+def _unit_layers(unit: Unit, side: Side) -> Chain:
     """The layers of one unit, the same objects each time, so that a deep block takes little memory."""
     return unit.layers(side)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import SpecError
-from .layers import ConvLayer, shrink, square_conv
+from .layers import ConvLayer, Side, shrink, square_conv
 from .ops import Gene, Unit, repeated_units, walk
 
 
@@ -37,8 +37,8 @@ class Cost(NamedTuple):
         )
 
 
-def cost_of(genes: Iterable[Gene], in_width: int, side: int, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
-    """The cost of blocks on images of `in_width` channels and `side` x `side`, and of their classifier."""
+def cost_of(genes: Iterable[Gene], in_width: int, side: Side, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
+    """The cost of blocks on images of `in_width` channels and this side, and of their classifier."""
     total, last_width = Cost(), in_width
     for gene, width, block_side in walk(genes, in_width, side):
         total, last_width = total.plus(block_cost(gene, width, block_side)), gene.width
@@ -58,8 +58,8 @@ def fits(total: Cost, name: str) -> Cost:
 
 
 @lru_cache(maxsize=8192)
-def block_cost(gene: Gene, in_width: int, side: int) -> Cost:
-    """The cost of a block on `in_width` channels of `side` x `side`."""
+def block_cost(gene: Gene, in_width: int, side: Side) -> Cost:
+    """The cost of a block on `in_width` channels of this side."""
     total = Cost(sublayers=gene.sublayers)
     for unit, times in repeated_units(gene, in_width):
         total = total.plus(unit_cost(unit, side), times)
@@ -68,8 +68,8 @@ def block_cost(gene: Gene, in_width: int, side: int) -> Cost:
 
 
 @lru_cache(maxsize=8192)
-def unit_cost(unit: Unit, side: int) -> Cost:
-    """The cost of one unit on a map of `side` x `side`."""
+def unit_cost(unit: Unit, side: Side) -> Cost:
+    """The cost of one unit on a map of this side."""
     total = gate_cost(unit).plus(extra_cost(unit))
     for layer in unit.layers(side):
         total = total.plus(layer_cost(layer))
@@ -101,8 +101,8 @@ def layer_cost(layer: ConvLayer) -> Cost:
     return Cost(weights + 2 * layer.out_width, weights * area, layer.out_width * area, 1)
 
 
-def projection_cost(unit: Unit, side: int) -> Cost:
-    """The 1x1 convolution that is the shortcut of a unit on a map of `side` x `side`; no layer of the chain."""
+def projection_cost(unit: Unit, side: Side) -> Cost:
+    """The 1x1 convolution that is the shortcut of a unit on a map of this side; no layer of the chain."""
     side, stride = unit.enter(side)
     return layer_cost(square_conv(unit.in_width, unit.width, 1, side, stride))._replace(layers=0)
 

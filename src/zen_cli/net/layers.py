@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+import math
+from typing import NamedTuple, TypeAlias, overload
 
 Pair: TypeAlias = tuple[int, int]
+Side: TypeAlias = int | Pair  # of a map: one number where it is square, else height and width
 
 
 class Pool(NamedTuple):
@@ -70,15 +72,53 @@ def fits(before: ConvLayer, after: ConvLayer) -> bool:
     return after.in_width == before.out_width and after.in_size == pooled_size(before.out_size, after.pool)
 
 
-def square_conv(in_width: int, width: int, kernel: int, side: int, stride: int = 1, groups: int = 1) -> ConvLayer:
-    """A k x k convolution with zero padding k // 2 on a map of `side` x `side`."""
+def square_conv(in_width: int, width: int, kernel: int, side: Side, stride: int = 1, groups: int = 1) -> ConvLayer:
+    """A k x k convolution with zero padding k // 2 on a map of this side."""
     half = kernel // 2
-    return ConvLayer(in_width, width, (kernel, kernel), (side, side), (stride, stride), (half, half), groups=groups)
+    return ConvLayer(in_width, width, (kernel, kernel), size_of(side), (stride, stride), (half, half), groups=groups)
 
 
-def shrink(side: int, stride: int) -> int:
-    """Side of the output of an odd kernel with padding k // 2."""
+@overload
+def shrink(side: int, stride: int) -> int: ...
+@overload
+def shrink(side: Pair, stride: int) -> Pair: ...
+@overload
+def shrink(side: Side, stride: int) -> Side: ...
+def shrink(side: Side, stride: int) -> Side:
+    """Side of the output of an odd kernel with padding k // 2; also of an array of sides."""
+    if isinstance(side, tuple):
+        return (side[0] - 1) // stride + 1, (side[1] - 1) // stride + 1
     return (side - 1) // stride + 1
+
+
+def size_of(side: Side) -> Pair:
+    """Height and width."""
+    return side if isinstance(side, tuple) else (side, side)
+
+
+def side_of(size: Pair) -> Side:
+    """One number where height and width are equal, else both."""
+    return size[0] if size[0] == size[1] else size
+
+
+def area_of(side: Side) -> int:
+    """Positions of a map of this side."""
+    return side[0] * side[1] if isinstance(side, tuple) else side**2
+
+
+def mean_side(side: Side) -> float:
+    """The side of the square of the same area."""
+    return math.sqrt(area_of(side)) if isinstance(side, tuple) else side
+
+
+def side_text(side: Side, times: str = " x ") -> str:
+    """Height and width: `224 x 224`."""
+    return times.join(map(str, size_of(side)))
+
+
+def side_key(side: Side) -> str:
+    """One number where a map is square, else both: `224`, `432x768`."""
+    return side_text(side, "x") if isinstance(side, tuple) else str(side)
 
 
 def _out_side(layer: ConvLayer, axis: int) -> int:

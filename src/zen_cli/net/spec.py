@@ -10,17 +10,25 @@ import hashlib
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from ..errors import PRINTABLE, SpecError
 from .chain import chain_of
 from .counting import Cost, cost_of, fits
-from .layers import Chain, shrink
+from .layers import Chain, Pair, Side, shrink, side_key, side_of, side_text, size_of
 from .ops import MAX_WIDTH, OPS, Activation, Block, Gene, Unit, Width, block_units, walk
 from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
 MAX_UNITS = 10_000
+
+MAX_SIDE = 16_384
+_ImageSide: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Resolution: TypeAlias = Annotated[
+    Annotated[_ImageSide, Tag("side")]
+    | Annotated[tuple[_ImageSide, _ImageSide], Field(strict=False), AfterValidator(side_of), Tag("size")],
+    Discriminator(lambda value: "size" if isinstance(value, (list, tuple)) else "side"),
+]
 
 if TYPE_CHECKING:
     AnyBlock: TypeAlias = Block
@@ -37,7 +45,7 @@ class ArchSpec(BaseModel):
 
     schema_: Literal["zen-arch/1"] = Field(default=SCHEMA, alias="schema")
     name: str | None = Field(default=None, max_length=200, pattern=PRINTABLE)
-    resolution: int = Field(default=224, ge=1, le=16_384, description="side of the square input image")
+    resolution: Resolution = Field(default=224, description="side of the input image, or [height, width]")
     in_channels: int = Field(default=3, ge=1, le=MAX_WIDTH, description="channels of the input image")
     num_classes: int = Field(
         default=1000, ge=0, le=10_000_000, description="outputs of the linear classifier; 0: pooled features"
@@ -51,17 +59,21 @@ class ArchSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> ArchSpec:
-        side = self.resolution
+        side: Side = self.resolution
         for index, block in enumerate(self.blocks):
-            if block.gene.stride > 1 and side == 1:
+            if block.gene.stride > 1 and 1 in size_of(side):
                 raise ValueError(
-                    f"blocks[{index}].stride: {block.gene.stride} on a 1 x 1 map shrinks it to nothing; "
-                    f"use stride 1 here or a resolution above {self.resolution}"
+                    f"blocks[{index}].stride: {block.gene.stride} on a {side_text(side)} map shrinks it to nothing; "
+                    f"use stride 1 here or a resolution above {side_key(self.resolution)}"
                 )
-            if block.pool is not None and block.pool.kernel % 2 == 0 and side % block.pool.stride:
+            if (
+                block.pool is not None
+                and block.pool.kernel % 2 == 0
+                and any(length % block.pool.stride for length in size_of(side))
+            ):
                 raise ValueError(
                     f"blocks[{index}].pool: a window of {block.pool.kernel} with stride {block.pool.stride} leaves a "
-                    f"rest on a map of {side} x {side}; use an odd kernel or another resolution"
+                    f"rest on a map of {side_text(side)}; use an odd kernel or another resolution"
                 )
             side = shrink(side, block.gene.stride)
         if self.head and not self.num_classes:
@@ -85,6 +97,23 @@ class ArchSpec(BaseModel):
         if self.activation in (None, "relu"):
             return tuple(block.gene for block in self.blocks)
         return tuple(block.gene_with(self.activation) for block in self.blocks)
+
+    @property
+    def image_size(self) -> Pair:
+        """Height and width of the input image."""
+        return size_of(self.resolution)
+
+    @property
+    def side(self) -> int:
+        """Side of the input image, of a network for square images.
+
+        Raises:
+            SpecError: it takes images that are not square.
+        """
+        if isinstance(self.resolution, tuple):
+            size = side_text(self.resolution)
+            raise SpecError(f"resolution: a search takes square images, not {size}; give one side")
+        return self.resolution
 
     @property
     def classifier(self) -> tuple[int, ...]:
@@ -138,7 +167,7 @@ class ArchSpec(BaseModel):
         bottleneck with as many groups as channels make no difference.
         """
         rows = ";".join(map(_unit_key, self.units))
-        text = f"{SCHEMA}|{self.resolution}|{self.in_channels}|{self.num_classes}|{rows}"
+        text = f"{SCHEMA}|{side_key(self.resolution)}|{self.in_channels}|{self.num_classes}|{rows}"
         if self.head:
             text += f"|{self.head}|{self.head_activation or self.activation or 'relu'}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]

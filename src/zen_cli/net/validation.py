@@ -15,6 +15,7 @@ Location: TypeAlias = tuple[str | int, ...]
 MAX_ITEMS = 1000
 MAX_KEYS = 100
 MAX_VALUES = 100_000
+_UNIONS = {"se": ("number", "object"), "resolution": ("side", "size")}  # keys of several types, and their tags
 _KINDS = {dict: "an object", list: "an array", tuple: "an array", str: "a string", bool: "a boolean"}
 
 
@@ -128,9 +129,8 @@ def _fault(fault: dict[str, Any], ops: Mapping[str, Model], model: Model) -> str
 
 def _untagged(location: Location, ops: Mapping[str, Model]) -> tuple[Location, str | None]:
     """A location without the tag that pydantic puts after the index of a block, and the tag."""
-    if len(location) > 1 and "se" in location[:-1]:
-        after = location.index("se") + 1
-        if location[after] in ("number", "object"):
+    for key, kinds in _UNIONS.items():
+        if key in location[:-1] and location[after := location.index(key) + 1] in kinds:
             location = location[:after] + location[after + 1 :]
     for index in range(1, len(location)):
         part = location[index]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..errors import OutputError, reason
+from ..net.layers import mean_side
 from ..net.spec import ArchSpec
 from ..target.graph import operations_of
 from ..target.latency import whole_of
@@ -167,7 +168,7 @@ def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, 
     ranges: dict[str, list[float]] = {
         "macs": [spec.cost.macs for spec in specs],
         "params": [spec.cost.params for spec in specs],
-        "resolution": [spec.resolution for spec in specs],
+        "resolution": [mean_side(spec.resolution) for spec in specs],
         "ms": [row.ms for row in rows],
     }
     return Target(

@@ -10,7 +10,7 @@ from ..errors import InputError, ScoreError
 from ..exporters.layout import lay_out
 from ..metrics.mean_field import LayerTerm, score_chain
 from ..net.counting import Cost, classifier_cost, extra_cost, gate_cost, layer_cost, projection_cost
-from ..net.layers import ConvLayer, shrink
+from ..net.layers import ConvLayer, Side, shrink, size_of
 from ..net.network import Network
 from ..net.ops import Unit
 from ..net.spec import ArchSpec
@@ -112,7 +112,7 @@ def _of_blocks(spec: ArchSpec, shares: list[LayerTerm | None]) -> Iterator[Layer
 
 
 def _of_unit(
-    stage: str, name: str, unit: Unit, side: int, reach: _Reach, terms: Iterator[LayerTerm | None], *, first: bool
+    stage: str, name: str, unit: Unit, side: Side, reach: _Reach, terms: Iterator[LayerTerm | None], *, first: bool
 ) -> Iterator[LayerRow]:
     """The convolutions of a unit, squeeze-and-excitation where it is placed, and the projection at the end."""
     layers, live = unit.layers(side), _live(unit_operations(unit, side, first=first))
@@ -127,9 +127,9 @@ def _of_unit(
             row = _row(stage, f"{name}.se", "squeeze", f"{unit.squeeze} wide", shape, shape, gate_cost(unit))
             yield row._replace(live=live["se"])
     if unit.projection:
-        after = shrink(side, unit.stride)
+        before, after = size_of(side), size_of(shrink(side, unit.stride))
         text = "1x1" + (f"/{unit.stride}" if unit.stride > 1 else "")
-        shapes = (unit.in_width, side, side), (unit.width, after, after)
+        shapes = (unit.in_width, *before), (unit.width, *after)
         row = _row(stage, f"{name}.shortcut", "shortcut", text, *shapes, projection_cost(unit, side))
         yield row._replace(live=live["shortcut"])
 

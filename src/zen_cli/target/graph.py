@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..net.layers import ConvLayer, shrink, square_conv
+from ..net.layers import ConvLayer, Side, area_of, shrink, square_conv
 from ..net.ops import Gene, Unit, block_units, repeated_units, walk
 from ..net.spec import ArchSpec
 
@@ -63,7 +63,7 @@ class Operation(NamedTuple):
 
 
 def network_operations(
-    genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]
+    genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...]
 ) -> Iterator[tuple[str, Operation]]:
     """(full name of the module, operation) of a network, in order; names as those of the module."""
     width = in_width
@@ -88,7 +88,7 @@ def operations_of(spec: ArchSpec) -> list[Operation]:
     return [one for _, one in named_operations(spec)]
 
 
-def block_operations(gene: Gene, in_width: int, side: int, *, first: bool) -> Iterator[tuple[Operation, int]]:
+def block_operations(gene: Gene, in_width: int, side: Side, *, first: bool) -> Iterator[tuple[Operation, int]]:
     """The different operations of a block, and how often each runs; `first` where it reads the image."""
     for unit, times in repeated_units(gene, in_width):
         for one in unit_operations(unit, side, first=first):
@@ -97,14 +97,14 @@ def block_operations(gene: Gene, in_width: int, side: int, *, first: bool) -> It
 
 
 @lru_cache(maxsize=8192)
-def unit_operations(unit: Unit, side: int, *, first: bool = False) -> tuple[Operation, ...]:
-    """The operations of a unit on a map of `side` x `side`; `first` where that is the image."""
+def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Operation, ...]:
+    """The operations of a unit on a map of this side; `first` where that is the image."""
     layers, kind = unit.layers(side), unit.kind
     rows: list[Operation] = []
     inner, stride = unit.enter(side)
-    if inner != side or layers[0].pool is not None:
-        rows.append(Operation("pool", "pool", unit.in_width * side**2, unit.in_width * inner**2))
-    block_input = unit.in_width * inner**2
+    if layers[0].pool is not None:
+        rows.append(Operation("pool", "pool", unit.in_width * area_of(side), unit.in_width * area_of(inner)))
+    block_input = unit.in_width * area_of(inner)
     has_shortcut = unit.has_shortcut
     for index, layer in enumerate(layers):
         held = block_input if has_shortcut and index else 0
@@ -117,7 +117,7 @@ def unit_operations(unit: Unit, side: int, *, first: bool = False) -> tuple[Oper
     out, shortcut = layers[-1].out_width * math.prod(layers[-1].out_size), block_input
     if unit.projection:
         if unit.details is not None and unit.details.pools_shortcut:
-            pooled = unit.in_width * shrink(inner, stride) ** 2
+            pooled = unit.in_width * area_of(shrink(inner, stride))
             rows.append(Operation("shortcut.pool", "pool", block_input, pooled, out))
             inner, stride = shrink(inner, stride), 1
         projection = square_conv(unit.in_width, unit.width, 1, inner, stride)
@@ -127,9 +127,9 @@ def unit_operations(unit: Unit, side: int, *, first: bool = False) -> tuple[Oper
     return tuple(rows)
 
 
-def head_operations(width: int, side: int, classifier: tuple[int, ...]) -> tuple[Operation, ...]:
-    """Global average pooling and the classifier on a map of `width` x `side` x `side`."""
-    rows = [Operation("pool", "pool", width * side**2, width)]
+def head_operations(width: int, side: Side, classifier: tuple[int, ...]) -> tuple[Operation, ...]:
+    """Global average pooling and the classifier on a map of this width and side."""
+    rows = [Operation("pool", "pool", width * area_of(side), width)]
     for out in classifier:
         rows.append(_conv("classifier", square_conv(width, out, 1, 1), 0, "linear"))
         width = out

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from ..net.layers import shrink
+from ..net.layers import Side, shrink
 from ..net.ops import Gene
 from ..net.spec import ArchSpec
 from .graph import Operation, block_operations, head_operations
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     weights: float
 
 
-def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: int, classifier: tuple[int, ...]) -> float:
+def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...]) -> float:
     """Milliseconds for one batch; blocks are looked up in a cache that the target holds.
 
     Args:

@@ -16,6 +16,7 @@ from ..nas.loop import Snapshot
 from ..nas.presets import Preset, presets
 from ..nas.scorers import Evaluator
 from ..nas.settings import SearchSettings
+from ..net.layers import side_text
 from ..net.notation import notation
 from ..units import format_count, format_seconds
 from .fronts import front_lines
@@ -232,7 +233,8 @@ def _of_band(outcome: Outcome) -> list[str]:
     ]
     side, share = max(found.shares, key=lambda row: row[1])
     if share > 0.5:
-        lines.append(f"warning: {share:.0%} of the MACs are at {side} x {side}; published networks spread them further")
+        at = side_text(side)
+        lines.append(f"warning: {share:.0%} of the MACs are at {at}; published networks spread them further")
     kernels = [gene.kernel for gene in spec.genes[1:-1] if gene.kind.is_searchable]
     if 2 * sum(kernel >= 7 for kernel in kernels) > len(kernels):
         lines.append("warning: most kernels are 7 or larger; the score likes them and no public table can judge that")

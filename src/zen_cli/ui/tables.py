@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..metrics.columns import COLUMNS, Column, proxy_columns
 from ..metrics.records import Breakdown, ScoreRecord
-from ..net.layers import Pair
+from ..net.layers import Pair, side_key
 from ..networks import Published
 from ..units import format_count
 from .bars import bar
@@ -102,7 +102,7 @@ def networks_sheet(networks: Sequence[Published]) -> Sheet:
             Field("network", [row.name for row in networks], right=False),
             Field("params", [format_count(row.spec.cost.params) for row in networks]),
             Field("MACs", [format_count(row.spec.cost.macs) for row in networks]),
-            Field("side", [str(row.spec.resolution) for row in networks], drop=2),
+            Field("side", [side_key(row.spec.resolution) for row in networks], drop=2),
             Field("top-1 %", ["" if row is None else f"{row.top1:.1f}" for row in accuracies]),
             Field("of", ["" if row is None else row.source for row in accuracies], right=False, drop=1, wraps=True),
             Field("paper", [row.paper for row in networks], right=False, drop=3, wraps=True),

@@ -6,6 +6,7 @@ kernels, expansions, squeeze-and-excitation or how a unit is divided.
 
 from __future__ import annotations
 
+from ...net.layers import side_key
 from ..evenness import Evenness, network_evenness
 from ..settings import ScoreSettings
 from ..terms import NetworkTerms
@@ -25,7 +26,7 @@ def details(terms: NetworkTerms) -> dict[str, float | int]:
 
 def parts(found: Evenness) -> dict[str, float | int]:
     """The numbers that a record holds beside E, flat."""
-    shares = {f"share_{side}": round(share, 4) for side, share in found.shares}
+    shares = {f"share_{side_key(side)}": round(share, 4) for side, share in found.shares}
     return {
         "bound": round(found.bound, 6),
         "unit_term": round(found.unit_term, 6),

@@ -217,8 +217,7 @@ def random_network(spec: ArchSpec, generator: torch.Generator) -> ZenNet:
 
 def random_images(spec: ArchSpec, batch_size: int, generator: torch.Generator) -> Tensor:
     """Images of N(0, 1), [B, C, H, W]."""
-    side = spec.resolution
-    return torch.randn(batch_size, spec.in_channels, side, side, generator=generator, device=generator.device)
+    return torch.randn(batch_size, spec.in_channels, *spec.image_size, generator=generator, device=generator.device)
 
 
 def random_labels(spec: ArchSpec, batch_size: int, generator: torch.Generator) -> Tensor:

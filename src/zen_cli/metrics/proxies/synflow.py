@@ -79,7 +79,7 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
             training form's modules.
         device: where they are.
     """
-    pair = torch.zeros(2, spec.in_channels, spec.resolution, spec.resolution, dtype=torch.float64, device=device)
+    pair = torch.zeros(2, spec.in_channels, *spec.image_size, dtype=torch.float64, device=device)
     pair[0] = 1  # the value, then the derivative, [2, C, H, W]
     log_scale = 0.0
     for unit in spec.units:
@@ -99,7 +99,7 @@ def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
         drawn = weight(width, x.shape[1] // groups, kernel, kernel).abs()
         return _chain_rule(functional.conv2d(x, drawn, None, stride, kernel // 2, 1, groups))
 
-    layers = unit.layers(pair.shape[-1])
+    layers = unit.layers((pair.shape[-2], pair.shape[-1]))
     if layers[0].pool is not None:
         pair = _pooled(layers[0].pool, pair)
     body = pair

@@ -65,7 +65,7 @@ class BlockSpace(BlockKeys):
 
     def seed(self, resolution: int) -> ArchSpec:
         """The seed network for images of this side: of several the one made for the nearest resolution."""
-        return min(self.seeds, key=lambda spec: abs(math.log(spec.resolution / resolution)))
+        return min(self.seeds, key=lambda spec: abs(math.log(spec.side / resolution)))
 
     def start(self, seed: ArchSpec) -> Genome:
         """The genome that a search from this seed network begins with."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlia
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ..layers import Chain, Pool, shrink
+from ..layers import Chain, Pool, Side, shrink
 from .bounds import SearchBounds, Span
 from .details import Activation, Details, Gate, GateKeys, PoolKeys, Style, gate_keys
 
@@ -74,7 +74,7 @@ class Unit(NamedTuple):
         inner = self.kind.squeeze_after - self.details.skips_first
         return count - 1 if self.gate.place == "end" else min(count - 1, inner)
 
-    def enter(self, side: int) -> tuple[int, int]:
+    def enter(self, side: Side) -> tuple[Side, int]:
         """The side that its convolutions read of a map of `side`, and their stride: both after the pooling if any."""
         pool = None if self.details is None else self.details.pool
         return (side, self.stride) if pool is None else (shrink(side, pool.stride), self.stride // pool.stride)
@@ -84,8 +84,8 @@ class Unit(NamedTuple):
         """Its op."""
         return OPS[self.op]
 
-    def layers(self, side: int) -> Chain:
-        """Its convolutions in order on a map of `side` x `side`, without shortcut and squeeze-and-excitation."""
+    def layers(self, side: Side) -> Chain:
+        """Its convolutions in order on a map of this side, without shortcut and squeeze-and-excitation."""
         if self.details is None or self.details.pool is None:
             return OPS[self.op].layers(self, side)
         pool = self.details.pool
@@ -295,8 +295,8 @@ class Block(BaseModel):
 
     @classmethod
     @abstractmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
-        """The convolutions of a unit in order, on a map of `side` x `side`: arithmetic that works on arrays as well."""
+    def layers(cls, unit: Unit, side: Side) -> Chain:
+        """The convolutions of a unit in order, on a map of this side: arithmetic that works on arrays as well."""
 
     @classmethod
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..layers import Chain, shrink, square_conv
+from ..layers import Chain, Side, shrink, square_conv
 from .arguments import gate, optional, residual_arguments
 from .base import Gene, Unit, Width, register
 from .residual import ResidualBlock
@@ -40,7 +40,7 @@ class BasicBlock(ResidualBlock):
         return gene.mid, gene.width, 1
 
     @classmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
+    def layers(cls, unit: Unit, side: Side) -> Chain:
         return (
             square_conv(unit.in_width, unit.mid_width, unit.kernel, side, unit.stride),
             square_conv(unit.mid_width, unit.width, unit.kernel, shrink(side, unit.stride)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..layers import Chain, shrink, square_conv
+from ..layers import Chain, Side, shrink, square_conv
 from .arguments import gate, optional, residual_arguments
 from .base import Gene, Unit, Width, register
 from .bounds import SearchBounds
@@ -54,7 +54,7 @@ class BottleneckBlock(ResidualBlock):
         return gene.mid, gene.width, gene.mid // gene.group_width if gene.group_width else 1
 
     @classmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
+    def layers(cls, unit: Unit, side: Side) -> Chain:
         mid = unit.mid_width
         return (
             square_conv(unit.in_width, mid, 1, side),

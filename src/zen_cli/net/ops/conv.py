@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..layers import Chain, square_conv
+from ..layers import Chain, Side, square_conv
 from .arguments import optional, plain_arguments
 from .base import Block, Gene, Unit, Width, register
 from .details import Style
@@ -56,7 +56,7 @@ class ConvBlock(Block):
         return gene.width, gene.width, gene.width // gene.group_width if gene.group_width else 1
 
     @classmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
+    def layers(cls, unit: Unit, side: Side) -> Chain:
         return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride, unit.groups),)
 
     @classmethod

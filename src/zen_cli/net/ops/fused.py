@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..layers import Chain, shrink, square_conv
+from ..layers import Chain, Side, shrink, square_conv
 from .arguments import residual_arguments
 from .base import Gene, Unit, register
 from .mbconv import InvertedBlock
@@ -38,7 +38,7 @@ class FusedBlock(InvertedBlock):
         return inside, width, 1
 
     @classmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
+    def layers(cls, unit: Unit, side: Side) -> Chain:
         if unit.details is not None and unit.details.skips_first:
             return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride),)
         return (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..layers import Chain
+from ..layers import Chain, Side
 from .arguments import gate, optional, residual_arguments
 from .base import Gene, Unit, Width, register
 from .bottleneck import BottleneckBlock
@@ -98,7 +98,7 @@ class MBConvBlock(InvertedBlock):
     op: Literal["mbconv"]
 
     @classmethod
-    def layers(cls, unit: Unit, side: int) -> Chain:
+    def layers(cls, unit: Unit, side: Side) -> Chain:
         layers = BottleneckBlock.layers(unit, side)
         return layers[1:] if unit.details is not None and unit.details.skips_first else layers
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ..layers import shrink
+from ..layers import Side, shrink
 from .base import OPS, Gene, Unit
 from .details import Details, Gate, Style
 
 
-def walk(genes: Iterable[Gene], in_width: int, side: int) -> Iterator[tuple[Gene, int, int]]:
+def walk(genes: Iterable[Gene], in_width: int, side: Side) -> Iterator[tuple[Gene, int, Side]]:
     """Each block with the channels and the side of the map that it reads."""
     for gene in genes:
         yield gene, in_width, side

@@ -98,7 +98,7 @@ class OnnxRuntime:
         from ...exporters.onnx_graph import build_model
         from ...net.module import build
 
-        shape = (spec.in_channels, spec.resolution, spec.resolution)
+        shape = (spec.in_channels, *spec.image_size)
         model = build_model(build(spec).eval(), shape, spec.num_classes, None)
         return OnnxSession(model.SerializeToString(), (conditions.batch_size, *shape), conditions.threads)
 

@@ -125,7 +125,7 @@ class TorchModules:
 
         from ...net.module import build
 
-        shape = (conditions.batch_size, spec.in_channels, spec.resolution, spec.resolution)
+        shape = (conditions.batch_size, spec.in_channels, *spec.image_size)
         return build(spec).eval(), torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ....metrics.block_terms import Terms, block_terms
 from ....metrics.evenness import BlockSums, block_sums
 from ....net.counting import linear_cost
+from ....net.layers import shrink
 from ....net.ops import Gene, Span
 from .graph import Floats
 from .problem import Problem, free_fields
@@ -30,8 +31,8 @@ class Moves(NamedTuple):
 
 @lru_cache(maxsize=262_144)
 def block_terms_of(gene: Gene, in_width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
-    """`block_terms`, remembered."""
-    return block_terms(gene, in_width, side, convention, first=first)
+    """`block_terms` on a square map, remembered."""
+    return block_terms(gene, in_width, side, convention, first=first)[0], shrink(side, gene.stride)
 
 
 class Neighbours:

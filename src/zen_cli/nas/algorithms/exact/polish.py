@@ -82,7 +82,7 @@ class Polisher:
     def weigh(self, genome: Genome) -> Found:
         """A network, counted and scored; it is remembered if it keeps the limits."""
         problem = self.problem
-        width, side = problem.seed.in_channels, problem.seed.resolution
+        width, side = problem.seed.in_channels, problem.seed.side
         gain, params, macs, layers, sublayers = 0.0, 0, 0, 0, 0
         for index, gene in enumerate(genome):
             terms, side = block_terms_of(gene, width, side, problem.convention, index == 0)
@@ -100,7 +100,7 @@ class Polisher:
                 excess += usage[column] / limit - 1 + strict
         evenness = None
         if self.aim is not None:
-            evenness = network_evenness(genome, problem.seed.in_channels, problem.seed.resolution)
+            evenness = network_evenness(genome, problem.seed.in_channels, problem.seed.side)
             excess += evenness.residual_units > self.aim.most_units
             if self.aim.floor is None:
                 value = evenness.value
@@ -135,7 +135,7 @@ class Polisher:
     def _step(self, found: Found) -> Found | None:
         genome, problem = found.genome, self.problem
         rows: list[Moves] = []
-        sides: list[int] = [problem.seed.resolution]
+        sides: list[int] = [problem.seed.side]
         width = problem.seed.in_channels
         for index, gene in enumerate(genome):
             after = genome[index + 1] if index + 1 < len(genome) else None

@@ -98,7 +98,7 @@ class Problem:
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The stages between stem and head."""
-        side = shrink(self.seed.resolution, self.stem.stride)
+        side = shrink(self.seed.side, self.stem.stride)
         rows = [Stage(side, 1)]
         for gene in genome_of(self.seed)[1:-1]:
             if gene.stride > 1:
@@ -174,7 +174,7 @@ def make_variants(space: BlockSpace, gene: Gene) -> Iterator[Variant]:
             layers = 0
             for kernel in sorted(set(kernels_of(space, kind))):
                 sample = row._replace(kernel=kernel, width=space.width.max, mid=grid.max)
-                chains = [unit.layers(space.seeds[0].resolution) for unit in block_units(sample, 1)]
+                chains = [unit.layers(space.seeds[0].side) for unit in block_units(sample, 1)]
                 by_entry.setdefault(chains[0][0], []).append(kernel)
                 layers = sum(map(len, chains))
             is_tied = kind.has_pairs and "mid" not in free_fields(space, kind)

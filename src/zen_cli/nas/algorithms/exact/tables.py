@@ -127,7 +127,7 @@ def check_tables(problem: Problem) -> str:
 def stem_table(problem: Problem, widths: Cells) -> GainCost:
     """The stem by its width, [C]."""
     channels = np.full((1, 1, 1, 1), float(problem.seed.in_channels))
-    out, side = Ends.along(widths, 3), problem.seed.resolution
+    out, side = Ends.along(widths, 3), problem.seed.side
     whole = _plain(problem.stem, Ends(channels, channels), out, side, _wanted(problem), LINEAR)
     return whole.shaped(0, 0, 0, widths.count)
 
