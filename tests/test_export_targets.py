@@ -75,7 +75,7 @@ def test_a_wrong_export_does_not_pass(tmp_path: Path, checker: Checker, monkeypa
     for right, wrong, words in (
         ("torch.relu(self.residual(x)", "(self.residual(x)", "torch: differs from the network"),
         ("import math", "import math, zen_cli", "torch: does not pass its check: .*must not be needed here"),
-        ("feature_strides = (1, 2)", "feature_strides = (1, 3)", "a feature map has side 16 at stride 3"),
+        ("feature_strides = (1, 2)", "feature_strides = (1, 3)", r"a feature map is \(16, 16\) at stride 3"),
         ("mid_width=8, kernel=3)", "mid_width=8, kernel=1)", "size mismatch"),
     ):
         assert right in honest(PLAIN)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..devices import is_out_of_memory
 from ..errors import MemoryLimitError
-from ..net.layers import Pair
+from ..net.layers import Side, size_of
 from ..net.module import ZenNet, build
 from ..net.spec import ArchSpec
 from ..net.unit_modules import Residual, SqueezeExcitation
@@ -63,10 +63,10 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
     return net
 
 
-def random_images(count: int, channels: int, size: Pair, generator: torch.Generator) -> Tensor:
+def random_images(count: int, channels: int, side: Side, generator: torch.Generator) -> Tensor:
     """Noise whose contrast differs from image to image by up to half. [B, C, H, W]"""
     contrast = torch.empty(count, 1, 1, 1).uniform_(-CONTRAST, CONTRAST, generator=generator).exp()
-    return torch.empty(count, channels, *size).normal_(generator=generator) * contrast
+    return torch.empty(count, channels, *size_of(side)).normal_(generator=generator) * contrast
 
 
 def calibrate(net: nn.Module, images: Tensor) -> None:
