@@ -102,6 +102,7 @@ def test_a_spec_in_yaml_is_the_same_as_in_json(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("a: 1\nb: !!python/object/apply:os.system [touch ran]\n", ":2: has the tag tag:yaml.org,2002:python/object"),
+        ("a: !!python/object/apply:os.system [touch ran]\n", ":1: has the tag tag:yaml.org,2002:python/object"),
         ("a: &x [1]\nb: [*x, *x]\n", ":1: has an anchor or an alias, which is not read; write the value out"),
         ("a: 1\nb: " + "[" * 200 + "]" * 200, ":2: nested deeper than 64 levels"),
         ("a: 1\nb: " + "[" * 90_000, ":2: n"),

@@ -13,11 +13,11 @@ from .values import json_types
 MAX_BYTES = 2**20
 MAX_NESTING = 64
 _KEY = re.compile(rb"(?:- )*[A-Za-z_][\w.-]*:(?:\s.*)?|- .*")
-_START = re.compile(rb"---(?:\s.*)?|%YAML.*")
+_START = re.compile(rb"---(?:\s.*)?|%YAML.*|[A-Za-z_][\w.-]*:\s+!.*")
 
 
 def is_yaml(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a YAML document: a marker, or a key and what belongs to it."""
+    """Whether the first bytes of a file are those of a YAML document: a marker, a tag, or a key and what belongs to it."""
     rows = [line.rstrip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines()]
     lines = [line for line in rows if line and not line.lstrip().startswith(b"#")]
     first, second = [*lines[:2], b"", b""][:2]
