@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -21,6 +22,8 @@ class ZenHere:
         self._patch, self._capture = patch, capture
         patch.chdir(folder)
         patch.setattr(warnings, "showwarning", warnings.showwarning)  # which `main` replaces
+        for module in ("progress", "screen"):  # on a busy machine a line of progress would come between
+            patch.setattr(f"zen_cli.ui.{module}.LINE_SECONDS", math.inf)
 
     def __call__(self, *words: str, stdin: str | bytes = b"") -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin

@@ -114,7 +114,7 @@ def test_a_spec_in_yaml_is_the_same_as_in_json(tmp_path: Path) -> None:
         ("---\n1: 2\n", ":1: holds the key 1, which is no string"),
         ("a: 1\nb:\n" + "- 1\n" * 300_000, ": is YAML of more than 1 MiB"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_yaml_that_is_more_is_one_line_and_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str

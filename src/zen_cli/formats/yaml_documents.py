@@ -17,7 +17,7 @@ _START = re.compile(rb"---(?:\s.*)?|%YAML.*|[A-Za-z_][\w.-]*:\s+!.*")
 
 
 def is_yaml(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of a YAML document: a marker, a tag, or a key and what belongs to it."""
+    """Whether the first bytes of a file are those of a YAML document: a marker, a tag, or a key with what it holds."""
     rows = [line.rstrip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines()]
     lines = [line for line in rows if line and not line.lstrip().startswith(b"#")]
     first, second = [*lines[:2], b"", b""][:2]
