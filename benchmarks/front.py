@@ -18,7 +18,7 @@ import numpy as np
 
 from zen_cli.metrics.terms import spec_terms
 from zen_cli.nas.answer import search
-from zen_cli.nas.drive import make_scorer
+from zen_cli.nas.climb import make_scorer
 from zen_cli.nas.members import random_members
 from zen_cli.nas.outcome import Outcome
 from zen_cli.nas.pareto import hypervolume

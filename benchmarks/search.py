@@ -135,7 +135,7 @@ def time_published(problem: Problem, iterations: int) -> float:
 def keep_the_best(problem: Problem, evaluations: int, seed: int) -> dict[int, float]:
     """The best score of keeping the best 512 and mutating a random one of them, on the closed form."""
     from zen_cli.nas.algorithms.proposer import Rating
-    from zen_cli.nas.drive import make_scorer
+    from zen_cli.nas.climb import make_scorer
 
     settings = settings_of(problem, evaluations, seed)
     space, random = settings.space, Random(seed)

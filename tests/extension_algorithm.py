@@ -9,6 +9,7 @@ from typing import Any
 from zen_cli.cli import main
 from zen_cli.nas.algorithms import ALGORITHMS
 from zen_cli.nas.algorithms.proposer import Member, Rating
+from zen_cli.nas.band import Band
 from zen_cli.nas.drive import drive
 from zen_cli.nas.outcome import Callbacks, Outcome
 from zen_cli.nas.rundir import RunDirectory
@@ -25,7 +26,7 @@ class RandomWalk:
     temperature = 0.0
     idle_rounds = round = 0
 
-    def __init__(self, space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> None:
+    def __init__(self, space: Space, start: tuple[Any, Rating], settings: SearchSettings, band: Band | None) -> None:
         self._space = space
         self._here = self._best = Member.of(*start)
         self._next: Any = None

@@ -56,10 +56,10 @@ def test_a_signal_in_the_race_hands_over_what_is_known_of_the_verified(tmp_path:
 
 def test_a_signal_before_the_first_network_says_so(tmp_path: Path) -> None:
     script = (
-        "import os, signal, zen_cli.nas.drive as drive\n"
+        "import os, signal, zen_cli.nas.opening as opening\n"
         "def find_start(*_):\n"
         "    for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)\n"
-        "drive.find_start = find_start\n"
+        "opening.find_start = find_start\n"
     ) + MAIN
     end(start(tmp_path, *PROBLEM, script=script)).fails("stopped before a network was found", code=143)
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import ScoreError
 from ..net.layers import Chain, Side, area_of, mean_side, shrink, side_of, size_of
-from ..net.ops import Gene, repeated_units
+from ..net.ops import Gene, Unit, repeated_units
 
 MAX_CACHED_BLOCKS = 65_536
 MAX_UNITS = 18.0
@@ -180,16 +180,7 @@ def block_sums(gene: Gene, in_width: int, side: Side, first: bool) -> BlockSums:
     total = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, out)
     is_residual = gene.kind.is_residual
     for index, (unit, times) in enumerate(repeated_units(gene, in_width)):
-        entry = inside = weights = activations = 0
-        for layer in unit.layers(side if index == 0 else out):
-            count = math.prod(layer.weight_shape)
-            area = math.prod(layer.out_size)
-            weights += count
-            activations += layer.out_width * area
-            if layer.out_size == size:
-                inside += count * area
-            else:
-                entry += count * area
+        entry, inside, weights, activations = _unit_sums(unit, side if index == 0 else out, out)
         is_stem = first and index == 0 and not is_residual
         counted = times if is_residual or (gene.kernel > 1 and not is_stem) else 0
         total = BlockSums(
@@ -204,6 +195,22 @@ def block_sums(gene: Gene, in_width: int, side: Side, first: bool) -> BlockSums:
             out,
         )
     return total
+
+
+@lru_cache(maxsize=MAX_CACHED_BLOCKS)
+def _unit_sums(unit: Unit, side: Side, out: Side) -> tuple[int, int, int, int]:
+    """(MACs at other sides than `out`, MACs at `out`, weights, activations) of the convolutions of a unit."""
+    entry = inside = weights = activations = 0
+    size = size_of(out)
+    for layer in unit.layers(side):
+        count, area = math.prod(layer.weight_shape), math.prod(layer.out_size)
+        weights += count
+        activations += layer.out_width * area
+        if layer.out_size == size:
+            inside += count * area
+        else:
+            entry += count * area
+    return entry, inside, weights, activations
 
 
 def _evenness(

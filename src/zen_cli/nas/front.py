@@ -20,7 +20,8 @@ from ..metrics.evenness import network_evenness
 from ..metrics.settings import ScoreSettings
 from .algorithms.proposer import Member, Rating
 from .band import SHARE, STARTS, Band, make_band
-from .drive import make_loop, make_scorer, named
+from .climb import make_loop, make_scorer
+from .drive import named
 from .limits import Limits
 from .loop import Loop
 from .options import DEFAULT_EVALUATIONS

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import SpecError, printable
 from ..net.spec import ArchSpec
 from ..units import format_count
-from .drive import make_scorer
+from .climb import make_scorer
 from .limits import Limits
 from .outcome import Candidate
 from .scorers import Evaluator

@@ -1,8 +1,9 @@
 """The default: exact where that is possible, then the evolution from there, for more networks and what is left.
 
-The exact search gives the best evenness, a network of the best score in its band, and a bound. The evolution begins
-with that network: it finds others that are nearly as good, and better ones where the bound is still far away. Problems
-that the exact search does not take are the evolution's alone.
+A short evolution finds a network of about the best evenness. From it the exact search finds the best evenness, a network
+of the best score in its band, and a bound. The evolution begins with that network: it finds others that are nearly as
+good, and better ones where the bound is still far away. Problems that the exact search does not take are the evolution's
+alone.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from . import find_algorithm
 if TYPE_CHECKING:
     from ...net.spec import ArchSpec
     from ..band import Band
-    from ..drive import Opening
+    from ..opening import Opening
     from ..outcome import Callbacks, Outcome
     from ..rundir import RunDirectory
     from ..settings import SearchSettings
 
 EVENNESS_WORK, WORK = 5e8, 8e8  # of both solutions, so that they end soon and alike everywhere
 SHARE = 0.5  # of a budget of time
+EVENNESS_SHARE = 36  # each of three searches for the best evenness gets this part of the evaluations
 
 
 class _AutoAlgorithm:
@@ -55,9 +57,11 @@ def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Openi
 
 def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
     """The best evenness where it counts, then the best networks, with their bounds; None where there are none yet."""
-    from ..drive import Opening
+    from ..opening import Opening, open_alone
     from ..options import DEFAULT_EVALUATIONS
+    from ..scorers import Evaluator
     from ..space import genome_of
+    from .evolution import make
     from .exact.algorithm import DEFAULT_GAP, NO_BOUND, Solver, band_of
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
@@ -74,8 +78,13 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     band: Band | None = None
     known: tuple[ArchSpec, ...] = ()
     even_bound: float | None = None
+    spent = 0
     if settings.evenness is not None:
-        evenest = Solver(settings, callbacks, is_over, share * EVENNESS_WORK).evenest()
+        evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
+        first = open_alone(make, settings, evaluator, began, callbacks, EVENNESS_SHARE)
+        spent, interrupted = first.spent, not first.is_whole
+        found = [evaluator.spec(first.evenest)]
+        evenest = Solver(settings, callbacks, is_over, share * EVENNESS_WORK).evenest(found)
         band, known, even_bound = band_of(settings, evenest), evenest.networks, evenest.bound
     work = share * WORK if settings.evenness is not None or settings.proxy else WORK  # others mostly need less
     result = Solver(settings, callbacks, is_over, work).best(band, known, max(settings.top, settings.verify))
@@ -85,6 +94,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         genome_of(result.networks[0]),
         [genome_of(spec) for spec in result.networks[1:]],
         genome_of(known[0]) if known else None,
+        spent,
         even_bound=even_bound,
         bound=result.bound if result.gap < NO_BOUND else None,
         is_exact=True,

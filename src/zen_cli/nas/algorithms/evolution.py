@@ -9,7 +9,11 @@ lineage may also continue from another one with a better score.
 Why not keep the best 512 and mutate those, as published: at the edge of a limit four in five neighbours break it, and a
 population that only climbs ends on the first ridge it meets (`benchmarks/search.py` has both).
 
-Source: Kirkpatrick et al., *Optimization by simulated annealing* (1983).
+In a band of evenness one neighbour in fifty keeps the limits. There a local search carries each proposal to where no
+change of one or two blocks makes it better, after a few moves at random (`descent`).
+
+Sources: Kirkpatrick et al., *Optimization by simulated annealing* (1983); Martin, Otto and Felten, *Large-step Markov
+chains for the traveling salesman problem* (1991), for local searches as the steps of one.
 """
 
 from __future__ import annotations
@@ -23,9 +27,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..shapes import shape_of
+from .descent import Descent, make_descent
 from .proposer import Member, Rating
 
 if TYPE_CHECKING:
+    from ..band import Band
     from ..outcome import Callbacks, Outcome
     from ..rundir import RunDirectory
     from ..settings import SearchSettings
@@ -35,7 +41,7 @@ FIRST_ROUND = 15_480
 HOT, COLD = 2.5e-3, 1e-4  # temperatures at both ends of a round, as shares of the best score
 FOLLOW = 0.03
 SHAPES = 64  # shapes of which the best network is remembered, beside the population
-
+KICK = 4  # at most so many moves before a descent
 
 Word = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -76,6 +82,7 @@ class Evolution:
         lineages: how many change side by side: the proposals of one step.
         identity: equal for genomes that are the same network.
         shape: of a genome; the best network of each shape is remembered too. By default all are of one shape.
+        descent: a local search that carries each proposal on, where there is one.
     """
 
     def __init__(
@@ -88,8 +95,10 @@ class Evolution:
         lineages: int,
         identity: Callable[[Any], Any] = lambda genome: genome,
         shape: Callable[[Any], Any] = lambda _: None,
+        descent: Descent | None = None,
     ) -> None:
         self._neighbour = neighbour
+        self._descent = descent
         self._shape = shape
         self._identity = identity
         self._capacity = population
@@ -97,6 +106,7 @@ class Evolution:
         self._random = Random(seed)
         self._lineages = [first] * lineages
         self._proposals: list[tuple[int, Any]] = []
+        self._spent = lineages
         self._heap = [first]
         self._known = {identity(first.genome)}
         self._shapes = {shape(first.genome): first}
@@ -115,30 +125,46 @@ class Evolution:
 
     @property
     def step(self) -> int:
-        """Proposals of one step."""
-        return len(self._lineages)
+        """Proposals of one step; the most that it may be where a local search counts them."""
+        return len(self._lineages) if self._carries is None else self._carries.most
+
+    @property
+    def _carries(self) -> Descent | None:
+        """The local search, once it is time for it."""
+        return self._descent if self._descent is not None and self.proposals >= self._descent.after else None
 
     @property
     def round_size(self) -> int:
-        """Proposals of the present round."""
-        return FIRST_ROUND << self.round
+        """Proposals of the present round; with a local search, which is at its best soon, no longer than the second."""
+        return FIRST_ROUND << (self.round if self._descent is None else min(self.round, 1))
 
     @property
     def temperature(self) -> float:
         """How large a loss is accepted by about one in three."""
+        if self._carries is not None:
+            return self._carries.temperature
         progress = (self.proposals - self._round_began) / self.round_size
         hot = max(abs(self.best.score), 1e-9) * HOT
         return hot * math.pow(COLD / HOT, progress)
 
     def propose(self) -> list[Any]:
-        """A neighbour of each lineage, without those where the move led back to where it began."""
-        random, parents = self._random, list(self._lineages)
-        self._proposals = []
-        for index, member in enumerate(parents):
+        """A neighbour of each lineage, without those where the move led back to where it began.
+
+        With a local search, of one lineage.
+        """
+        random, parents, descent = self._random, list(self._lineages), self._carries
+        self._proposals, self._spent = [], len(parents)
+        some = range(len(parents)) if descent is None else [int(random.random() * len(parents))]
+        for index in some:
+            member = parents[index]
             if random.random() < FOLLOW:
                 other = parents[int(random.random() * len(parents))]
                 member = other if other.score > member.score else member
             genome = self._neighbour(member.genome, random)
+            if descent is not None:
+                for _ in range(int(random.random() * KICK)):
+                    genome = self._neighbour(genome, random)
+                genome, self._spent = descent(genome)
             if genome == member.genome:
                 self._lineages[index] = member
             else:
@@ -157,7 +183,7 @@ class Evolution:
             member = Member.of(genome, rating)
             self._lineages[index] = member
             self._remember(member)
-        self.proposals += self.step
+        self.proposals += self._spent
         if self.proposals - self._round_began >= self.round_size:
             self._next_round()
 
@@ -189,8 +215,9 @@ class Evolution:
         self._best_before = self.best.score
         self.round += 1
         self._round_began = self.proposals
-        half = self.step // 2
-        self._lineages = [self._start] * (self.step - half) + [self.best] * half
+        count = len(self._lineages)
+        half = count // 2
+        self._lineages = [self._start] * (count - half) + [self.best] * half
 
     def state(self) -> dict[str, Any]:
         """All of it as JSON types; see `EvolutionState`."""
@@ -252,8 +279,8 @@ class _EvolutionAlgorithm:
         return drive(make, settings, run, callbacks)
 
 
-def make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> Evolution:
-    """An evolution from a first network, by the settings of a search."""
+def make(space: Space, start: tuple[Any, Rating], settings: SearchSettings, band: Band | None) -> Evolution:
+    """An evolution from a first network, by the settings of a search, in a band of evenness if there is one."""
     seed = settings.seed_network()
     return Evolution(
         space.neighbour,
@@ -263,6 +290,7 @@ def make(space: Space, start: tuple[Any, Rating], settings: SearchSettings) -> E
         lineages=settings.lineages,
         identity=space.identity,
         shape=lambda genome: shape_of(space.genes(genome, seed)),
+        descent=make_descent(settings, band),
     )
 
 

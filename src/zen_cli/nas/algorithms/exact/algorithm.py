@@ -39,9 +39,9 @@ class Solver(NamedTuple):
     is_over: Callable[[], bool]
     most_work: float | None = None
 
-    def evenest(self) -> ExactResult:
+    def evenest(self, known: Sequence[ArchSpec] = ()) -> ExactResult:
         """The network of the best evenness."""
-        return self._solve(objective="even", gap=EVENNESS_GAP)
+        return self._solve(objective="even", gap=EVENNESS_GAP, known=known)
 
     def best(self, band: Band | None, known: Sequence[ArchSpec] = (), top: int = 1) -> ExactResult:
         """The networks of the best objective: of the best score in a band of evenness, if there is one."""

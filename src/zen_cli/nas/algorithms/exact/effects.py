@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,12 @@ from ....metrics.block_terms import Terms, block_terms
 from ....metrics.evenness import BlockSums, block_sums
 from ....net.counting import linear_cost
 from ....net.layers import shrink
-from ....net.ops import Gene, Span
+from ....net.ops import OPS, Gene, Span
 from .graph import Floats
-from .problem import Problem, free_fields
+from .problem import Problem, free_fields, kernels_of
+
+WIDER = (0.67, 1.5)  # widths of a block with another op, as shares of its width
+INSIDE = (0.25, 0.33, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5)  # and its widths inside
 
 
 class Moves(NamedTuple):
@@ -120,6 +124,31 @@ class Neighbours:
             for expansion in space.expansions:
                 if expansion != gene.expansion:
                     yield gene._replace(expansion=expansion)
+        if self._is_even:
+            yield from self._converted(gene)
+
+    def _converted(self, gene: Gene) -> Iterator[Gene]:
+        """The block with another op: about as many units and as wide, and all kinds of widths inside."""
+        space = self._problem.space
+        widths = sorted({gene.width, *(space.width.clip(gene.width * factor) for factor in WIDER)})
+        for op in (op for op in space.ops if op != gene.op):
+            kind = OPS[op]
+            units = kind.units_per_sublayer
+            depths = {gene.depth // units, -(-gene.depth // units)} & set(range(space.depth.min, space.depth.max + 1))
+            for expansion in space.expansions if "expansion" in free_fields(space, kind) else (0,):
+                base = kind.converted(gene, space, expansion)
+                for depth, width, kernel in product(sorted(depths), widths, kernels_of(space, kind)):
+                    for mid in self._mids_inside(base, width):
+                        yield base.with_sublayers(depth)._replace(width=width, mid=mid, kernel=kernel)
+
+    def _mids_inside(self, gene: Gene, width: int) -> list[int]:
+        """Widths inside of a block of another op."""
+        space, kind = self._problem.space, gene.kind
+        if "mid" not in free_fields(space, kind) or kind.has_pairs:
+            return [width if kind.has_pairs else gene.mid]
+        span, group = kind.mid_span(space), gene.group_width
+        mids = sorted({span.clip(width * factor) for factor in INSIDE})
+        return [mid for mid in mids if not group or (mid % group == 0 and mid > group)]
 
     def _expansions(self, gene: Gene) -> Sequence[int]:
         """Expansions to combine with other changes: all where evenness holds a unit's MACs in place."""

@@ -23,8 +23,10 @@ from .problem import Problem
 from .support import SUMS
 
 PENALTY = 400.0  # nats for twice a limit
+FACTORS = (1.0, 4.0, 16.0)  # of the penalty, where it ends outside of the limits
 SHORTLIST = 48
 MAX_STEPS = 40
+MAX_WEIGHED = len(FACTORS) * (1 + MAX_STEPS * SHORTLIST)  # networks that one descent counts at most
 STRICT = {"layers", "sublayers"}  # exceeding these costs one more PENALTY at once: there is no exceeding by a little
 
 
@@ -71,6 +73,8 @@ class Polisher:
         self.check = check
         self.pool: dict[Genome, float] = {}
         self.best = -math.inf
+        self.weighed = 0
+        self._penalty = PENALTY
         self.neighbours = Neighbours(problem, is_even=aim is not None)
         rows = [(column, getattr(problem.limits, name), name in STRICT) for column, name in enumerate(SUMS)]
         self._limits = [row for row in rows if row[1] is not None]
@@ -82,6 +86,7 @@ class Polisher:
     def weigh(self, genome: Genome) -> Found:
         """A network, counted and scored; it is remembered if it keeps the limits."""
         problem = self.problem
+        self.weighed += 1
         width, side = problem.seed.in_channels, problem.seed.side
         gain, params, macs, layers, sublayers = 0.0, 0, 0, 0, 0
         for index, gene in enumerate(genome):
@@ -106,7 +111,7 @@ class Polisher:
                 value = evenness.value
             else:
                 excess += max(0.0, self.aim.floor - evenness.value)
-        found = Found(genome, value, value - PENALTY * excess, usage, evenness)
+        found = Found(genome, value, value - self._penalty * excess, usage, evenness)
         self._remember(found)
         return found
 
@@ -131,6 +136,19 @@ class Polisher:
                 break
             best = better
         return best
+
+    def descend(self, genome: Genome) -> Found:
+        """`polish`, from where it ended again at higher penalties until that keeps the limits, if it ever does."""
+        try:
+            for factor in FACTORS:
+                self._penalty = PENALTY * factor
+                found = self.polish(genome)
+                if found.feasible:
+                    break
+                genome = found.genome
+        finally:
+            self._penalty = PENALTY
+        return found
 
     def _step(self, found: Found) -> Found | None:
         genome, problem = found.genome, self.problem
@@ -174,8 +192,9 @@ class Polisher:
         units = np.maximum(1, before + one[:, None, 5] + other[:, 5])
         total = evenness.units * (evenness.unit_term - math.log(evenness.units))
         logs = np.log(units) + (total + one[:, None, 6] + other[:, 6]) / units
-        depth = {n: depth_term(int(n), evenness.macs) for n in np.unique(units).tolist()}
-        depths = np.vectorize(depth.__getitem__, otypes=[np.float64])(units)
+        first, last = int(units.min()), int(units.max())
+        terms = np.array([depth_term(count, evenness.macs) for count in range(first, last + 1)])
+        depths = terms[(units - first).astype(np.intp)]
         change = 0.75 * (logs - evenness.unit_term) + one[:, None, 7] + other[:, 7]
         result: Floats = change - 0.5 * (depths - evenness.depth_term)
         return result
@@ -199,15 +218,15 @@ class Polisher:
                 if aim.floor is None:
                     merit = change
                 else:
-                    merit -= PENALTY * np.maximum(0.0, aim.floor - evenness.value - change)
+                    merit -= self._penalty * np.maximum(0.0, aim.floor - evenness.value - change)
             for column, limit, strict in self._limits:
                 over = (usage[column] + one[:, None, column + 1]) + other[:, column + 1]
                 over /= limit
                 over -= 1
                 if strict:
-                    merit -= PENALTY * (over > 0)
+                    merit -= self._penalty * (over > 0)
                 np.maximum(over, 0, out=over)
-                over *= PENALTY
+                over *= self._penalty
                 merit -= over
             better = np.flatnonzero(merit > least)
             merits = np.concatenate([merits, merit.ravel()[better]])

@@ -1,0 +1,109 @@
+"""One climb: an algorithm, its scorer and the loop that drives it, by the settings of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError
+from ..metrics import Metric, find
+from ..metrics.settings import ScoreSettings
+from ..net.spec import ArchSpec
+from .algorithms.proposer import Proposer, Rating
+from .band import Band
+from .loop import Loop
+from .options import DEFAULT_POPULATION
+from .outcome import Callbacks
+from .rundir import RunDirectory
+from .scorers import BatchScorer, ClosedFormScorer, Evaluator, Scorer
+from .settings import SearchSettings
+from .space import Space
+
+if TYPE_CHECKING:
+    from ..metrics.monte_carlo.executors import Executor
+
+Make = Callable[[Space, tuple[Any, Rating], SearchSettings, Band | None], Proposer]
+
+
+def climb(
+    make: Make,
+    settings: SearchSettings,
+    evaluator: Evaluator,
+    sign: int,
+    scorer: Scorer,
+    start: Any,
+    began: float,
+    run: RunDirectory | None,
+    callbacks: Callbacks,
+    spent: int = 0,
+) -> tuple[Proposer, Loop, str]:
+    """One search from a member on, after `spent` evaluations: the algorithm at its end, the loop, why it ended."""
+    space = evaluator.space
+    (rating,), _ = scorer.rate([start], lambda: False)
+    if rating is None:
+        raise RunError("the first network of the search has no score; use another estimator or proxy")
+    proposer = make(space, (start, rating), settings, evaluator.band)
+    loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
+    stopped = loop.run(lambda snapshot: callbacks.on_generation(snapshot, evaluator), callbacks.should_stop)
+    return proposer, loop, stopped
+
+
+def make_loop(
+    proposer: Proposer,
+    scorer: Scorer,
+    settings: SearchSettings,
+    callbacks: Callbacks,
+    *,
+    sign: int,
+    run: RunDirectory | None,
+    spent: int,
+    began: float,
+) -> Loop:
+    """The loop that drives an algorithm by the settings of a search; other arguments as for `Loop`."""
+    return Loop(
+        proposer,
+        scorer,
+        decode=settings.space.decode,
+        budget=settings.budget,
+        patience=settings.patience,
+        generation=max(settings.lineages, DEFAULT_POPULATION),
+        sign=sign,
+        run=run,
+        warn=callbacks.warn,
+        spent=spent,
+        began=began,
+        devices=_devices(settings, scorer, callbacks.executor),
+    )
+
+
+def _devices(settings: SearchSettings, scorer: Scorer, executor: Executor | None) -> Callable[[], int]:
+    """How many devices a search keeps busy now: one where nothing is measured."""
+    if not scorer.is_slow:
+        return lambda: 1
+    from ..metrics.monte_carlo.executors import chosen
+
+    used = chosen(executor, settings.score.device)
+    return lambda: used.devices
+
+
+def make_scorer(settings: SearchSettings, evaluator: Evaluator, executor: Executor | None = None) -> tuple[int, Scorer]:
+    """(sign of the metric that is searched for, its scorer); raises UsageError for an unknown metric."""
+    limits, score = settings.limits, settings.score
+    if settings.proxy is None and score.estimator == "mean-field":
+        norm, alpha = score.norm, score.alpha
+        return 1, ClosedFormScorer(evaluator, limits, lambda terms: terms.zen(norm, alpha), stages=False)
+    if settings.proxy is None:
+        return 1, BatchScorer(evaluator, limits, lambda specs: _measured(find("zen"), specs, score, executor))
+    metric = find(settings.proxy, "proxy")
+    sign, closed_form = metric.sign, metric.closed_form
+    if closed_form is not None:
+        form = closed_form
+        return sign, ClosedFormScorer(evaluator, limits, lambda terms: sign * form(terms, score))
+    return sign, BatchScorer(evaluator, limits, lambda specs: _measured(metric, specs, score, executor))
+
+
+def _measured(
+    metric: Metric, specs: Sequence[ArchSpec], settings: ScoreSettings, executor: Executor | None
+) -> Iterator[float | RunError]:
+    for row in metric.evaluate_all(specs, settings, executor=executor):
+        yield row if isinstance(row, RunError) else metric.sign * row.value
