@@ -1,9 +1,9 @@
 """The default: exact where that is possible, then the evolution from there, for more networks and what is left.
 
-A short evolution finds a network of about the best evenness. From it the exact search finds the best evenness, a network
-of the best score in its band, and a bound. The evolution begins with that network: it finds others that are nearly as
-good, and better ones where the bound is still far away. Problems that the exact search does not take are the evolution's
-alone.
+A short evolution finds a network of about the best evenness. From it the exact search finds the best evenness, a
+network of the best score in its band, and a bound. The evolution begins with that network: it finds others that are
+nearly as good, and better ones where the bound is still far away. Problems that the exact search does not take are the
+evolution's alone.
 """
 
 from __future__ import annotations
