@@ -75,6 +75,7 @@ class Polisher:
         self.best = -math.inf
         self.weighed = 0
         self._penalty = PENALTY
+        self._inside: Found | None = None  # the best network within the limits of one descent
         self.neighbours = Neighbours(problem, is_even=aim is not None)
         rows = [(column, getattr(problem.limits, name), name in STRICT) for column, name in enumerate(SUMS)]
         self._limits = [row for row in rows if row[1] is not None]
@@ -112,6 +113,8 @@ class Polisher:
             else:
                 excess += max(0.0, self.aim.floor - evenness.value)
         found = Found(genome, value, value - self._penalty * excess, usage, evenness)
+        if found.feasible and (self._inside is None or found.value > self._inside.value):
+            self._inside = found
         self._remember(found)
         return found
 
@@ -138,7 +141,11 @@ class Polisher:
         return best
 
     def descend(self, genome: Genome) -> Found:
-        """`polish`, from where it ended again at higher penalties until that keeps the limits, if it ever does."""
+        """`polish`, from where it ended again at higher penalties until that keeps the limits.
+
+        If it never does, the best network on the way that kept them, if there was one.
+        """
+        self._inside = None
         try:
             for factor in FACTORS:
                 self._penalty = PENALTY * factor
@@ -148,7 +155,7 @@ class Polisher:
                 genome = found.genome
         finally:
             self._penalty = PENALTY
-        return found
+        return found if found.feasible or self._inside is None else self._inside
 
     def _step(self, found: Found) -> Found | None:
         genome, problem = found.genome, self.problem
