@@ -13,7 +13,6 @@ from zen_cli.metrics import find
 from zen_cli.metrics.evenness import best_units, network_evenness
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.nas.answer import search
-from zen_cli.nas.band import Band
 from zen_cli.nas.request import check_request
 from zen_cli.nas.settings import SearchSettings
 
