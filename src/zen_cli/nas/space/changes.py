@@ -107,11 +107,12 @@ class BlockChanges:
         """The block as two, which change independently from then on; or one more before the stride.
 
         That one is as much narrower as its map is wider, so that its units cost about as much. Without it no move would
-        lead to a block between a stem and a stride, where the seed network has none.
+        lead to a block between a stem and a stride, where the seed network has none. Spaces without rules, the published ones,
+        keep the moves that were published for them.
         """
         least = self._space.depth.min
         count, deepened = self._space.depth_of(gene), self._space.deepened
-        if gene.stride > 1 and rng.random() < 0.5:
+        if self._rules is not None and gene.stride > 1 and rng.random() < 0.5:
             width = self._space.width.clip(gene.width / gene.stride)
             return self.regroup(self.with_width(deepened(gene, least)._replace(stride=1), width)), gene
         spare = count - 2 * least
