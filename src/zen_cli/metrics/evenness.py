@@ -176,7 +176,6 @@ def chain_evenness(chain: Chain, units: Iterable[range], residual_units: int) ->
 def block_sums(gene: Gene, in_width: int, side: Side, first: bool) -> BlockSums:
     """What a block on `in_width` channels of this side adds; `first` says that it reads the image."""
     out = shrink(side, gene.stride)
-    size = size_of(out)
     total = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, out)
     is_residual = gene.kind.is_residual
     for index, (unit, times) in enumerate(repeated_units(gene, in_width)):

@@ -107,8 +107,8 @@ class BlockChanges:
         """The block as two, which change independently from then on; or one more before the stride.
 
         That one is as much narrower as its map is wider, so that its units cost about as much. Without it no move would
-        lead to a block between a stem and a stride, where the seed network has none. Spaces without rules, the published ones,
-        keep the moves that were published for them.
+        lead to a block between a stem and a stride, where the seed network has none. Spaces without rules, such as the
+        published ones, keep the published moves.
         """
         least = self._space.depth.min
         count, deepened = self._space.depth_of(gene), self._space.deepened
