@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
+import os
 import signal
 import sys
 from threading import Timer
@@ -77,6 +77,12 @@ class Endings:
             self._hook(lost)
             return
         number = self._seen[-1] if self._seen else signal.SIGINT
-        timer = Timer(AGAIN_SECONDS, _thread.interrupt_main, [number])  # here it would be lost once more
+        timer = Timer(AGAIN_SECONDS, _send, [number])  # here it would be lost once more
         timer.daemon = True
         timer.start()
+
+
+def _send(number: int) -> None:
+    """Sends a signal to this process, which also ends a wait, unless nobody would handle it any more."""
+    if callable(signal.getsignal(number)):
+        os.kill(os.getpid(), number)
