@@ -25,7 +25,14 @@ def rows_of(kind: str, runs: dict[int, list[float]]) -> list[dict[str, str]]:
     rows = []
     for seed, accuracies in runs.items():
         spec = find_random(seed, rules=True)
-        fixed = {"kind": kind, "images": "100", "epochs": "1", "macs": str(cost(spec).macs), "id": spec.id}
+        fixed = {
+            "kind": kind,
+            "images": "100",
+            "epochs": "1",
+            "device": "cpu",
+            "macs": str(cost(spec).macs),
+            "id": spec.id,
+        }
         arch = json.dumps(spec.to_dict())
         for index, value in enumerate(accuracies):
             rows.append({**fixed, "seed": str(index), "accuracy": str(value / 100), "arch": arch})
