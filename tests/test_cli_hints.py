@@ -16,7 +16,10 @@ SPEC = b'{"resolution":8,"num_classes":4,"blocks":[{"op":"conv","width":8}]}'
         (["search", "mobile"], "Did you mean `--space mobile`?"),
         (["search", "cifar-1m"], "Did you mean `--preset cifar-1m`?"),
         (["score", "--draws", "1e9", "-"], "--draws: '1e9' is too large; use at most 1000000"),
-        (["score", "--resolution", "224x224", "-"], "--resolution: '224x224' is not a number"),
+        (
+            ["score", "--resolution", "224xx224", "-"],
+            "--resolution: '224xx224' is no size of an image; write it like 224",
+        ),
         (["score", "--estimator", "mean-field", "--draws", "3", "-"], "--draws: has no effect on zen (mean-field)"),
         (["score", "--estimator", "mean-field", "--seed", "3", "-"], "--seed: has no effect"),
         (
