@@ -62,7 +62,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     from ..scorers import Evaluator
     from ..space import genome_of
     from .evolution import make
-    from .exact.algorithm import DEFAULT_GAP, NO_BOUND, Solver, band_of
+    from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
@@ -98,7 +98,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         even_bound=even_bound,
         bound=result.bound if result.gap < NO_BOUND else None,
         is_exact=True,
-        is_proven=result.gap <= (DEFAULT_GAP if settings.gap is None else settings.gap),
+        is_proven=result.gap <= wanted_gap(settings),
         is_whole=not interrupted,
     )
 

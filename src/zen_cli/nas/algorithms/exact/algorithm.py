@@ -24,6 +24,13 @@ EVENNESS_GAP = 1e-4  # of E*, which is about 0.002 nats
 BAND_GAP = 0.0  # of the score in a band, which is proven to the end soon after it is nearly proven
 
 
+def wanted_gap(settings: SearchSettings) -> float:
+    """The gap at which nothing is left to gain: the one asked for, or a share of the objective that is little of it."""
+    if settings.gap is not None:
+        return settings.gap
+    return EVENNESS_GAP if settings.proxy == "even" else DEFAULT_GAP
+
+
 class Solver(NamedTuple):
     """Solves the problem of a search's settings.
 
@@ -45,8 +52,7 @@ class Solver(NamedTuple):
 
     def best(self, band: Band | None, known: Sequence[ArchSpec] = (), top: int = 1) -> ExactResult:
         """The networks of the best objective: of the best score in a band of evenness, if there is one."""
-        default = DEFAULT_GAP if band is None else BAND_GAP
-        gap = default if self.settings.gap is None else self.settings.gap
+        gap = BAND_GAP if band is not None and self.settings.gap is None else wanted_gap(self.settings)
         objective = self.settings.proxy or "zen"
         return self._solve(objective=objective, gap=gap, band=band, known=known, top=top)
 
