@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from statistics import median
+from typing import Any
 
 from zen_cli.nas.answer import search
 from zen_cli.nas.request import check_request
@@ -23,12 +24,10 @@ from zen_cli.target.latency import latency_ms
 SPACES = ("mobile", "resnet", "regnet")
 
 
-def found(index: int, evaluations: int) -> ArchSpec:
-    """The best network of one search."""
-    macs = round(30e6 * 20 ** ((index * 0.618) % 1))
-    request = {
+def problem(index: int, evaluations: int) -> dict[str, Any]:
+    """A search but for its limit: spaces and sizes of images by turns."""
+    return {
         "space": SPACES[index % len(SPACES)],
-        "max_macs": str(macs),
         "resolution": (128, 160, 224)[index // 3 % 3],
         "budget": [f"{evaluations}evals"],
         "seed": index,
@@ -36,7 +35,12 @@ def found(index: int, evaluations: int) -> ArchSpec:
         "max_sublayers": "14",
         "verify": 0,
     }
-    return search(check_request(request)).candidates[0].spec
+
+
+def found(index: int, evaluations: int) -> ArchSpec:
+    """The best network of one search."""
+    macs = round(30e6 * 20 ** ((index * 0.618) % 1))
+    return search(check_request({**problem(index, evaluations), "max_macs": str(macs)})).candidates[0].spec
 
 
 def main() -> None:

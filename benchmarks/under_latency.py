@@ -13,6 +13,8 @@ import argparse
 import time
 from typing import Any
 
+from latency import problem
+
 from zen_cli.nas.answer import search
 from zen_cli.nas.request import check_request
 from zen_cli.nas.settings import SearchSettings
@@ -20,7 +22,6 @@ from zen_cli.profiling.finalists import measure, measure_until_kept
 from zen_cli.profiling.kept import load_target
 from zen_cli.target.latency import latency_ms
 
-SPACES = ("mobile", "resnet", "regnet")
 STEPS = (0.8, 1.0, 1.25)  # times the MACs of the answer
 
 
@@ -36,17 +37,7 @@ def main() -> None:
     kept = better = compared = 0
     for index in range(options.count):
         limit = 0.8 * 8 ** ((index * 0.618) % 1)
-        common = {
-            "space": SPACES[index % len(SPACES)],
-            "resolution": (128, 160, 224)[index // 3 % 3],
-            "budget": [f"{options.evaluations}evals"],
-            "seed": index,
-            "evenness": "off",
-            "max_sublayers": "14",
-            "algorithm": "evolution",
-            "verify": 0,
-            "top": 1,
-        }
+        common = {**problem(index, options.evaluations), "algorithm": "evolution", "top": 1}
         settings = check_request({**common, "target": target, "max_latency": f"{limit}ms", "max_macs": "2G"})
         found = measure_until_kept(settings, search(settings), lambda changed, _: search(changed))
         if not found.outcome.candidates:

@@ -155,6 +155,7 @@ BAD_WORDS: list[tuple[tuple[str, ...], str]] = [
     (("--draws", "2.5", "-"), "--draws: '2.5' is not a whole number; use a whole number from 1 to 1000000"),
     (("--draws", "1e9", "-"), "--draws: '1e9' is too large; use at most 1000000"),
     (("--resolution", "2x2x4", "-"), "--resolution: '2x2x4' is no size of an image; write it like 224 or 432x768"),
+    (("--resolution", "432x", "-"), "--resolution: '432x' is no size of an image; write it like 224 or 432x768"),
     (("--top", "0", "-"), "--top: '0' is too small; use at least 1"),
     (("--draws", "2", "--precision", "0.1", "-"), "--draws: given together with precision"),
     (("--alpha", "nan", "-"), "--alpha: 'nan' is not a number; write it like 0.01 or 1e-4"),

@@ -67,7 +67,7 @@ def parse_size(text: str, where: str, *, most: int) -> tuple[int, int]:
         UsageError: not one or two whole numbers, or out of bounds.
     """
     parts = text.lower().split("x")
-    if len(parts) > 2:
+    if len(parts) > 2 or not all(part.strip() for part in parts):
         raise UsageError(f"{where}: {_quoted(text)} is no size of an image; write it like 224 or 432x768")
     sides = [parse_count(part.strip(), where, least=1, most=most) for part in parts]
     return sides[0], sides[-1]
