@@ -16,10 +16,13 @@ from zen_cli.nas.request import check_request
 from zen_cli.net.spec import ArchSpec
 from zen_cli.profiling import finalists
 from zen_cli.profiling.machine import host, processor
+from zen_cli.profiling.references import references
 from zen_cli.target.latency import latency_ms
 from zen_cli.target.model import Target
 
-HERE = a_target(host=host(), processor=processor())
+ELSEWHERE = a_target()
+REFERENCES = {name: latency_ms(ELSEWHERE, spec) for name, spec in references().items()}
+HERE = a_target(host=host(), processor=processor(), references=REFERENCES)
 LIMIT = 1.0
 
 
@@ -107,6 +110,7 @@ def test_python_searches_under_a_latency_and_measures(machine: Any) -> None:
         assert record.search is not None and record.search.latency is not None
         row = record.search.latency
         assert row.measured_ms == pytest.approx(1.02 * row.predicted_ms) and row.measured_ms <= 1
+        assert row.drift == pytest.approx(1.02)
 
 
 def test_python_scores_on_a_target() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -12,7 +13,8 @@ from strategies import specs
 
 from zen_cli.net.layers import ConvLayer, square_conv
 from zen_cli.net.spec import ArchSpec
-from zen_cli.profiling.fitting import Whole, calibrate, fit_laws
+from zen_cli.networks import networks as published
+from zen_cli.profiling.fitting import COLD, Timed, Whole, calibrate, cold_ramps, fit_laws, weights_of
 from zen_cli.profiling.least_squares import solve_nonnegative
 from zen_cli.profiling.probes import draw_probes
 from zen_cli.target.graph import KINDS, Operation, operations_of
@@ -76,28 +78,44 @@ def test_no_term_of_a_network_is_below_what_is_counted(spec: ArchSpec) -> None:
         assert row.padded >= one.macs and row.wide >= row.padded >= row.ragged and row.reads >= one.reads
 
 
-def test_laws_are_found_again(networks: list[ArchSpec]) -> None:
+def test_laws_are_found_again_without_what_cold_weights_cost() -> None:
     random = Random(5)
     laws = {kind: a_law(random) for kind in KINDS}
-    rows = [one for spec in networks for one in operations_of(spec)]
-    found = fit_laws([(one, law_ms(laws[one.kind], one)) for one in rows])
+    rows = [operations_of(network.spec) for network in published()[::8]]
+    ramp = cold_ramps(list(map(weights_of, rows)))[-1]
+    timed = [
+        Timed(row, [law_ms(laws[one.kind], one) + 1e-7 * cold * terms(one).weights for one in row])
+        for row in rows
+        for cold in (ramp.share(weights_of(row)),)
+    ]
+    assert any(ramp.share(weights_of(row)) > 0 for row in rows)
+    found = fit_laws(timed)
     assert {"dense", "pointwise", "depthwise", "image"} <= set(found)
-    for one in rows:
-        if one.kind in found:
-            assert law_ms(found[one.kind], one) == pytest.approx(law_ms(laws[one.kind], one), rel=1e-4)
+    for row in rows:
+        known = [one for one in row if one.kind in found]
+        near = sum(law_ms(laws[one.kind], one) for one in known)
+        assert sum(law_ms(found[one.kind], one) for one in known) == pytest.approx(near, rel=2e-3)
+
+
+def test_ranges_of_cold_weights_end_where_networks_are_larger() -> None:
+    ramps = cold_ramps([1e5, 2e5, 4e5, 4.5e6, 5e6, 6e7])
+    assert [ramp.least for ramp in ramps] == list(COLD[2 : 2 + len(ramps)])
+    assert COLD[1] < 4e5 <= ramps[0].least and ramps[-1].most <= 4.5e6 < COLD[len(ramps) + 3]
+    assert all(one.most == other.least for one, other in pairwise(ramps))
+    assert [ramps[0].share(size) for size in (0, COLD[2], (COLD[2] + COLD[3]) / 2, COLD[3], 1e9)] == [0, 0, 0.5, 1, 1]
 
 
 def test_no_rate_is_negative_where_more_work_took_less_time() -> None:
     layers = [square_conv(16 * width, 16, 3, 8) for width in range(1, 20)]
-    rows = [(Operation("", "dense", 0, 0, layer=layer), 1 / layer.in_width) for layer in layers]
-    assert min(fit_laws(rows)["dense"].values()) >= 0
+    rows = [Operation("", "dense", 0, 0, layer=layer) for layer in layers]
+    assert min(fit_laws([Timed(rows, [1 / layer.in_width for layer in layers])])["dense"].values()) >= 0
 
 
 def test_calibration_finds_what_a_profiler_cannot_see(networks: list[ArchSpec]) -> None:
     random = Random(7)
     laws = {kind: a_law(random) for kind in KINDS}
     slow = {kind: {name: 1.3 * rate for name, rate in law.items()} for kind, law in laws.items()}
-    true = LatencyModel(laws=laws, start=0.02, cold=(Cold(beyond=1e6, rate=5e-8),))
+    true = LatencyModel(laws=laws, start=0.02, cold=(Cold(least=COLD[3], most=COLD[4], rate=5e-8),))
     rows = [operations_of(spec) for spec in networks]
     model = calibrate(slow, [Whole(row, whole_of(true, row)) for row in rows], trust=1e-6)
     for row in rows:

@@ -20,6 +20,7 @@ from zen_cli.profiling.backends import BACKENDS, conditions_of, find_backend
 from zen_cli.profiling.backends.onnx_runtime import give_layouts
 from zen_cli.profiling.kept import kept_path, log_path
 from zen_cli.profiling.profile import LOOKS, Log, plan_visits, profile
+from zen_cli.profiling.references import references
 from zen_cli.profiling.sampling import time_runs
 from zen_cli.profiling.settings import VALIDATED, ProfileSettings, check_profile
 from zen_cli.target.graph import KINDS, operations_of
@@ -30,6 +31,7 @@ from zen_cli.target.nearby import nearby
 RANDOM = Random(3)
 TRUE = LatencyModel(laws={kind: a_law(RANDOM) for kind in KINDS}, start=0.01)
 SETTINGS = ProfileSettings(probes=30, name="fake")
+NETWORKS = VALIDATED + SETTINGS.probes + len(references())
 
 
 @pytest.fixture
@@ -47,13 +49,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
 def test_the_model_of_a_machine_is_found_again(machine: FakeBackend, tmp_path: Path) -> None:
     log, seen = Log(tmp_path / "log", resumes=False), []
     target = profile(SETTINGS, log, lambda done, count: seen.append((done, count)))
-    visits = LOOKS * (VALIDATED + SETTINGS.probes)
+    visits = LOOKS * NETWORKS
     assert seen == [(done, visits) for done in range(visits + 1)]
     assert machine.opened == machine.closed == visits
     assert target.error is not None
     assert target.error.p90 < 0.02 and target.error.rank_correlation > 0.999 and target.error.spread < 1e-9
     assert target.name == "fake" and target.protocol["disturbed_runs"] == 0
     assert parse_target(target.to_bytes(), "x") == target
+    for name, spec in references().items():
+        assert target.references[name] == pytest.approx(whole_of(TRUE, operations_of(spec)))
     for network in networks()[1::20]:  # others than those that were measured
         ms = whole_of(TRUE, operations_of(network.spec))
         assert latency_ms(target, network.spec) == pytest.approx(ms, rel=0.08)
@@ -74,7 +78,7 @@ def test_what_was_cut_off_goes_on_to_the_same_target(machine: FakeBackend, tmp_p
     resumed = profile(SETTINGS, Log(path, resumes=True), lambda *_: None)
     for network in networks()[::40]:
         assert latency_ms(resumed, network.spec) == pytest.approx(latency_ms(whole, network.spec), rel=1e-9)
-    assert machine.opened == LOOKS * (VALIDATED + SETTINGS.probes) - 49
+    assert machine.opened == LOOKS * NETWORKS - 49
 
 
 def test_the_command_keeps_measurements_at_ctrl_c(
@@ -95,7 +99,7 @@ def test_the_command_keeps_measurements_at_ctrl_c(
     before = machine.opened
     done = zen_here(*words, "--resume")
     assert done.code == 0 and "error" in done.err
-    assert machine.opened - before < LOOKS * (VALIDATED + 30)
+    assert machine.opened - before < LOOKS * NETWORKS
     assert parse_target((zen_here.folder / "t.json").read_bytes(), "t.json").error is not None
     settings = check_profile(probes=30)
     assert kept_path(settings).exists() and not log_path(settings).exists()

@@ -35,7 +35,7 @@ def law(random: Random) -> Law:
 
 def a_target(**more: Any) -> Target:
     random = Random(1)
-    cold = (Cold(beyond=1e5, rate=1e-8), Cold(beyond=1e6, rate=2e-8))
+    cold = (Cold(least=1e5, most=3e5, rate=1e-8), Cold(least=1e6, most=2e6, rate=2e-8))
     model = LatencyModel(laws={kind: law(random) for kind in KINDS}, start=0.01, cold=cold)
     return Target(name="laptop", backend="torch", threads=1, dtype="float32", model=model, error=ERROR, **more)
 
@@ -55,7 +55,10 @@ def test_a_prediction_is_the_sum_over_operations(spec: ArchSpec) -> None:
     model, rows = target.model, operations_of(spec)
     assert model is not None
     weights = sum(terms(one).weights for one in rows)
-    total = model.start + sum(row.rate * max(0, weights - row.beyond) for row in model.cold)
+    total = model.start
+    for row in model.cold:
+        kept = 1 if weights < row.least else 0 if weights > row.most else (row.most - weights) / (row.most - row.least)
+        total += row.rate * weights * (1 - kept)
     total += sum(rate * getattr(terms(one), name) for one in rows for name, rate in model.laws[one.kind].items())
     assert predicted(target, spec) == pytest.approx(total, rel=1e-12)
     assert whole_of(model, rows) == pytest.approx(total, rel=1e-12)
@@ -85,6 +88,10 @@ FAULTS = {
     "unknown kind": (lambda: a_target().to_bytes().replace(b'"dense"', b'"sparse"'), "sparse"),
     "unknown term": (lambda: a_target().to_bytes().replace(b'"ragged"', b'"rugged"'), "rugged"),
     "a rate below 0": (lambda: a_target().to_bytes().replace(b'"start": 0.01', b'"start": -1'), "model.start"),
+    "a range that ends before it begins": (
+        lambda: a_target().to_bytes().replace(b'"most": 300000.0', b'"most": 3'),
+        "cold: least 100000 has to be below most 3",
+    ),
     "no clock": (lambda: orjson.dumps({"schema": "zen-target/1", "name": "a", "macs_per_cycle": 1}), "clock"),
 }
 

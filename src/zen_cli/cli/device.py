@@ -34,9 +34,24 @@ def say_times(target: Target, specs: Sequence[ArchSpec], *, quiet: bool) -> None
             measured = measure(specs, target, 0, progress.update)
     for index, spec in enumerate(specs):
         guess = latency_ms(target, spec)
-        found = f", {measured[index].ms:.2f} ms measured, spread {measured[index].spread:.1%}" if measured else ""
+        found = f", {measured_words(measured[index])}" if measured else ""
         say(f"{spec.name or spec.id} on {target.name}: {guess:.2f} ms predicted{found}")
         say_nearby(target, guess)
+
+
+def measured_words(row: MeasuredTime) -> str:
+    """A measured time, the spread between rounds, and how the machine is beside its profile."""
+    return f"{row.ms:.2f} ms measured, spread {row.spread:.1%}{drift_words([row])}"
+
+
+def drift_words(rows: Sequence[MeasuredTime]) -> str:
+    """How much slower or faster this machine is than in its profile for networks like these; empty if not known."""
+    known = [row.drift - 1 for row in rows if row.drift is not None]
+    if not known:
+        return ""
+    least, most = min(known), max(known)
+    share = f"{least:+.0%}" if round(least, 2) == round(most, 2) else f"{least:+.0%} to {most:+.0%}"
+    return f"; known networks like it take {share} now beside the profile"
 
 
 def say_nearby(target: Target, ms: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import RunError, ZenError
 from . import options as opt
 from .cluster_run import executor_of, status_of
-from .device import say_nearby
+from .device import drift_words, say_nearby
 from .endings import Endings
 from .verifying import code_of, verified
 from .writing import records as write_records
@@ -155,7 +155,8 @@ def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Out
         found, rejected, _ = measure_until_kept(settings, outcome, search_again, progress.update)
     if not quiet:
         kept = len(found.measured)
-        say(f"measured here: {kept} networks keep {limit:g} ms, {rejected} took longer and are left out")
+        words = drift_words(list(found.measured.values()))
+        say(f"measured here: {kept} networks keep {limit:g} ms, {rejected} took longer and are left out{words}")
     return found
 
 

@@ -156,15 +156,20 @@ class RaceRow(_Row):
 
 
 class MeasuredTime(NamedTuple):
-    """Milliseconds on a device, and the spread between rounds as a share."""
+    """Milliseconds on a device, the spread between rounds as a share, and how many times longer a network like this
+    takes than it would have taken in the profile of the device, by references; None where that is not known.
+    """
 
     ms: float
     spread: float
+    drift: float | None = None
 
 
 class LatencyRow(_Row):
     """What a network takes on the target of a search, in milliseconds a batch; `margin` is the share by which the limit
-    was lowered. Measured times are there where the target is the machine of the search; `spread` is between rounds.
+    was lowered. Measured times are there where the target is the machine of the search; `spread` is between rounds, and
+    `drift` how many times longer than in the profile a network like this takes at that time, by known networks that
+    were measured in both.
     """
 
     target: str
@@ -172,6 +177,7 @@ class LatencyRow(_Row):
     margin: Finite
     measured_ms: Finite | None = None
     spread: Finite | None = None
+    drift: Finite | None = None
 
 
 class SearchRow(_Row):

@@ -237,6 +237,7 @@ def _latency(settings: SearchSettings, outcome: Outcome, spec: ArchSpec) -> Late
         margin=target.margin,
         measured_ms=None if measured is None else measured.ms,
         spread=None if measured is None else measured.spread,
+        drift=None if measured is None else measured.drift,
     )
 
 

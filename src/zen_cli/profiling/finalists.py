@@ -1,7 +1,8 @@
 """Networks measured where they are to run: of the best of a search, those that break the limit are rejected.
 
-All are visited by turns in several rounds, and the fastest visit of each counts, as in a profile: other programs only
-ever make a network slower. How much the rounds differ is said beside it.
+All are visited by turns in several rounds, among the references of the profile, and the fastest visit of each counts,
+as in a profile: other programs only ever make a network slower. How much the rounds differ is said beside it, and by
+how much the machine is slower than it was in its profile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..target.latency import latency_ms
 from ..target.model import Target
 from .backends import conditions_of, find_backend
 from .machine import is_here
+from .references import drift, references
 from .sampling import time_runs
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
@@ -123,11 +125,25 @@ def measure(
     seed: int,
     on_progress: OnProgress = lambda *_: None,
 ) -> list[MeasuredTime]:
-    """The times of networks under the conditions of a target of this machine.
+    """The times of networks under the conditions of a target of this machine, and its drift if it has references.
 
     Raises:
         UsageError: the backend cannot be used here.
     """
+    known = {name: spec for name, spec in references().items() if name in target.references}
+    looks = _looks([*specs, *known.values()], target, seed, on_progress)
+    now = dict(zip(known, map(min, looks[len(specs) :]), strict=True))
+    machine = drift(target.references, now)
+    return [
+        MeasuredTime(
+            min(times), (max(times) - min(times)) / 2 / median(times), None if machine is None else machine.of(spec)
+        )
+        for spec, times in zip(specs, looks, strict=False)
+    ]
+
+
+def _looks(specs: Sequence[ArchSpec], target: Target, seed: int, on_progress: OnProgress) -> list[list[float]]:
+    """Milliseconds of each network in each round."""
     backend = find_backend(target.backend or "", target.dtype or "float32")
     conditions = conditions_of(target.backend, target.threads or 1, target.batch_size, target.dtype or "float32")
     random = Random(seed)
@@ -142,4 +158,4 @@ def measure(
                 looks[index].append(time_runs(session.run, conditions).ms)
             finally:
                 session.close()
-    return [MeasuredTime(min(times), (max(times) - min(times)) / 2 / median(times)) for times in looks]
+    return looks

@@ -9,7 +9,9 @@ wrong.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,30 +28,67 @@ if TYPE_CHECKING:
 TRUST = 0.3
 LEAST_OPERATIONS = 8  # of one kind, for a law
 SHORTEST = 1e-3  # milliseconds below which a clock of microseconds says nothing
-COLD = (2.5e5, 1e6, 4e6)  # weights of a network: about where they leave the caches of today's processors
+COLD = tuple(2.5e5 * 1.5**step for step in range(14))  # weights of a network: between them it may leave a cache
+BEYOND = 3  # networks that are at least as small and as large as those of COLD that are used
+RIDGE = 1e-6  # of laws; some kinds have fewer different operations than terms
+COUNT = len(Terms._fields)
 OVERHEAD, WEIGHTS = "overhead", ("weights", "large")
 
 
-def fit_laws(samples: Sequence[tuple[Operation, float]]) -> dict[str, Law]:
-    """The law of each kind of operation that was measured often enough.
+class Timed(NamedTuple):
+    """A network whose operations were timed: milliseconds of each, 0 where it runs within another one."""
 
-    Args:
-        samples: (operation, milliseconds).
+    operations: Sequence[Operation]
+    times: Sequence[float]
+
+
+def fit_laws(networks: Sequence[Timed]) -> dict[str, Law]:
+    """The law of each kind of operation that was measured often enough, without what cold weights cost.
+
+    That depends on the network around an operation and is alike for all kinds, so it has rates of its own here, which
+    all kinds share; `calibrate` finds it again in whole networks, where it shows with less noise.
     """
-    kinds: dict[str, list[tuple[Operation, float]]] = {}
-    for one, time in samples:
-        kinds.setdefault(one.kind, []).append((one, time))
-    return {kind: _fit(rows) for kind, rows in kinds.items() if len(rows) >= LEAST_OPERATIONS}
-
-
-def _fit(rows: Sequence[tuple[Operation, float]]) -> Law:
     import numpy as np
 
-    x = np.array([terms(one) for one, _ in rows])  # [N, terms]
-    y = np.array([time for _, time in rows])  # [N]
-    weight = 1 / np.sqrt(np.maximum(y, SHORTEST))
-    rates = solve_nonnegative(x * weight[:, None], y * weight)
-    return {name: rate for name, rate in zip(Terms._fields, rates.tolist(), strict=True) if rate > 0}
+    counts = Counter(one.kind for network in networks for one in network.operations)
+    kinds = [kind for kind, count in counts.items() if count >= LEAST_OPERATIONS]
+    sizes = [weights_of(network.operations) for network in networks]
+    ramps = cold_ramps(sizes)
+    rows: list[NDArray[np.float64]] = []
+    times: list[float] = []
+    for network, size in zip(networks, sizes, strict=True):
+        shares = [ramp.share(size) for ramp in ramps]
+        for one, time in zip(network.operations, network.times, strict=True):
+            if one.kind in kinds:
+                row, values = np.zeros(len(kinds) * COUNT + len(ramps)), terms(one)
+                begin = COUNT * kinds.index(one.kind)
+                row[begin : begin + COUNT] = values
+                row[len(kinds) * COUNT :] = [values.weights * share for share in shares]
+                rows.append(row)
+                times.append(time)
+    weight = 1 / np.sqrt(np.maximum(times, SHORTEST))
+    rates = solve_nonnegative(np.array(rows) * weight[:, None], np.array(times) * weight, RIDGE).tolist()
+    laws = {kind: rates[COUNT * place : COUNT * (place + 1)] for place, kind in enumerate(kinds)}
+    return {
+        kind: {name: rate for name, rate in zip(Terms._fields, law, strict=True) if rate > 0}
+        for kind, law in laws.items()
+    }
+
+
+def weights_of(operations: Sequence[Operation]) -> float:
+    """Weights of a network, with channels rounded up."""
+    return sum(terms(one).weights for one in operations)
+
+
+def cold_ramps(sizes: Sequence[float]) -> list[Cold]:
+    """Ranges of sizes in which networks may leave a cache, where at least `BEYOND` of these are smaller and larger.
+
+    A cache that many share does not end at one size, so that the share of cold weights is any function that grows: a
+    sum of these.
+    """
+    rows, count = sorted(sizes), min(BEYOND, len(sizes))
+    edges = [edge for edge in COLD if rows[count - 1] <= edge <= rows[-count]]
+    return [Cold(least=least, most=most) for least, most in pairwise(edges)]
 
 
 def without_profiler(timed: Sequence[Sequence[float]], whole: Sequence[float]) -> list[list[float]]:
@@ -93,14 +132,15 @@ def calibrate(laws: Mapping[str, Law], networks: Sequence[Whole], trust: float =
     groups = (*laws, OVERHEAD, WEIGHTS[0])
     times = np.array([one.ms for one in networks])
     rows = np.array([_contributions(laws, groups, one.operations) for one in networks])  # [N, groups]
-    weights = np.array([sum(terms(one).weights for one in network.operations) for network in networks])
+    sizes = [weights_of(network.operations) for network in networks]
+    ramps = cold_ramps(sizes)
     common = median((times / np.maximum(rows.sum(axis=1), 1e-9)).tolist())
-    extras = np.stack([np.ones(len(times)), *(np.maximum(0, weights - size) for size in COLD)], axis=1)
+    extras = np.array([[1.0, *(size * ramp.share(size) for ramp in ramps)] for size in sizes])  # [N, 1 + ramps]
     scales = np.maximum(extras.max(axis=0), 1.0)
     shares = np.concatenate([rows * common, extras / scales], axis=1) / times[:, None]
     pull = math.sqrt(trust) * np.eye(len(groups), shares.shape[1])
     wanted = np.concatenate([np.ones(len(times)), np.full(len(groups), math.sqrt(trust))])
-    solution = solve_nonnegative(np.concatenate([shares, pull]), wanted)
+    solution = solve_nonnegative(np.concatenate([shares, pull]), wanted, RIDGE)
     factors = dict(zip(groups, (common * solution[: len(groups)]).tolist(), strict=True))
     start, *cold = (solution[len(groups) :] / scales).tolist()
     return LatencyModel(
@@ -108,7 +148,7 @@ def calibrate(laws: Mapping[str, Law], networks: Sequence[Whole], trust: float =
             kind: {name: rate * factors[_group(kind, name)] for name, rate in law.items()} for kind, law in laws.items()
         },
         start=start,
-        cold=tuple(Cold(beyond=size, rate=rate) for size, rate in zip(COLD, cold, strict=True) if rate > 0),
+        cold=tuple(ramp.model_copy(update={"rate": rate}) for ramp, rate in zip(ramps, cold, strict=True) if rate > 0),
     )
 
 

@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def solve_nonnegative(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The x >= 0 for which |matrix x - wanted| is least.
+def solve_nonnegative(
+    matrix: NDArray[np.float64], wanted: NDArray[np.float64], ridge: float = 0.0
+) -> NDArray[np.float64]:
+    """The x >= 0 for which |matrix x - wanted|^2 + ridge |x|^2 is least.
 
     Columns are scaled to length one before, so that sizes of units do not matter; a column of zeros gets 0.
 
     Args:
         matrix: [N, K].
         wanted: [N].
+        ridge: above 0 the solution is one, and hardly changes with rounding, also where columns depend on each other.
 
     Returns:
         [K].
@@ -26,6 +29,9 @@ def solve_nonnegative(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) 
     sizes = np.linalg.norm(matrix, axis=0)
     usable = sizes > 0
     a = matrix / np.where(usable, sizes, 1.0)
+    if ridge:
+        a = np.concatenate([a, np.sqrt(ridge) * np.eye(a.shape[1])])
+        wanted = np.concatenate([wanted, np.zeros(a.shape[1])])
     if len(a) > a.shape[1]:  # the same problem in fewer rows
         q, a = np.linalg.qr(a)
         wanted = q.T @ wanted

@@ -1,11 +1,12 @@
 """Networks to measure: what searches find, under limits and at depths of all sizes, and random members of spaces.
 
-A search ends with other networks than random ones, deeper and with more weights, and predictions are for these: two in
-three probes are the best of a short search, half of these in a band of evenness, the others random.
+A search ends with other networks than random ones, deeper and with more weights, and predictions are for these: four in
+five probes are the best of a short search, half of these in a band of evenness, the others random.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -20,12 +21,14 @@ SPACES = ("mobile", "resnet", "regnet")
 SMALLEST, LARGEST = 15e6, 800e6  # MACs
 RESOLUTIONS = (96, 128, 160, 192, 224)
 SUBLAYERS = (8, 11, 14, 18, 24)
-EVEN: dict[str, Any] = {"budget": ["250evals"], "verify": 0}
+EVEN: dict[str, Any] = {"budget": ["1000evals"], "verify": 0}
 FREE: dict[str, Any] = {**EVEN, "evenness": "off"}
+LARGER = 0.7  # below 1, so that more of the probes are large: only large ones leave caches
+GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples fill a range evenly, however many there are
 
 
 def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: float = LARGEST) -> list[ArchSpec]:
-    """So many networks, the spaces by turns; limits on MACs are spread evenly on a logarithmic scale.
+    """So many networks, the spaces by turns; limits on MACs are spread on a logarithmic scale.
 
     Args:
         count: of networks.
@@ -40,7 +43,7 @@ def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: 
     random, rows = Random(seed), []
     for index in range(count):
         turn, space = divmod(index, len(spaces))
-        macs = SMALLEST * (largest / SMALLEST) ** random.random()
+        macs = SMALLEST * (largest / SMALLEST) ** ((turn * GOLDEN + random.random() / 10) % 1) ** LARGER
         request = {
             "space": spaces[space],
             "resolution": random.choice(RESOLUTIONS),
@@ -48,7 +51,8 @@ def draw_probes(count: int, seed: int, spaces: Sequence[str] = SPACES, largest: 
             "algorithm": "evolution",
         }
         depth = random.choice(SUBLAYERS)
-        search_for = (FREE | {"max_sublayers": str(depth)}, EVEN, None)[turn % 3]
+        free = FREE | {"max_sublayers": str(depth)}
+        search_for = (free, EVEN, free, EVEN, None)[turn % 5]
         rows.append(_draw(request, macs, largest, search_for))
     return rows
 

@@ -1,8 +1,9 @@
 """From settings to a target: visits of networks in a shuffled order, the laws, and their error on other networks.
 
-The layers of the probes give the laws, the probes as a whole their calibration, and other networks the error. All are
-visited several times, some time apart, and the fastest visit counts: other programs only ever make a network slower,
-and what they do to caches lasts longer than a visit. What was measured is kept line by line.
+The layers of the probes give the laws, the probes as a whole their calibration, other networks the error, and known
+ones are references for later. All are visited several times, some time apart, and the fastest visit counts: other
+programs only ever make a network slower, and what they do to caches lasts longer than a visit. What was measured is
+kept line by line.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from ..target.graph import operations_of
 from ..target.latency import whole_of
 from ..target.model import ErrorRow, Target
 from .backends import Backend, Conditions, conditions_of, find_backend
-from .fitting import Whole, calibrate, fit_laws, quantile, rank_correlation, relative_errors, without_profiler
+from .fitting import Timed, Whole, calibrate, fit_laws, quantile, rank_correlation, relative_errors, without_profiler
 from .machine import host, processor
 from .probes import draw_probes
+from .references import references
 from .sampling import Timing, time_layers, time_runs
 from .settings import VALIDATED, ProfileSettings
 
@@ -85,15 +87,22 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
         UsageError: the backend or a space cannot be used.
     """
     backend = find_backend(settings.backend, settings.dtype)
-    specs = draw_probes(VALIDATED + settings.probes, settings.seed, settings.spaces, settings.max_macs)
+    specs = networks_of(settings)
     visits = list(plan_visits(len(specs), settings.seed))
     conditions = conditions_of(settings.backend, settings.threads, settings.batch_size, settings.dtype)
     for done, visit in enumerate(visits):
         if visit not in log.rows:
             on_progress(done, len(visits))
-            log.add(visit, _visit(backend, conditions, specs[visit.network], is_probe=visit.network >= VALIDATED))
+            is_probe = VALIDATED <= visit.network < VALIDATED + settings.probes
+            log.add(visit, _visit(backend, conditions, specs[visit.network], is_probe=is_probe))
     on_progress(len(visits), len(visits))
     return make_target(settings, specs, log, backend.versions())
+
+
+def networks_of(settings: ProfileSettings) -> list[ArchSpec]:
+    """What is measured: networks that validate the model, probes, and references."""
+    drawn = draw_probes(VALIDATED + settings.probes, settings.seed, settings.spaces, settings.max_macs)
+    return [*drawn, *references().values()]
 
 
 def plan_visits(count: int, seed: int) -> Iterator[Visit]:
@@ -147,13 +156,21 @@ def _measured(specs: Sequence[ArchSpec], log: Log) -> Iterator[Measured]:
 
 
 def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, versions: dict[str, str]) -> Target:
-    """The target of what was measured; the first networks validate it."""
+    """The target of what was measured.
+
+    Args:
+        settings: of the profile.
+        specs: its networks, see `networks_of`.
+        log: of all visits.
+        versions: of the packages that computed.
+    """
     rows = list(_measured(specs, log))
-    others, probes = rows[:VALIDATED], rows[VALIDATED:]
+    begin, end = VALIDATED, VALIDATED + settings.probes
+    others, probes, known = rows[:begin], rows[begin:end], rows[end:]
     wholes = [row.whole for row in probes]
     layers = without_profiler([row.layers for row in probes], [one.ms for one in wholes])
-    samples = [pair for one, row in zip(wholes, layers, strict=True) for pair in zip(one.operations, row, strict=True)]
-    model = calibrate(fit_laws(samples), wholes)
+    timed = [Timed(one.operations, times) for one, times in zip(wholes, layers, strict=True)]
+    model = calibrate(fit_laws(timed), wholes)
     measured = [row.ms for row in others]
     guesses = [whole_of(model, row.whole.operations) for row in others]
     errors = relative_errors(guesses, measured)
@@ -166,10 +183,10 @@ def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, 
     )
     disturbed = [look.disturbed for row in rows for look in row.looks]
     ranges: dict[str, list[float]] = {
-        "macs": [spec.cost.macs for spec in specs],
-        "params": [spec.cost.params for spec in specs],
-        "resolution": [mean_side(spec.resolution) for spec in specs],
-        "ms": [row.ms for row in rows],
+        "macs": [row.spec.cost.macs for row in probes],
+        "params": [row.spec.cost.params for row in probes],
+        "resolution": [mean_side(row.spec.resolution) for row in probes],
+        "ms": [row.ms for row in probes],
     }
     return Target(
         name=settings.name or f"{host()}-{settings.backend}-{settings.threads}t",
@@ -182,10 +199,11 @@ def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, 
         batch_size=settings.batch_size,
         model=model,
         error=error,
+        references={name: row.ms for name, row in zip(references(), known, strict=True)},
         ranges={name: (float(min(row)), float(max(row))) for name, row in ranges.items()},
         protocol={
             "probes": settings.probes,
-            "operations": len(samples),
+            "operations": sum(map(len, layers)),
             "spaces": ",".join(settings.spaces),
             "disturbed_runs": round(sum(disturbed) / len(disturbed), 4),
         },

@@ -1,7 +1,7 @@
 """How long a network takes on a target: a sum over its blocks, each given its input, so that a search can use it.
 
 What does not fit into a cache is read again in every run: the laws of operations say what weights cost that are near,
-and `LatencyModel.cold` what those of the whole network cost beyond some sizes.
+and `LatencyModel.cold` what those of a network cost besides that has more of them than caches keep.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def law_ms(law: Law, one: Operation) -> float:
 
 
 def _besides(model: LatencyModel, weights: float) -> float:
-    return model.start + sum(row.rate * max(0.0, weights - row.beyond) for row in model.cold)
+    return model.start + sum(row.rate * weights * row.share(weights) for row in model.cold)
 
 
 def _keep(target: Target, key: object, rows: Iterable[tuple[Operation, int]]) -> Part:

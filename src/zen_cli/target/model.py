@@ -34,10 +34,23 @@ Law: TypeAlias = dict[str, NotNegative]
 
 
 class Cold(_Part):
-    """Milliseconds of each weight of a network beyond so many, which no cache keeps from run to run."""
+    """What weights cost that no cache keeps from run to run: those of a network of `least` weights are all kept, of
+    one of `most` weights none are, and between the share grows evenly. `rate` is in milliseconds of a weight.
+    """
 
-    beyond: NotNegative
-    rate: NotNegative
+    least: NotNegative
+    most: Positive
+    rate: NotNegative = 0.0
+
+    def share(self, weights: float) -> float:
+        """The share of the weights of a network of so many that is not kept."""
+        return min(1.0, max(0.0, (weights - self.least) / (self.most - self.least)))
+
+    @model_validator(mode="after")
+    def _check(self) -> Cold:
+        if self.least >= self.most:
+            raise ValueError(f"cold: least {self.least:g} has to be below most {self.most:g}")
+        return self
 
 
 class LatencyModel(_Part):
@@ -71,7 +84,9 @@ class ErrorRow(_Part):
 
 
 class Target(_Part):
-    """A device; times are of one batch of `batch_size` images."""
+    """A device; times are of one batch of `batch_size` images. `references` are milliseconds of published networks, by
+    `name@resolution`: measured again later, they say how much slower the machine is than it was in its profile.
+    """
 
     schema_: Literal["zen-target/1"] = Field(default=SCHEMA, alias="schema")
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -88,6 +103,7 @@ class Target(_Part):
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 1
     model: LatencyModel | None = None
     error: ErrorRow | None = None
+    references: dict[Text, Positive] = {}
     ranges: dict[str, tuple[NotNegative, NotNegative]] = {}
     protocol: dict[str, int | float | str] = {}
     seed: int | None = None
