@@ -36,7 +36,8 @@ from zen_cli.metrics.evenness import chain_evenness
 from zen_cli.metrics.mean_field import LINEAR, RELU, log_gain
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import NetworkTerms, StageTerms
-from zen_cli.net.counting import layer_cost, linear_cost
+from zen_cli.net.classifier import Classifier
+from zen_cli.net.counting import classifier_cost, layer_cost
 from zen_cli.net.layers import Chain, shrink, square_conv
 from zen_cli.ui.bench import write_estimate
 
@@ -79,10 +80,12 @@ def chain_terms(chain: Chain, classifier: int) -> NetworkTerms:
         rows.append(Terms(gain, maps, fan_in, cost.params, cost.macs, cost.activations, 1, 1))
     last = chain[-1]
     stages.append(StageTerms(log_fan_in, last.out_width, last.out_size[0]))
-    head = linear_cost(last.out_width, classifier)
+    head = classifier_cost(last.out_width, Classifier(classifier))
     rows.append(Terms(params=head.params, macs=head.macs))
     total = Terms(*(sum(column) for column in zip(*rows, strict=True)))
-    return NetworkTerms(total, last.out_width, last.out_size[0], tuple(stages), (), (3, chain[0].in_size[0]))
+    return NetworkTerms(
+        total, last.out_width, last.out_size[0], tuple(stages), (), (3, chain[0].in_size[0]), Classifier(classifier)
+    )
 
 
 class Chains:

@@ -21,7 +21,7 @@ from zen_cli.net.spec import ArchSpec
 onnx: Any = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 runtime: Any = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 
-from zen_cli.exporters.onnx_graph import LOWEST, GraphWriter, build_model  # noqa: E402 - they need onnx
+from zen_cli.exporters.onnx_graph import LOWEST, build_model, write_graph  # noqa: E402 - they need onnx
 from zen_cli.exporters.to_onnx import onnx_model  # noqa: E402
 
 
@@ -117,14 +117,15 @@ class Odd(nn.Module):
         (torch.tanh, "does not know torch.tanh"),
         (lambda x: x + 1, "knows no operation on 1"),
         (lambda x: x.mean(1), "means over height and width only"),
-        (lambda x: x.flatten(1), "does not know flatten"),
+        (lambda x: x.flatten(2), "vectors of all of a map only"),
+        (lambda x: x.softmax(1), "does not know softmax"),
         (nn.Conv2d(3, 3, 3, padding="same"), "a number of zeros around only"),
         (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "a number of zeros around only"),
     ],
 )
 def test_an_operation_that_is_not_in_the_table_is_refused(operation: Any, words: str) -> None:
     with pytest.raises(SpecError, match=f"ONNX export .*{words}; export to pt2 instead"):
-        GraphWriter(Odd(operation))
+        write_graph(Odd(operation), (3, 8, 8))
 
 
 def test_biases_dilations_and_equal_names_are_written() -> None:

@@ -49,10 +49,11 @@ SLOW = {
         "metrics.monte_carlo",
         "metrics.threads",
         *(f"metrics.proxies.{name}" for name in MEASURED),
-        *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "onnx_graph", "weights", "checkpoint")),
+        *(f"exporters.{name}" for name in ("backbone", "timm_backbone", "weights", "checkpoint")),
+        *(f"exporters.onnx_{name}" for name in ("graph", "rules", "writer")),
     ),
     "numpy": (
-        "exporters.onnx_graph",
+        *(f"exporters.onnx_{name}" for name in ("graph", "rules", "writer")),
         *("nas.algorithms.exact", "nas.algorithms.front", "nas.pareto", "nas.front_series"),
         *(f"bench.{name}" for name in ("statistics", "summary", "measuring")),
     ),

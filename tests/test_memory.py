@@ -48,7 +48,7 @@ def simulate(spec: ArchSpec) -> tuple[int, int]:
         if node.op_type in ("Conv", "Gemm"):
             kernel = constants[node.input[1]]
             bias = next(iter(row.dims[0] for row in graph.initializer if row.name == node.input[1]))
-            weights += kernel + bias
+            weights += kernel + bias * (node.op_type == "Conv" or len(node.input) > 2)  # a BN folded leaves a bias
         (out,) = node.output
         if node.op_type not in IN_PLACE:
             buffers[out] = sizes[out]
@@ -68,6 +68,21 @@ def test_memory_is_that_of_the_exported_graph(spec: ArchSpec) -> None:
     weights, peak = simulate(spec)
     for dtype, size in ITEM_BYTES.items():
         assert measured(spec, dtype) == (weights * size, peak * size)
+
+
+ENDS: list[dict[str, Any]] = [
+    {"head": [64, 32], "head_pool": {"kind": "max", "kernel": 2, "stride": 2}, "head_parts": 4},
+    {"head": [16], "head_bias": False, "head_parts": 4},
+    {"head_pool": {"kind": "avg", "kernel": 3, "stride": 2}},
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: str(len(end)))
+def test_so_it_is_where_the_classifier_reads_parts_of_a_map(end: dict[str, Any]) -> None:
+    blocks = [{"op": "conv", "width": 64, "bias": True}, {"op": "conv", "width": 8, "stride": 2}]
+    spec = parse_spec({"resolution": 16, "num_classes": 10, "blocks": blocks, **end})
+    weights, peak = simulate(spec)
+    assert measured(spec, "int8") == (weights, peak)
 
 
 @given(specs())

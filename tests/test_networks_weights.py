@@ -25,6 +25,7 @@ FAMILIES = {
         "efficientnet_v2_s",
         "regnet_x_400mf",
         "regnet_y_400mf",
+        "vgg11_bn",
     ],
     "timm": [
         "resnet26d",

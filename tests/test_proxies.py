@@ -94,7 +94,7 @@ def test_entropy_of_stages_adds_up_the_networks_cut_in_front_of_each_down_sampli
 
 @given(specs(ops=("conv", "basic", "bottleneck")))
 def test_the_blocks_of_a_search_have_the_terms_of_the_spec_they_become(spec: ArchSpec) -> None:
-    genes = network_terms(genome_of(spec), spec.in_channels, spec.resolution, spec.num_classes)
+    genes = network_terms(genome_of(spec), spec.in_channels, spec.resolution, spec.classifier)
     assert genes == spec_terms(spec)
 
 

@@ -80,6 +80,11 @@ def styled_specs(draw: st.DrawFn) -> ArchSpec:
         row["activation"] = draw(st.sampled_from(ACTIVATIONS))
     if classes and draw(st.booleans()):
         row["head"] = draw(st.lists(st.sampled_from([4, 8]), min_size=1, max_size=2))
+        row["head_bias"] = draw(st.booleans())
+    if draw(st.booleans()):
+        row["head_pool"] = {"kind": draw(st.sampled_from(["max", "avg"])), "kernel": draw(st.sampled_from([1, 3]))}
+    if classes and draw(st.booleans()):
+        row["head_parts"] = draw(st.integers(1, 3))
     row["blocks"] = [draw(styled_blocks()) for _ in range(draw(st.integers(1, 2)))]
     return parse_spec(row)
 
@@ -165,9 +170,37 @@ def test_a_wrong_key_is_named(change: dict[str, Any], message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-def test_hidden_layers_need_a_classifier() -> None:
-    with pytest.raises(SpecError, match="head: hidden layers without a classifier"):
-        parse_spec({"num_classes": 0, "head": [8], "blocks": [{"op": "conv", "width": 8}]})
+ENDS: list[dict[str, Any]] = [
+    {},
+    {"head": [8]},
+    {"head": [8], "head_bias": False},
+    {"head_parts": 2},
+    {"head_pool": {"kind": "max"}},
+    {"head_pool": {"kind": "avg"}},
+]
+
+
+def test_another_end_is_another_network() -> None:
+    rows = [{"op": "conv", "width": 8}]
+    assert len({parse_spec({"resolution": 16, "blocks": rows, **end}).id for end in ENDS}) == len(ENDS)
+    plain = parse_spec({"resolution": 16, "blocks": rows})
+    assert parse_spec({"resolution": 16, "blocks": rows, "head_parts": 1, "head": []}).id == plain.id
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_classes": 0, "head": [8]}, "head: hidden layers without a classifier"),
+        ({"num_classes": 0, "head_parts": 2}, "head_parts: has no effect without a classifier"),
+        ({"head_bias": False}, "head_bias: has no effect without head"),
+        ({"head_parts": 65}, "head_parts: 65 is too large"),
+        ({"head_pool": {"kind": "max", "kernel": 2, "stride": 3}}, "head_pool: a window of 2 with stride 3 leaves"),
+    ],
+)
+def test_an_end_that_is_none_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"blocks": [{"op": "conv", "width": 8}], **change})
+    assert str(caught.value).startswith(message)
 
 
 def test_what_a_structure_string_cannot_say_it_refuses() -> None:
@@ -187,6 +220,7 @@ def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp
     gate = {"ratio": 0.25, "of": "input", "bias": True, "activation": "silu", "gate": "hard_sigmoid", "place": "end"}
     blocks[1]["se"] = gate
     row = {"resolution": 32, "num_classes": 3, "activation": "hard_swish", "head": [8], "blocks": blocks}
+    row |= {"head_pool": {"kind": "max", "kernel": 3, "stride": 1}, "head_parts": 2, "head_bias": False}
     document = orjson.dumps(parse_spec(row).to_dict())
     done = zen("export", "-", "--to", "torch,onnx,svg,mermaid", "-o", f"{tmp_path}/out/", stdin=document)
     assert done.code == 0, done.err

@@ -22,6 +22,7 @@ from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.sums import plain_sum
 from zen_cli.metrics.terms import BlockCache, add_columns, block_rows, columns_of, network_terms, spec_terms
 from zen_cli.net.chain import chain_of
+from zen_cli.net.classifier import Classifier
 from zen_cli.net.counting import cost_of
 from zen_cli.net.layers import Chain, square_conv
 from zen_cli.net.ops import OPS, Gene, Unit
@@ -61,8 +62,8 @@ def test_a_block_that_cannot_be_split_is_computed_whole(monkeypatch: pytest.Monk
         Gene("conv", 1, 4, 1, 2),
     ]
     assert split_block(genes[1], 8, "paper", False) is None
-    terms, layers = network_terms(genes, 3, 8, 10), chain_of(genes, 3, 8)
-    assert terms.total.cost == cost_of(genes, 3, 8, 10)
+    terms, layers = network_terms(genes, 3, 8, Classifier(10)), chain_of(genes, 3, 8)
+    assert terms.total.cost == cost_of(genes, 3, 8, Classifier(10))
     gains = score_chain(layers).layers
     assert terms.total.log_gain == pytest.approx(sum(term.log_sigma for term in gains), abs=1e-9)
 

@@ -15,12 +15,12 @@ from ..net.unit_modules import Residual
 
 
 class Backbone(nn.Module):
-    """Parts in a row (`stem`, `stage1`, ..., `head`) and a linear classifier on the mean of the last map."""
+    """Parts in a row (`stem`, `stage1`, ..., `head`) and a classifier on what it reads of the last map."""
 
     feature_strides: tuple[int, ...]
     feature_widths: tuple[int, ...]
     head: nn.Module
-    classifier: nn.Linear
+    classifier: nn.Module
 
     def init_weights(self, zero_init_residual: bool = True) -> None:
         """He initialisation by fan-out (per group), a small normal one for the classifier."""
@@ -36,10 +36,13 @@ class Backbone(nn.Module):
             maps.append(x)
         return maps[-len(self.feature_strides) :]
 
+    def pooled(self, x: Tensor) -> Tensor:
+        """What the classifier reads of the last map: the mean of all positions."""
+        return x.mean((2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        x = self.head(self.forward_features(x)[-1])
-        logits: Tensor = self.classifier(x.mean((2, 3)))
+        logits: Tensor = self.classifier(self.pooled(self.head(self.forward_features(x)[-1])))
         return logits
 
 
@@ -53,7 +56,8 @@ def init_weights(net: nn.Module, zero_init_residual: bool) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.01)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif zero_init_residual and isinstance(module, Residual) and module.has_shortcut:
             nn.init.zeros_(module.last.bn.weight)
 

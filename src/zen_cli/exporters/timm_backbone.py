@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,13 +23,39 @@ class TimmBackbone(nn.Module):
 
     head: nn.Module
 
-    def add_classifier(self, width: int, num_classes: int, global_pool: str, drop_rate: float) -> None:
-        """Pooling, dropout and a linear classifier on `width` channels, after the parts."""
-        self.num_classes = num_classes
-        self.num_features = self.head_hidden_size = width
+    def add_classifier(
+        self,
+        width: int,
+        num_classes: int,
+        global_pool: str,
+        drop_rate: float,
+        *,
+        hidden: Sequence[nn.Module] = (),
+        pool: nn.Module | None = None,
+        features: int = 0,
+    ) -> None:
+        """Pooling, dropout and a classifier on `width` channels, after the parts.
+
+        Args:
+            width: channels of the last map.
+            num_classes: outputs of the last linear layer.
+            global_pool: kind of pooling.
+            drop_rate: dropout after the pooling.
+            hidden: linear layers and activations before the last linear layer.
+            pool: poolings in place of the global one; the classifier then reads all that they leave.
+            features: how many numbers the last linear layer reads; 0 for `width`.
+        """
+        self.num_features, self.head_hidden_size = width, features or width
         self.grad_checkpointing = False
-        self.pool = ClassifierHead(width, 0, pool_type=global_pool, drop_rate=drop_rate)
-        self.classifier = nn.Linear(width, num_classes) if num_classes > 0 else nn.Identity()
+        self.pool: nn.Module
+        if pool is None:
+            self.pool = ClassifierHead(width, 0, pool_type=global_pool, drop_rate=drop_rate)
+        elif global_pool == "avg":
+            self.pool = nn.Sequential(pool, nn.Flatten(), nn.Dropout(drop_rate))
+        else:
+            raise ValueError(f"the classifier has poolings of its own; leave global_pool out, which is {global_pool!r}")
+        self.classifier: nn.Module = nn.Sequential(*hidden, nn.Identity()) if hidden else nn.Identity()
+        self.reset_classifier(num_classes)
 
     def init_weights(self, zero_init_residual: bool = True) -> None:
         """He initialisation by fan-out (per group), a small normal one for the classifier."""
@@ -42,8 +69,14 @@ class TimmBackbone(nn.Module):
         """Another classifier, for another task."""
         self.num_classes = num_classes
         if global_pool is not None:
+            if not isinstance(self.pool, ClassifierHead):
+                raise ValueError("the classifier has poolings of its own; leave global_pool out")
             self.pool.reset(0, global_pool)
-        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
+        last = nn.Linear(self.head_hidden_size, num_classes) if num_classes > 0 else nn.Identity()
+        if isinstance(self.classifier, nn.Sequential):
+            self.classifier[-1] = last
+        else:
+            self.classifier = last
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Whether the stages trade time for memory in training."""
@@ -67,7 +100,10 @@ class TimmBackbone(nn.Module):
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Logits, or pooled features, of the last feature map."""
         x = self.pool(x)
-        return x if pre_logits else self.classifier(x)
+        if not pre_logits:
+            logits: Tensor = self.classifier(x)
+            return logits
+        return self.classifier[:-1](x) if isinstance(self.classifier, nn.Sequential) else x
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""

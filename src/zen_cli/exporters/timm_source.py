@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..net.layers import size_of
+from ..net.spec import ArchSpec
+from .classifier_source import linear_texts, pool_texts
 from .layout import Section, lay_out
 from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, unit_code
 from .source import ExportSource
@@ -44,7 +46,7 @@ def timm_source(source: ExportSource, stem: str) -> str:
         *map(_feature_info, lay_out(spec).features),
         "        ]",
         *section_lines(spec, "in_chans"),
-        f"        self.add_classifier({spec.units[-1].width}, num_classes, global_pool, drop_rate)",
+        *_classifier_lines(spec),
         "        self.init_weights(zero_init_residual)",
     ]
     closing = [
@@ -58,6 +60,25 @@ def timm_source(source: ExportSource, stem: str) -> str:
 
 def _feature_info(section: Section) -> str:
     return f'            {{"num_chs": {section.width}, "reduction": {section.reduction}, "module": "{section.name}"}},'
+
+
+def _classifier_lines(spec: ArchSpec) -> list[str]:
+    """The statement that makes the classifier, with its hidden layers, and the poolings before it."""
+    width, hidden, pools = spec.units[-1].width, linear_texts(spec)[:-1], pool_texts(spec)
+    arguments = [str(width), "num_classes", "global_pool", "drop_rate"]
+    arguments += [f"hidden=({', '.join(hidden)})"] if hidden else []
+    if pools:
+        pools += [] if spec.classifier.parts > 1 else ["nn.AdaptiveAvgPool2d(1)"]
+        arguments.append(f"pool=nn.Sequential({', '.join(pools)})")
+    features = [*spec.classifier.layers(width)][-1][0]
+    arguments += [f"features={features}"] if features != width else []
+    return call("self.add_classifier", arguments, 8)
+
+
+def _last_layer(spec: ArchSpec) -> str:
+    """The name of the linear layer that gives the logits."""
+    hidden = len(linear_texts(spec)) - 1
+    return f"classifier.{hidden}" if hidden else "classifier"
 
 
 def _registration(source: ExportSource, stem: str) -> list[str]:
@@ -78,7 +99,7 @@ def _registration(source: ExportSource, stem: str) -> list[str]:
             "mean": IMAGENET_DEFAULT_MEAN,
             "std": IMAGENET_DEFAULT_STD,
             "first_conv": {f'"{first[0]}"' if len(first) == 1 else str(tuple(first)).replace("'", '"')},
-            "classifier": "classifier",
+            "classifier": "{_last_layer(spec)}",
         }},
     }}
 )'''

@@ -50,7 +50,8 @@ def _lines(source: ExportSource) -> Iterator[str]:
         yield "  end"
         yield f"  {last} --> {section.name}"
         last = section.name
-    yield f'  classifier(["average pooling<br/>linear, {spec.num_classes} classes"]):::image'
+    steps = "<br/>".join(spec.classifier.steps)
+    yield f'  classifier(["{steps}"]):::image'
     yield f"  {last} --> classifier"
     yield f"  classDef image {_IMAGE_STYLE}"
     for name, kind in sorted({block.op: type(block) for block in spec.blocks}.items()):

@@ -34,7 +34,7 @@ def check_timm(path: Path, job: dict[str, Any]) -> Loaded:
     other = timm.create_model(path.stem, num_classes=7).eval()
     assert other(images).shape[1] == 7, "num_classes does not reach the classifier"
     other.reset_classifier(0)
-    assert other(images).shape[1] == other.num_features, "reset_classifier(0) does not give features"
+    assert other(images).shape[1] == other.head_hidden_size, "reset_classifier(0) does not give features"
     config = timm.data.resolve_data_config({}, model=net)
     assert config["input_size"] == tuple(images.shape[1:]), "the default config has another input size"
     assert net.default_cfg["num_classes"] == logits.shape[1], "the default config has another number of classes"
@@ -52,6 +52,6 @@ class TimmFile(Target):
     def write(self, source: ExportSource, stem: str) -> bytes:
         from .timm_source import timm_source
 
-        if source.spec.hidden or not source.spec.num_classes:
-            raise InputError("timm models have one linear classifier; export to torch instead")
+        if not source.spec.num_classes:
+            raise InputError("timm models have a classifier; export to torch instead")
         return timm_source(source, stem).encode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..net.layers import side_text
-from ..net.ops.arguments import MODULES
 from ..net.spec import ArchSpec
+from .classifier_source import linear_texts, pool_texts, pooled_method, sequential
 from .layout import lay_out
 from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, tuple_of, unit_code
 from .standalone import Imported, Symbol
@@ -48,6 +48,7 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
         *section_lines(spec, "in_channels"),
         *_classifier_lines(spec),
         "        self.init_weights(zero_init_residual)",
+        *(pooled_method(spec) if pool_texts(spec) else ()),
     ]
     arguments = f"ZenNet(), {spec.in_channels}, {spec.image_size}, {spec.cost.params:_}"
     main = ['if __name__ == "__main__":', f"    check_itself({arguments})"]
@@ -56,15 +57,13 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
 
 
 def _classifier_lines(spec: ArchSpec) -> list[str]:
-    """The statement that makes the classifier, with its hidden layers."""
-    width = spec.units[-1].width
+    """The statements that make the classifier, with its hidden layers, and the poolings before it."""
+    pools = pool_texts(spec)
+    lines = sequential("pool", pools) if pools else []
     if not spec.num_classes:
-        return [f"        self.classifier = nn.Linear({width}, num_classes) if num_classes else nn.Identity()"]
-    if not spec.hidden:
-        return [f"        self.classifier = nn.Linear({width}, num_classes)"]
-    lines = ["        self.classifier = nn.Sequential("]
-    name = MODULES[spec.head_activation or spec.activation or "relu"]
-    for out in spec.hidden:
-        lines += [f"            nn.Linear({width}, {out}),", f"            nn.{name}(),"]
-        width = out
-    return [*lines, f"            nn.Linear({width}, num_classes),", "        )"]
+        width = spec.classifier.features(spec.units[-1].width)
+        return [*lines, f"        self.classifier = nn.Linear({width}, num_classes) if num_classes else nn.Identity()"]
+    texts = linear_texts(spec)
+    if len(texts) > 1:
+        return [*lines, *sequential("classifier", texts)]
+    return [*lines, f"        self.classifier = {texts[0]}"]

@@ -51,7 +51,8 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
                 module.bias.data.normal_(0, SHIFT_SPREAD, generator=generator)
             elif isinstance(module, nn.Linear):
                 module.weight.data.normal_(0, 0.01, generator=generator)
-                module.bias.data.normal_(0, 0.01, generator=generator)
+                if module.bias is not None:
+                    module.bias.data.normal_(0, 0.01, generator=generator)
         _tame(net)
         height, width = (min(length, MAX_CALIBRATION_SIDE) for length in spec.image_size)
         count = min(max(PIXELS // (height * width), MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel

@@ -104,8 +104,8 @@ def to_plainnet(spec: ArchSpec) -> str:
     Raises:
         SpecError: a block that the format cannot express, named.
     """
-    if spec.hidden:
-        raise SpecError("head: a structure string cannot express hidden layers; export to json instead")
+    if not spec.classifier._replace(num_classes=1).is_plain:
+        raise SpecError("head: a structure string cannot express hidden layers and poolings; export to json instead")
     rows, in_width = [], spec.in_channels
     for index, block in enumerate(spec.blocks):
         try:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import ScoreError
+from ..net.classifier import Classifier
 from ..net.counting import Cost, classifier_cost, fits
 from ..net.layers import Side, mean_side, shrink
 from ..net.network import Network, label
@@ -40,8 +41,8 @@ class StageTerms(NamedTuple):
 class NetworkTerms(NamedTuple):
     """The sum over a network, classifier included; its last feature map, `width` x `side` x `side`; its stages.
 
-    genes, image, classifier: its blocks, channels and side of the image, and the widths out of the classifier's linear
-        layers, for a metric that is no function of these sums.
+    genes, image, classifier: its blocks, channels and side of the image, and what follows the last map, for a metric
+        that is no function of these sums.
     side: of a map that is not square, the root of its area. A network that is not written as blocks has neither
         `stages` nor `genes`; a metric that looks at them says so by `needs_blocks`.
     """
@@ -52,7 +53,7 @@ class NetworkTerms(NamedTuple):
     stages: tuple[StageTerms, ...]
     genes: tuple[Gene, ...]
     image: tuple[int, Side]
-    classifier: tuple[int, ...]
+    classifier: Classifier
 
     def zen(self, norm: str, alpha: float) -> float:
         """The closed form of the Zen-score in nats; arguments as for `score_and_count`."""
@@ -88,7 +89,7 @@ def score_and_count(network: Network, *, convention: str, norm: str, alpha: floa
 
 def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
     """The terms of a network."""
-    return network_terms(spec.genes, spec.in_channels, spec.resolution, spec.num_classes, convention, spec.hidden)
+    return network_terms(spec.genes, spec.in_channels, spec.resolution, spec.classifier, convention)
 
 
 def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
@@ -97,22 +98,16 @@ def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
     total = add_columns(columns_of(layers))._replace(**network.cost._asdict())
     first, last = network.chain[0], network.chain[-1]
     side, image = (math.sqrt(math.prod(size)) for size in (last.out_size, first.in_size))
-    return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)), ())
+    return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)), Classifier(0))
 
 
 def network_terms(
-    genes: Sequence[Gene],
-    in_width: int,
-    side: Side,
-    num_classes: int,
-    convention: str = "paper",
-    hidden: tuple[int, ...] = (),
+    genes: Sequence[Gene], in_width: int, side: Side, classifier: Classifier, convention: str = "paper"
 ) -> NetworkTerms:
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
     rows, width, last_side = block_rows(genes, in_width, side, convention, {})
-    total = add_columns(columns_of([*rows, head_terms(width, num_classes, hidden)]))
+    total = add_columns(columns_of([*rows, head_terms(width, classifier)]))
     stages = stages_of(genes, rows, in_width, side)
-    classifier = (*hidden, num_classes) if num_classes else ()
     return NetworkTerms(total, width, mean_side(last_side), stages, tuple(genes), (in_width, side), classifier)
 
 
@@ -144,9 +139,9 @@ def block_rows(
 
 
 @lru_cache(maxsize=4096)
-def head_terms(width: int, num_classes: int, hidden: tuple[int, ...] = ()) -> Terms:
-    """The terms of the classifier and of hidden layers before it."""
-    head = classifier_cost(width, num_classes, hidden)
+def head_terms(width: int, classifier: Classifier) -> Terms:
+    """The terms of the classifier after a map of this width."""
+    head = classifier_cost(width, classifier)
     return Terms(params=head.params, macs=head.macs)
 
 

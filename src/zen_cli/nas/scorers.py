@@ -60,7 +60,7 @@ class Evaluator:
         """The terms of a member, with or without its stages; None if they break the limits."""
         genes = self.space.genes(genome, self.seed)
         rows, width, side = block_rows(genes, *self._input, self._convention, self._blocks)
-        rows.append(head_terms(width, self.seed.num_classes, self.seed.hidden))
+        rows.append(head_terms(width, self.seed.classifier))
         columns = columns_of(rows)
         if limits is not None:
             for column, limit in limits.sums:

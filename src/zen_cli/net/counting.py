@@ -8,11 +8,12 @@ Network Design Spaces*, arXiv 2003.13678), layers the convolutions of the chain 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import SpecError
+from .classifier import Classifier
 from .layers import ConvLayer, Side, shrink, square_conv
 from .ops import Gene, Unit, repeated_units, walk
 
@@ -37,12 +38,12 @@ class Cost(NamedTuple):
         )
 
 
-def cost_of(genes: Iterable[Gene], in_width: int, side: Side, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
+def cost_of(genes: Iterable[Gene], in_width: int, side: Side, classifier: Classifier) -> Cost:
     """The cost of blocks on images of `in_width` channels and this side, and of their classifier."""
     total, last_width = Cost(), in_width
     for gene, width, block_side in walk(genes, in_width, side):
         total, last_width = total.plus(block_cost(gene, width, block_side)), gene.width
-    return total.plus(classifier_cost(last_width, num_classes, hidden))
+    return total.plus(classifier_cost(last_width, classifier))
 
 
 def fits(total: Cost, name: str) -> Cost:
@@ -113,14 +114,14 @@ def se_cost(width: int, squeeze: int) -> Cost:
     return layer_cost(reduce).plus(layer_cost(expand))._replace(layers=0)
 
 
-def classifier_cost(width: int, num_classes: int, hidden: Sequence[int] = ()) -> Cost:
-    """Hidden linear layers of these widths and the classifier; no classes for none, and then no hidden layer."""
+def classifier_cost(width: int, classifier: Classifier) -> Cost:
+    """The linear layers after a map of this width."""
     total = Cost()
-    for out in (*hidden, num_classes):
-        total, width = total.plus(linear_cost(width, out)) if out else total, out
+    for in_width, out, has_bias in classifier.layers(width):
+        total = total.plus(linear_cost(in_width, out, has_bias=has_bias))
     return total
 
 
-def linear_cost(in_width: int, out_width: int) -> Cost:
-    """The classifier, with bias."""
-    return Cost(in_width * out_width + out_width, in_width * out_width)
+def linear_cost(in_width: int, out_width: int, *, has_bias: bool = True) -> Cost:
+    """A linear layer."""
+    return Cost(in_width * out_width + out_width * has_bias, in_width * out_width)

@@ -67,6 +67,11 @@ def pooled_size(size: Pair, pool: Pool | None) -> Pair:
     return height, width
 
 
+def square_pool(kind: str, kernel: int, stride: int, padding: int) -> Pool:
+    """A pooling whose window is square."""
+    return Pool(kind, (kernel, kernel), (stride, stride), (padding, padding))
+
+
 def fits(before: ConvLayer, after: ConvLayer) -> bool:
     """Whether a layer reads exactly what the one before it leaves."""
     return after.in_width == before.out_width and after.in_size == pooled_size(before.out_size, after.pool)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .layers import Chain, Pool
+from .classifier import Classifier
+from .layers import Chain, Pool, square_pool
 from .ops import Gene, Unit, block_units
 from .ops.arguments import activation_class
 from .spec import ArchSpec
@@ -22,10 +23,12 @@ class ZenNet(nn.Module):
     def __init__(self, spec: ArchSpec) -> None:
         super().__init__()
         self.blocks = nn.Sequential()
+        self._means = spec.classifier.parts == 1
         width = spec.in_channels
         for gene in spec.genes:
             self.blocks.append(build_block(gene, width))
             width = gene.width
+        self.pool = build_head_pool(spec.classifier)
         self.classifier = build_classifier(spec)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -34,7 +37,8 @@ class ZenNet(nn.Module):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.forward_features(x).mean((2, 3)))
+        x = self.pool(self.forward_features(x))
+        logits: Tensor = self.classifier(x.mean((2, 3)) if self._means else x.flatten(1))
         return logits
 
 
@@ -52,12 +56,18 @@ def build_classifier(spec: ArchSpec) -> nn.Module:
     """The linear classifier, with its hidden layers, or nothing where a spec has no classes."""
     if not spec.num_classes:
         return nn.Identity()
-    width, parts = spec.blocks[-1].width, []
-    for out in spec.hidden:
-        parts += [nn.Linear(width, out), activation_class(spec.head_activation or spec.activation or "relu")()]
-        width = out
-    linear = nn.Linear(width, spec.num_classes)
+    *hidden, (width, classes, _) = spec.classifier.layers(spec.blocks[-1].width)
+    parts: list[nn.Module] = []
+    for before, out, has_bias in hidden:
+        parts += [nn.Linear(before, out, bias=has_bias), activation_class(spec.classifier.activation)()]
+    linear = nn.Linear(width, classes)
     return nn.Sequential(*parts, linear) if parts else linear
+
+
+def build_head_pool(classifier: Classifier) -> nn.Module:
+    """What comes between the last map and the vector that a classifier reads, but the mean of all positions."""
+    parts = [] if classifier.pool is None else [build_pool(square_pool(*classifier.pool))]
+    return nn.Sequential(*parts, *([nn.AdaptiveAvgPool2d(classifier.parts)] if classifier.parts > 1 else []))
 
 
 def build_unit(unit: Unit) -> nn.Module:

@@ -14,9 +14,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from ..errors import PRINTABLE, SpecError
 from .chain import chain_of
+from .classifier import Classifier
 from .counting import Cost, cost_of, fits
 from .layers import Chain, Pair, Side, shrink, side_key, side_of, side_text, size_of
 from .ops import MAX_WIDTH, OPS, Activation, Block, Gene, Unit, Width, block_units, walk
+from .ops.details import PoolKeys
 from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
 SCHEMA: Literal["zen-arch/1"] = "zen-arch/1"
@@ -55,6 +57,14 @@ class ArchSpec(BaseModel):
         default=None, max_length=8, strict=False, description="widths of hidden layers before the classifier"
     )
     head_activation: Activation | None = Field(default=None, description="after these (default: that of the blocks)")
+    head_bias: bool | None = Field(default=None, description="whether these have a bias (default true)")
+    head_pool: PoolKeys | None = Field(default=None, description="a pooling after the last block")
+    head_parts: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="the classifier reads means of so many parts a side (default 1)",
+    )
     blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_ITEMS, strict=False)
 
     @model_validator(mode="after")
@@ -66,20 +76,16 @@ class ArchSpec(BaseModel):
                     f"blocks[{index}].stride: {block.gene.stride} on a {side_text(side)} map shrinks it to nothing; "
                     f"use stride 1 here or a resolution above {side_key(self.resolution)}"
                 )
-            if (
-                block.pool is not None
-                and block.pool.kernel % 2 == 0
-                and any(length % block.pool.stride for length in size_of(side))
-            ):
-                raise ValueError(
-                    f"blocks[{index}].pool: a window of {block.pool.kernel} with stride {block.pool.stride} leaves a "
-                    f"rest on a map of {side_text(side)}; use an odd kernel or another resolution"
-                )
+            _check_pool(block.pool, side, f"blocks[{index}].pool")
             side = shrink(side, block.gene.stride)
+        _check_pool(self.head_pool, side, "head_pool")
         if self.head and not self.num_classes:
             raise ValueError("head: hidden layers without a classifier; leave them out, or give num_classes")
-        if self.head_activation is not None and not self.head:
-            raise ValueError("head_activation: has no effect without head; leave it out")
+        if (self.head_parts or 1) > 1 and not self.num_classes:
+            raise ValueError("head_parts: has no effect without a classifier; leave it out, or give num_classes")
+        for key in ("head_activation", "head_bias"):
+            if getattr(self, key) is not None and not self.head:
+                raise ValueError(f"{key}: has no effect without head; leave it out")
         units = sum(block.depth for block in self.blocks)
         if units > MAX_UNITS:
             raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")
@@ -115,15 +121,17 @@ class ArchSpec(BaseModel):
             raise SpecError(f"resolution: a search takes square images, not {size}; give one side")
         return self.resolution
 
-    @property
-    def classifier(self) -> tuple[int, ...]:
-        """Widths out of the linear layers after the last map: hidden ones and the classes; none without classes."""
-        return (*self.hidden, self.num_classes) if self.num_classes else ()
-
-    @property
-    def hidden(self) -> tuple[int, ...]:
-        """Widths of the hidden layers before the classifier."""
-        return self.head or ()
+    @cached_property
+    def classifier(self) -> Classifier:
+        """What follows the last map."""
+        return Classifier(
+            self.num_classes,
+            self.head or (),
+            (self.head_activation or self.activation or "relu") if self.head else "relu",
+            self.head_bias is not False,
+            None if self.head_pool is None else self.head_pool.to_pooling(),
+            self.head_parts or 1,
+        )
 
     @cached_property
     def chain(self) -> Chain:
@@ -137,7 +145,7 @@ class ArchSpec(BaseModel):
         Raises:
             SpecError: a number that does not fit into 64 bits, which readers of JSON could not hold.
         """
-        total = cost_of(self.genes, self.in_channels, self.resolution, self.num_classes, self.hidden)
+        total = cost_of(self.genes, self.in_channels, self.resolution, self.classifier)
         return fits(total, self.name or self.id)
 
     @property
@@ -167,9 +175,7 @@ class ArchSpec(BaseModel):
         bottleneck with as many groups as channels make no difference.
         """
         rows = ";".join(map(_unit_key, self.units))
-        text = f"{SCHEMA}|{side_key(self.resolution)}|{self.in_channels}|{self.num_classes}|{rows}"
-        if self.head:
-            text += f"|{self.head}|{self.head_activation or self.activation or 'relu'}"
+        text = f"{SCHEMA}|{side_key(self.resolution)}|{self.in_channels}|{self.num_classes}|{rows}{self.classifier.key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -188,6 +194,15 @@ class ArchSpec(BaseModel):
             SpecError: the changed spec contradicts itself.
         """
         return parse_spec({**self.to_dict(), **changes})
+
+
+def _check_pool(pool: PoolKeys | None, side: Side, place: str) -> None:
+    """Raises ValueError where an even window does not end at the border of a map of this side."""
+    if pool is not None and pool.kernel % 2 == 0 and any(length % pool.stride for length in size_of(side)):
+        raise ValueError(
+            f"{place}: a window of {pool.kernel} with stride {pool.stride} leaves a rest on a map of "
+            f"{side_text(side)}; use an odd kernel or another resolution"
+        )
 
 
 @lru_cache(maxsize=65_536)

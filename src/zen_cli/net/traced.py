@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import PRINTABLE, SpecError
+from .classifier import Classifier
 from .counting import Cost, fits
 from .layers import Chain, ConvLayer, Pool
 from .ops import Unit
@@ -29,15 +30,13 @@ class Outline(NamedTuple):
     """What a chain leaves out and a spec needs.
 
     units: the units of the network, without the blocks that they come in.
-    hidden, head_activation, num_classes: of the classifier after the global pool; 0 classes where there is none.
+    classifier: what follows the last map; 0 classes where it has no linear layers.
     folded: whether the source has merged batch normalisations into convolutions, so that parameters are missing in it.
     fault: the first thing that units cannot express; the rest is empty then.
     """
 
     units: tuple[Unit, ...] = ()
-    hidden: tuple[int, ...] = ()
-    head_activation: str = "relu"
-    num_classes: int = 0
+    classifier: Classifier = Classifier(0)
     folded: bool = False
     fault: str = ""
 

@@ -17,6 +17,7 @@ from .mobile import lcnets, mobilenets
 from .regnets import regnets
 from .resnets import resnets
 from .searched import hardcore, searched
+from .vggs import vggs
 
 __all__ = ["Accuracy", "Published", "find", "names", "networks"]
 
@@ -32,6 +33,7 @@ FAMILIES: tuple[Callable[[], Iterator[Published]], ...] = (
     efficientnets_v2,
     tinynets,
     lcnets,
+    vggs,
 )
 
 

@@ -106,8 +106,10 @@ def _of_blocks(spec: ArchSpec, shares: list[LayerTerm | None]) -> Iterator[Layer
             yield from _of_unit(section.name, name, unit, side, reach, terms, first=first)
             side, first = shrink(side, unit.stride), False
     width = spec.blocks[-1].width
-    cost = classifier_cost(width, spec.num_classes, spec.hidden)
-    shapes, live = ((width, 1, 1), (spec.num_classes, 1, 1)), _live(head_operations(width, side, spec.classifier))
+    cost = classifier_cost(width, spec.classifier)
+    parts = spec.classifier.parts
+    shapes = (width, parts, parts), (spec.num_classes, 1, 1)
+    live = _live(head_operations(width, side, spec.classifier))
     yield _row(CLASSIFIER, CLASSIFIER, CLASSIFIER, "", *shapes, cost)._replace(live=max(live.values()))
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..net.layers import ConvLayer, Side, area_of, shrink, square_conv
+from ..net.classifier import Classifier
+from ..net.layers import ConvLayer, Side, area_of, shrink, size_of, square_conv
 from ..net.ops import Gene, Unit, block_units, repeated_units, walk
 from ..net.spec import ArchSpec
 
@@ -63,7 +64,7 @@ class Operation(NamedTuple):
 
 
 def network_operations(
-    genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...]
+    genes: Iterable[Gene], in_width: int, side: Side, classifier: Classifier
 ) -> Iterator[tuple[str, Operation]]:
     """(full name of the module, operation) of a network, in order; names as those of the module."""
     width = in_width
@@ -127,12 +128,19 @@ def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Ope
     return tuple(rows)
 
 
-def head_operations(width: int, side: Side, classifier: tuple[int, ...]) -> tuple[Operation, ...]:
-    """Global average pooling and the classifier on a map of this width and side."""
-    rows = [Operation("pool", "pool", width * area_of(side), width)]
-    for out in classifier:
-        rows.append(_conv("classifier", square_conv(width, out, 1, 1), 0, "linear"))
-        width = out
+def head_operations(width: int, side: Side, classifier: Classifier) -> tuple[Operation, ...]:
+    """The poolings and the classifier on a map of this width and side."""
+    rows: list[Operation] = []
+    if classifier.pool is not None:
+        pooled = classifier.pooled(side)
+        rows.append(Operation("pool", "pool", width * area_of(side), width * area_of(pooled)))
+        side = pooled
+    features = classifier.features(width)
+    if classifier.parts == 1 or size_of(side) != (classifier.parts, classifier.parts):
+        rows.append(Operation("pool", "pool", width * area_of(side), features))
+    for before, out, has_bias in classifier.layers(width):
+        row = _conv("classifier", square_conv(before, out, 1, 1), 0, "linear")
+        rows.append(row._replace(weights=before * out + out * has_bias))
     return tuple(rows)
 
 

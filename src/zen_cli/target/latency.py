@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from ..net.classifier import Classifier
 from ..net.layers import Side, shrink
 from ..net.ops import Gene
 from ..net.spec import ArchSpec
@@ -26,7 +27,7 @@ class Part(NamedTuple):
     weights: float
 
 
-def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...]) -> float:
+def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: Side, classifier: Classifier) -> float:
     """Milliseconds for one batch; blocks are looked up in a cache that the target holds.
 
     Args:
@@ -34,7 +35,7 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: Side,
         genes: the blocks of a network.
         in_width: channels of the image.
         side: of the image.
-        classifier: of the classifier.
+        classifier: what follows the last map.
     """
     known: dict[object, Part] = target._blocks
     total = weights = 0.0

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..net.classifier import Classifier
 from ..net.layers import Side, shrink
 from ..net.ops import Gene, walk
 from .graph import block_operations, head_operations, network_operations
@@ -31,7 +32,7 @@ class Footprint(NamedTuple):
         return Footprint(self.weights * ITEM_BYTES[dtype], self.peak * ITEM_BYTES[dtype])
 
 
-def footprint(genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...]) -> Footprint:
+def footprint(genes: Iterable[Gene], in_width: int, side: Side, classifier: Classifier) -> Footprint:
     """The elements of blocks on images of `in_width` channels and this side, and of their classifier."""
     weights = peak = 0
     first = True
@@ -51,13 +52,13 @@ def block_footprint(gene: Gene, in_width: int, side: Side, first: bool) -> Footp
 
 
 @lru_cache(maxsize=4096)
-def _head(width: int, side: Side, classifier: tuple[int, ...]) -> Footprint:
+def _head(width: int, side: Side, classifier: Classifier) -> Footprint:
     rows = head_operations(width, side, classifier)
     return Footprint(sum(one.weights for one in rows), max(one.live for one in rows))
 
 
 def live_bytes(
-    genes: Iterable[Gene], in_width: int, side: Side, classifier: tuple[int, ...], dtype: str
+    genes: Iterable[Gene], in_width: int, side: Side, classifier: Classifier, dtype: str
 ) -> list[tuple[str, int]]:
     """(name of the module, bytes that are live while it runs) of each operation, in order."""
     return [(name, one.live * ITEM_BYTES[dtype]) for name, one in network_operations(genes, in_width, side, classifier)]

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import RunError, TraceError
+from ..errors import RunError, SpecError, TraceError
+from ..net.classifier import Classifier
 from ..net.layers import Chain, ConvLayer
 from ..net.network import Network, label
 from ..net.ops import OPS, Unit, block_units
@@ -68,8 +69,11 @@ def _spec(network: TracedNetwork) -> ArchSpec:
         raise TraceError(outline.fault)
     side, stride = first.in_size[0], 1 if first.pool is None else first.pool.stride[0]
     document = {"name": network.name, "resolution": side * stride, **_document(outline)}
-    document |= {"in_channels": first.in_width, "num_classes": outline.num_classes}
-    spec = parse_spec(document)
+    document |= {"in_channels": first.in_width, "num_classes": outline.classifier.num_classes}
+    try:
+        spec = parse_spec(document)
+    except SpecError as error:
+        raise TraceError(f"as blocks, {error}") from None
     if spec.chain != network.chain:
         raise TraceError(_difference(network, spec.chain))
     own, other = spec.cost, network.cost
@@ -110,10 +114,16 @@ def _document(outline: Outline) -> dict[str, Any]:
         if block["activation"] == usual:
             del block["activation"]
     row: dict[str, Any] = {"blocks": blocks} | ({} if usual == "relu" else {"activation": usual})
-    if outline.hidden:
-        row["head"] = list(outline.hidden)
-        row |= {} if outline.head_activation == usual else {"head_activation": outline.head_activation}
-    return row
+    return row | _head(outline.classifier, usual)
+
+
+def _head(classifier: Classifier, usual: str) -> dict[str, Any]:
+    """The keys of what follows the last map, in a spec with this activation."""
+    row: dict[str, Any] = {"head": list(classifier.hidden)} if classifier.hidden else {}
+    row |= {"head_activation": classifier.activation} if row and classifier.activation != usual else {}
+    row |= {} if classifier.bias else {"head_bias": False}
+    row |= {} if classifier.pool is None else {"head_pool": classifier.pool.keys}
+    return row | ({"head_parts": classifier.parts} if classifier.parts > 1 else {})
 
 
 def _untidiness(blocks: Sequence[dict[str, Any]]) -> tuple[int, int]:
@@ -158,7 +168,7 @@ def _candidates(unit: Unit, rules: Iterable[str], *, skips: bool) -> Iterator[di
     row["activation"] = details.activation
     row |= {"linear": True} if details.linear else {}
     if details.pool is not None:
-        row["pool"] = {"kind": details.pool.kind, "kernel": details.pool.kernel, "stride": details.pool.stride}
+        row["pool"] = details.pool.keys
     shortcuts = [{"shortcut": rule} if rule != "first" else {} for rule in rules] if unit.kind.is_residual else [{}]
     for inside, gate, shortcut in product([*_insides(unit, details, skips)], [*_gates(unit)], shortcuts):
         yield row | inside | gate | shortcut

@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 from ..errors import TraceError
+from ..net.classifier import Classifier
 from ..net.ops import Unit
 from ..net.ops.details import Details, Gate, Pooling
 from ..net.traced import Outline
-from .gates import read_classifier
+from .endings import read_ending
 from .graph import Graph, Window
 from .parts import Addition, Layer, Part, layers_of, read_parts
 
@@ -23,13 +24,15 @@ def outline_of(graph: Graph, convs: Collection[int], *, folded: bool) -> Outline
         folded: whether normalisations may be part of the convolutions; one with a bias and no norm is taken for that.
     """
     try:
-        end = read_classifier(graph.nodes, graph.output, convs, folded=folded)
+        end = read_ending(graph.nodes, graph.output, convs, folded=folded)
         parts = read_parts(graph.nodes, end.last, folded=folded)
         merged = folded and any(not layer.normed for part in parts for layer in layers_of(part))
         units = _units([_normal(part) for part in parts] if folded else parts)
+        pool = _pooling(end.pool)
     except TraceError as error:
         return Outline(fault=str(error))
-    return Outline(tuple(units), end.hidden, end.activation, end.num_classes, merged)
+    classifier = Classifier(end.num_classes, end.hidden, end.activation, end.bias, pool, end.parts)
+    return Outline(tuple(units), classifier, merged)
 
 
 def _normal(part: Part) -> Part:

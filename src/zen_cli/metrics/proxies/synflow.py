@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import RunError
-from ...net.layers import Pool
+from ...net.layers import Pool, square_pool
 from ...net.module import build_pool
 from ...net.network import Network
 from ...net.ops import Unit
@@ -65,7 +65,8 @@ def sampler(network: Network, settings: ScoreSettings) -> Sampler:
         return log_flow(spec, weight, generator.device)
 
     largest = max(math.prod(layer.weight_shape) for layer in spec.chain)
-    need = forward_bytes(spec.chain, 2, 8) + 8 * 2 * max(largest, spec.num_classes * spec.blocks[-1].width)
+    linear = max((before * out for before, out, _ in spec.classifier.layers(spec.blocks[-1].width)), default=0)
+    need = forward_bytes(spec.chain, 2, 8) + 8 * 2 * max(largest, linear)
     return Sampler(network, draw, need, {"weights": "he-normal", "batch_size": None})
 
 
@@ -86,8 +87,10 @@ def log_flow(spec: ArchSpec, weight: Callable[..., Tensor], device: torch.device
         scale = float(pair[0].mean())
         pair, log_scale = pair / scale, log_scale + math.log(scale)
         pair = _through(unit, pair, weight)
-    values = pair.mean((2, 3))
-    for width in (*spec.hidden, *((spec.num_classes,) if spec.num_classes else ())):
+    if spec.classifier.pool is not None:
+        pair = _pooled(square_pool(*spec.classifier.pool), pair)
+    values = functional.adaptive_avg_pool2d(pair, spec.classifier.parts).flatten(1)
+    for width in spec.classifier.widths:
         values = _chain_rule(functional.linear(values, weight(width, values.shape[1]).abs()))
     return log_scale + math.log(float(values[1].sum()))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, TypeAlia
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ..layers import Chain, Pool, Side, shrink
+from ..layers import Chain, Side, shrink, square_pool
 from .bounds import SearchBounds, Span
 from .details import Activation, Details, Gate, GateKeys, PoolKeys, Style, gate_keys
 
@@ -92,8 +92,7 @@ class Unit(NamedTuple):
         inside, stride = self.enter(side)
         unit = self._replace(stride=stride, details=self.details._replace(pool=None))
         first, *rest = OPS[self.op].layers(unit, inside)
-        kernel, step, border = ((value, value) for value in (pool.kernel, pool.stride, pool.padding))
-        return (first._replace(pool=Pool(pool.kind, kernel, step, border)), *rest)
+        return (first._replace(pool=square_pool(*pool)), *rest)
 
 
 class Gene(NamedTuple):
@@ -253,7 +252,7 @@ class Block(BaseModel):
         if style.activation != "relu":
             row["activation"] = style.activation
         if style.pool is not None:
-            row["pool"] = {"kind": style.pool.kind, "kernel": style.pool.kernel, "stride": style.pool.stride}
+            row["pool"] = style.pool.keys
         return row
 
     @classmethod

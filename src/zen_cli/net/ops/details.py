@@ -47,6 +47,11 @@ class Pooling(NamedTuple):
     stride: int
     padding: int
 
+    @property
+    def keys(self) -> dict[str, object]:
+        """As an object in a spec."""
+        return {"kind": self.kind, "kernel": self.kernel, "stride": self.stride}
+
 
 class Style(NamedTuple):
     """What a block says of its units; the defaults are those of the ZenNets."""

@@ -51,9 +51,10 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
             return f"algorithm: the exact search does not know whether op {op} is monotone; {INSTEAD}"
         if not set(kind.free_fields(space)) <= FREE_FIELDS:
             return f"algorithm: the exact search does not know all that may change in op {op}; {INSTEAD}"
-    if any(one.head for one in (*space.seeds, *(() if seed is None else (seed,)))):
-        return f"algorithm: the exact search knows no hidden layers before the classifier; {INSTEAD}"
-    for block in (block for one in (*space.seeds, *(() if seed is None else (seed,))) for block in one.blocks):
+    seeds = (*space.seeds, *(() if seed is None else (seed,)))
+    if not all(one.classifier.is_plain for one in seeds):
+        return f"algorithm: the exact search knows no classifier but one linear layer on the mean of a map; {INSTEAD}"
+    for block in (block for one in seeds for block in one.blocks):
         if block.gene.style is not None:
             return (
                 f"algorithm: the exact search knows the units of ZenNets only, and a block of op {block.op} has other "
