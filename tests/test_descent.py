@@ -57,6 +57,27 @@ def test_a_descent_is_a_function_of_where_it_begins() -> None:
     assert descent(start) == first == descent_of(settings, None)(start)
 
 
+def test_a_descent_that_ends_against_the_rules_of_the_space_leads_nowhere() -> None:
+    """Far above a limit a narrower block costs less than what it saves, but no member has one."""
+    settings, evaluator, start = problem(max_macs="30M")
+    stem, *_, head = start
+    blocks = [(5, 8, 2, 2, 1), (5, 16, 2, 2, 2), (3, 64, 2, 6, 4), (5, 64, 2, 2, 4), (5, 64, 1, 2, 4)]
+    blocks += [(5, 64, 1, 2, 6)] * 2
+    heavy = (
+        stem,
+        *(
+            start[1]._replace(kernel=kernel, width=width, mid=width, stride=stride, depth=depth, expansion=expansion)
+            for kernel, width, stride, depth, expansion in blocks
+        ),
+        head,
+    )
+    assert settings.space.excludes(heavy, evaluator.seed) == ""
+    assert evaluator.terms(heavy, settings.limits) is None
+    end, counted = descent_of(settings, Band(16.46167307883363, 0.05, 16.802990386788917))(heavy)
+    assert counted > 100
+    assert settings.space.excludes(end, evaluator.seed) == ""
+
+
 def test_a_descent_in_a_band_ends_in_the_band() -> None:
     settings, evaluator, start = problem()
     even = settings.model_copy(update={"proxy": "even", "evenness": None})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from zen_cli.metrics.terms import spec_terms
 from zen_cli.nas.algorithms import front as front_module
+from zen_cli.nas.algorithms.descent import Descent
 from zen_cli.nas.algorithms.front import FrontEvolution
 from zen_cli.nas.algorithms.proposer import Member, Rating
 from zen_cli.nas.answer import search
@@ -41,7 +43,9 @@ SMALL: dict[str, Any] = {
 class Toy:
     """Genomes are two whole numbers; the score likes both, one is cheap in params and one in MACs."""
 
-    def __init__(self, limits: list[tuple[float, ...]], *, population: int = 1000, bans: int | None = None) -> None:
+    def __init__(
+        self, limits: list[tuple[float, ...]], *, population: int = 1000, bans: int | None = None, carries: bool = False
+    ) -> None:
         self.seen: list[Member] = []
         self.limits, self.bans = limits, bans
         self.evolution = FrontEvolution(
@@ -52,6 +56,7 @@ class Toy:
             seed=5,
             population=population,
             admits=None if bans is None else self.admits,
+            descents=[Descent(0.3, 40, 61, self.climber(limit)) for limit in limits] if carries else (),
         )
 
     def neighbour(self, genome: Any, random: Random) -> Any:
@@ -62,6 +67,21 @@ class Toy:
     def rate(self, genome: Any) -> Rating:
         one, other = genome
         return Rating(10 + one + other - ((one * 7 + other * 3) % 5) / 10, 1 + one * 2 + other, 1 + one + other * 2)
+
+    def climber(self, limit: tuple[float, ...]) -> Callable[[Any], tuple[Any, int]]:
+        """Adds to both numbers in turn as long as the limit and the ban allow; counts what it looks at."""
+
+        def climb(genome: Any) -> tuple[Any, int]:
+            one, other = genome
+            count = 1
+            for step in ((3, 0), (0, 3)) * 30:
+                rating = self.rate((one + step[0], other + step[1]))
+                count += 1
+                if rating.params <= limit[0] and rating.macs <= limit[1]:
+                    one, other = one + step[0], other + step[1]
+            return (one, other), count
+
+        return climb
 
     def admits(self, index: int, genome: Any) -> bool:
         return bool(genome[0] % 3 != self.bans)
@@ -121,14 +141,25 @@ def test_a_full_archive_keeps_the_best_and_the_range() -> None:
     assert non_dominated(rows).all()
 
 
-@given(st.integers(0, 60), st.booleans())
-def test_a_restored_front_goes_on_as_if_nothing_had_happened(cut: int, is_banned: bool) -> None:
+def test_local_searches_take_turns_and_are_counted() -> None:
+    toy, plain = Toy(LIMITS, carries=True), Toy(LIMITS)
+    toy.step(14)
+    plain.step(14)
+    assert plain.evolution.proposals == 14 * len(LIMITS)
+    assert (toy.evolution.carried, toy.evolution.proposals) == (4, 40 + 4 * 61)
+    assert toy.evolution.step == 61
+    best = [max(row.score for row in one.evolution.population) for one in (toy, plain)]
+    assert best[0] > best[1]
+
+
+@given(st.integers(0, 60), st.booleans(), st.booleans())
+def test_a_restored_front_goes_on_as_if_nothing_had_happened(cut: int, is_banned: bool, carries: bool) -> None:
     bans = 1 if is_banned else None
-    whole, half = Toy(LIMITS, bans=bans), Toy(LIMITS, bans=bans)
+    whole, half = (Toy(LIMITS, bans=bans, carries=carries) for _ in range(2))
     whole.step(60)
     half.step(cut)
     state = json.loads(json.dumps(half.evolution.state()))
-    rest = Toy(LIMITS, bans=bans)
+    rest = Toy(LIMITS, bans=bans, carries=carries)
     rest.evolution.restore(state, tuple)
     rest.step(60 - cut)
     assert rest.evolution.state() == whole.evolution.state()
@@ -285,9 +316,9 @@ def test_a_limit_below_every_network() -> None:
     from zen_cli.errors import SpecError, UsageError
 
     with pytest.raises(SpecError, match="max_params"):
-        search(check_request({**SMALL, "max_params": "1k"}))
+        search(check_request({**SMALL, "max_params": "1k", "top": 1}))
     with pytest.raises(UsageError, match="max_params"):
-        search(check_request({**SMALL, "max_params": "1k", "algorithm": "exact"}))
+        search(check_request({**SMALL, "max_params": "1k", "top": 1, "algorithm": "exact"}))
 
 
 def test_the_networks_of_a_front_are_verified_in_their_order(zen_here: ZenHere) -> None:

@@ -16,11 +16,14 @@ from ..net.layers import side_key
 from ..net.spec import ArchSpec
 from ..target.latency import latency_ms
 from .algorithms import find_algorithm
+from .budget import Budget
+from .options import DEFAULT_EVALUATIONS
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .settings import SearchSettings
 
 VERIFY_SEED_STEP = 1_000_000_007
+FRONT_WORK = 4e8  # of each limit of a front by the default algorithm, in numbers computed
 
 
 class Answer(NamedTuple):
@@ -62,19 +65,31 @@ def search(settings: SearchSettings, run: RunDirectory | None = None, callbacks:
 
 def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
     """A front: solved limit by limit where the algorithm proves what it finds, and evolved elsewhere."""
-    if _solves_front(settings):
-        from .front_series import solve_front
-
-        return solve_front(settings, run, callbacks)
     from .front import evolve_front
 
+    if solves_front(settings):
+        from .front_series import solve_front
+
+        if settings.algorithm == "exact":
+            return solve_front(settings, run, callbacks)
+        work = FRONT_WORK if settings.budget == Budget() else None
+        try:
+            return solve_front(settings, run, callbacks, work)
+        except UsageError:  # no network was found within the limits; the evolution says what they should be
+            budget = settings.budget._replace(evaluations=DEFAULT_EVALUATIONS)
+            settings = settings.model_copy(update={"budget": budget})
     return evolve_front(settings, run, callbacks)
 
 
-def _solves_front(settings: SearchSettings) -> bool:
-    """Whether a front is solved: by the exact algorithm, and by the default one within a time and without a band."""
+def solves_front(settings: SearchSettings) -> bool:
+    """Whether a front is solved: by the exact algorithm, and by the default one without a band or evaluations."""
     can = settings.algorithm == "auto" and settings.evenness is None
     return settings.algorithm == "exact" or (can and not find_algorithm("exact").supports(settings))
+
+
+def unit_of(settings: SearchSettings) -> str:
+    """What a search counts as evaluations."""
+    return find_algorithm("exact" if settings.front and solves_front(settings) else settings.algorithm).unit
 
 
 def check_bound(settings: SearchSettings) -> None:
@@ -83,7 +98,7 @@ def check_bound(settings: SearchSettings) -> None:
     Raises:
         UsageError: there is no bound for the space, a limit or the score; says why.
     """
-    if settings.front and not _solves_front(settings):
+    if settings.front and not solves_front(settings):
         raise UsageError("bound: there is none for an evolution's front; use the exact algorithm")
     from .algorithms.exact.support import unsupported_settings
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import zip_longest
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from ..metrics import find
 from ..metrics.block_terms import Terms
 from ..metrics.evenness import network_evenness
 from ..metrics.settings import ScoreSettings
+from .algorithms.descent import make_descents
 from .algorithms.proposer import Member, Rating
 from .band import SHARE, STARTS, Band, make_band
 from .climb import make_loop, make_scorer
@@ -109,14 +111,13 @@ class _Evolving:
         if budget.evaluations is not None:
             budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
         rest = settings.model_copy(update={"budget": budget})
-        sign, proposer, loop, stopped = self._climb(rest, self._admits if self.bands else None, self.run, spent)
+        sign, proposer, loop, stopped = self._climb(rest, self.run, spent)
         candidates = self._candidates(proposer.population, sign)
         return Outcome(candidates, stopped, max(1, spent + proposer.proposals), loop.elapsed_s, error=loop.error)
 
     def _climb(
         self,
         settings: SearchSettings,
-        admits: Callable[[int, Any], bool] | None,
         run: RunDirectory | None,
         spent: int = 0,
     ) -> tuple[int, FrontEvolution, Loop, str]:
@@ -132,7 +133,8 @@ class _Evolving:
             self.cost_of,
             seed=settings.score.seed,
             population=settings.population,
-            admits=admits,
+            admits=self._admits if self.bands else None,
+            descents=make_descents(settings, list(zip_longest(self.rungs, self.bands))),
         )
         began = self.began
         loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
@@ -175,7 +177,7 @@ class _Evolving:
             device_seconds=None if budget.device_seconds is None else budget.device_seconds / STARTS,
         )
         stage = settings.model_copy(update={"proxy": "even", "evenness": None, "budget": share})
-        _, proposer, loop, stopped = self._climb(stage, None, None)
+        _, proposer, loop, stopped = self._climb(stage, None)
         if loop.error is not None:
             raise loop.error
         members = proposer.population

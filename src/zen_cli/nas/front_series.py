@@ -17,20 +17,25 @@ from .rundir import RunDirectory
 from .settings import SearchSettings
 
 
-def solve_front(settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> Outcome:
+def solve_front(
+    settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks, most_work: float | None = None
+) -> Outcome:
     """The front with its proven bound; arguments and errors as for `Algorithm.search`.
 
+    Each limit ends after `most_work`, see `exact.solve`.
     Between two limits the bound of the higher one holds, so no network of the space is above the stairs of the bounds.
     A run that is resumed keeps the limits that are solved.
     """
-    return _Series(settings, run, callbacks).search()
+    return _Series(settings, run, callbacks, most_work).search()
 
 
 class _Series:
     """The limits of a front, what is known of each, and the time that is left."""
 
-    def __init__(self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks) -> None:
-        self.settings, self.run, self.callbacks = settings, run, callbacks
+    def __init__(
+        self, settings: SearchSettings, run: RunDirectory | None, callbacks: Callbacks, most_work: float | None
+    ) -> None:
+        self.settings, self.run, self.callbacks, self.most_work = settings, run, callbacks, most_work
         self.began, self.before = time.monotonic(), 0.0
         self.rungs = front_limits(settings, settings.top)
         self._gap = DEFAULT_GAP if settings.gap is None else settings.gap
@@ -60,7 +65,7 @@ class _Series:
         rows = [self.solved[_key(limits)] for limits in self.rungs if _key(limits) in self.solved]
         endings = [row["stopped"] for row in rows]
         if stopped not in ("interrupted", "time"):
-            stopped = "optimal" if set(endings) == {"optimal"} else "gap"
+            stopped = next((ending for ending in ("work", "gap") if ending in endings), "optimal")
         return Outcome(
             self._candidates(), stopped, max(1, sum(row["programs"] for row in rows)), self.elapsed_s, self._bound()
         )
@@ -80,7 +85,7 @@ class _Series:
         )
         known = [spec for spec in self._known() if limits.admits(spec_terms(spec))]
         name = " ".join(f"{cost} {limits[cost]:,.0f}" for cost in settings.front)
-        found = search_from(one, self.callbacks._replace(on_progress=self._tell(name)), known)
+        found = search_from(one, self.callbacks._replace(on_progress=self._tell(name)), known, self.most_work)
         if not found.candidates or (found.stopped == "interrupted"):
             return found.stopped
         best = found.candidates[0]

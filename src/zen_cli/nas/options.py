@@ -55,3 +55,11 @@ class SearchOptions(BaseModel):
     top: int = Field(default=DEFAULT_TOP, ge=1, le=100_000, description="Networks in the answer.")
     similar: bool = Field(default=False, description="The best networks, also where they are of one shape.")
     gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")
+
+
+def front_lineages(top: int) -> int:
+    """How many lineages evolve a front of so many networks: at most 32, each below a limit of its own; those of the
+    answer are among these limits where it has no more networks.
+    """
+    steps = top - 1
+    return 1 + (FRONT_LINEAGES - 1) // steps * steps if 1 <= steps < FRONT_LINEAGES else FRONT_LINEAGES

@@ -18,6 +18,15 @@ from .scorers import Evaluator
 if TYPE_CHECKING:
     from ..metrics.monte_carlo.executors import Executor
 
+ENDINGS = {
+    "interrupted": "interrupted",
+    "time": "time is up",
+    "patience": "no better network within the patience",
+    "optimal": "proven optimal",
+    "gap": "gap reached",
+    "failed": "failed",
+}  # why a search ended, in words; others are just done
+
 
 class Candidate(NamedTuple):
     """A network that a search found.

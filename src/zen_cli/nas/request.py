@@ -15,7 +15,7 @@ from ..net.spec import ArchSpec
 from ..units import parse_real, parse_share
 from .algorithms import find_algorithm
 from .budget import Budget, parse_budget
-from .defaults import default_evenness, default_limits
+from .defaults import default_evenness, default_limits, with_ending
 from .limits import Limits, limit_names, parse_limit
 from .options import (
     BATCH_LINEAGES,
@@ -24,9 +24,9 @@ from .options import (
     DEFAULT_EVALUATIONS,
     DEFAULT_SPACE,
     DEFAULT_VERIFY,
-    FRONT_LINEAGES,
     FRONT_TOP,
     ONLY_SOME,
+    front_lineages,
 )
 from .presets import find_preset
 from .settings import SearchSettings
@@ -46,8 +46,6 @@ _TAKEN = (
 )
 RULES = ("default", "none")
 _OWN = ("space", "from_", "rules", "preset", "budget", "algorithm", "gap", "limit", "evenness", "front")
-MOST_EVALUATIONS = 1_920_000  # of a search whose budget is only a time
-DEFAULT_PATIENCE = 1
 
 
 def check_request(
@@ -98,31 +96,15 @@ def check_request(
         settings = SearchSettings(**base)
     except ValidationError as error:
         raise usage_error(error, SearchSettings) from None
-    if stored is None and _is_ceiling(settings):
-        budget = settings.budget._replace(evaluations=MOST_EVALUATIONS)
-        settings = settings.model_copy(update={"budget": budget, "patience": settings.patience or DEFAULT_PATIENCE})
     if stored is not None:
         stored.check_resumable(settings)
     else:
+        settings = with_ending(settings, given.keys())
         _refuse_unused(given, settings)
     settings.seed_network()
     if line:
         note(line)
     return settings
-
-
-def _is_ceiling(settings: SearchSettings) -> bool:
-    """Whether a budget is only a time that the search may end before, because it converges or is proven."""
-    counts = find_algorithm(settings.algorithm).unit == "evaluations"
-    if settings.front or settings.budget.evaluations is not None or not counts:
-        return False
-    if settings.evenness is not None:
-        return True
-    if settings.algorithm != DEFAULT_ALGORITHM:
-        return False
-    from .algorithms.exact.support import unsupported_settings
-
-    return not unsupported_settings(settings)
 
 
 def _problem(given: Mapping[str, Any], stored: SearchSettings | None) -> dict[str, Any]:
@@ -249,7 +231,8 @@ def _fill_in(base: dict[str, Any]) -> None:
     """What follows from the score: how many lineages pay, and whether a Monte-Carlo check says anything new."""
     if base.get("front"):
         base.setdefault("top", FRONT_TOP)
-        base.setdefault("lineages", min(FRONT_LINEAGES, base["budget"].evaluations or FRONT_LINEAGES))
+        lineages = front_lineages(base["top"])
+        base.setdefault("lineages", min(lineages, base["budget"].evaluations or lineages))
         base.setdefault("verify", base["top"] if base.get("proxy") is None else 0)
     if "lineages" not in base:
         lineages = CLOSED_FORM_LINEAGES if _is_closed(base) else BATCH_LINEAGES

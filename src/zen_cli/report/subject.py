@@ -13,6 +13,8 @@ from ..metrics.records import ScoreRecord
 from ..metrics.registry import find
 from ..metrics.settings import ScoreSettings
 from ..metrics.terms import score_and_count
+from ..nas.answer import unit_of
+from ..nas.outcome import ENDINGS
 from ..nas.population import RunView
 from ..net.network import Network
 from ..net.spec import ArchSpec
@@ -176,8 +178,8 @@ def problem_sentence(run: RunView) -> str:
     search = run.records[0].search if run.records else None
     if search is None:
         return f"{text} The search has no answer yet."
-    done = f"{search.algorithm}, {search.evaluations:,} evaluations, seed {search.seed}"
-    return f"{text} Found by {done}; it ended by {search.stopped}."
+    done = f"{search.algorithm}, {search.evaluations:,} {unit_of(settings)}, seed {search.seed}"
+    return f"{text} Found by {done}; {ENDINGS.get(search.stopped, 'done')}."
 
 
 def _provenance(shown: Sequence[Shown]) -> Iterator[str]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..bench.figures import RULE, evidence_line
 from ..errors import UsageError
 from ..metrics.evenness import network_evenness
-from ..nas.algorithms import find_algorithm
-from ..nas.answer import check_bound
+from ..nas.answer import check_bound, unit_of
 from ..nas.loop import Snapshot
+from ..nas.outcome import ENDINGS
 from ..nas.presets import Preset, presets
 from ..nas.scorers import Evaluator
 from ..nas.settings import SearchSettings
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
 FRAME_SECONDS = 0.25
 LINE_SECONDS = 5.0
 LONG_MACS = 3e12  # about a minute on a laptop
-_ENDINGS = {
-    "interrupted": "interrupted",
-    "time": "time is up",
-    "patience": "no better network within the patience",
-    "optimal": "proven optimal",
-    "gap": "gap reached",
-    "failed": "failed",
-}
 
 
 class Screen:
@@ -112,9 +104,9 @@ class Screen:
         if self._quiet or not outcome.candidates:
             return
         best = outcome.candidates[0]
-        ending = _ENDINGS.get(outcome.stopped, "done")
+        ending = ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
-        unit = find_algorithm(self._settings.algorithm).unit
+        unit = unit_of(self._settings)
         what = self._settings.proxy or "nats"
         say(
             f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"

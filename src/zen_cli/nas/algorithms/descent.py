@@ -7,12 +7,14 @@ changes that pay for each other is hard to meet at random. The exact search comp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from ..band import Band
+    from ..limits import Limits
     from ..settings import SearchSettings
+    from .exact.polish import Polisher
 
 MOST_UNITS = 200
 # Of evenness and of the score: nats, and proposals before the first descent.
@@ -27,7 +29,8 @@ class Descent(NamedTuple):
         temperature: how large a loss from one end to the next is accepted by about one in three, in nats.
         after: how many proposals come before the first descent.
         most: how many networks it counts at most.
-        carry: from a genome to (where it ends, maybe outside of the limits; how many networks it counted).
+        carry: from a genome to (where it ends, the genome itself if only outside of the limits; how many networks it
+            counted).
     """
 
     temperature: float
@@ -42,33 +45,50 @@ class Descent(NamedTuple):
 
 def make_descent(settings: SearchSettings, band: Band | None) -> Descent | None:
     """The local search of a problem; None where evenness plays no part, or it cannot take the problem."""
-    if band is None and settings.proxy != "even":
-        return None
+    return next(iter(make_descents(settings, [(settings.limits, band)])), None)
+
+
+def make_descents(settings: SearchSettings, rungs: Sequence[tuple[Limits, Band | None]]) -> list[Descent]:
+    """A local search below each of several limits, in its band where there is one.
+
+    Empty where evenness plays no part, or they cannot take the problem.
+    """
+    is_objective = settings.proxy == "even"
+    if not is_objective and any(band is None for _, band in rungs):
+        return []
     from .exact.algorithm import block_space
-    from .exact.polish import MAX_WEIGHED, Aim, Polisher
+    from .exact.effects import Neighbours
+    from .exact.polish import Aim, Polisher
     from .exact.problem import read_problem
     from .exact.support import unsupported_settings
 
     if unsupported_settings(settings):
-        return None
-    score = settings.score
-    problem = read_problem(
-        block_space(settings),
-        settings.seed_network(),
-        settings.limits,
-        convention=score.convention,
-        norm=score.norm,
-        alpha=score.alpha,
-        is_even=True,
-    )
-    is_objective = settings.proxy == "even"
-    aim = Aim(None, MOST_UNITS) if band is None or is_objective else Aim(band.floor, band.most_units)
-    polisher = Polisher(problem, aim)
+        return []
+    score, neighbours, found = settings.score, None, []
+    for limits, band in rungs:
+        aim = Aim(None, MOST_UNITS) if is_objective or band is None else Aim(band.floor, band.most_units)
+        problem = read_problem(
+            block_space(settings),
+            settings.seed_network(),
+            limits,
+            convention=score.convention,
+            norm=score.norm,
+            alpha=score.alpha,
+            is_even=True,
+        )
+        neighbours = neighbours or Neighbours(problem, is_even=True)  # the same below all limits
+        found.append(_descent(Polisher(problem, aim, neighbours=neighbours), is_objective))
+    return found
+
+
+def _descent(polisher: Polisher, is_objective: bool) -> Descent:
+    """Of evenness, or of the score in a band."""
+    from .exact.polish import MAX_WEIGHED
 
     def carry(genome: Any) -> tuple[Any, int]:
         before = polisher.weighed
-        found = polisher.descend(genome).genome
-        return found, polisher.weighed - before
+        found = polisher.descend(genome)  # where it ends outside, that may be against the rules of the space as well
+        return found.genome if found.feasible else genome, polisher.weighed - before
 
     if is_objective:
         return Descent(EVENNESS_TEMPERATURE, EVENNESS_AFTER, MAX_WEIGHED, carry)

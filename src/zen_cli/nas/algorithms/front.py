@@ -6,6 +6,9 @@ networks that no other one beats in score and all costs; a lineage may go on fro
 that is better below its own limit, so that a good shape spreads over the front. Each round is twice as long as the one
 before; then half of the lineages begin again from the archive and half from where they began.
 
+Where evenness counts, a local search carries each proposal on, below the limit of its lineage (`descent`). The lineages
+take turns, and one local search in three begins at a lineage with a limit beside.
+
 Source: the limits are the epsilon-constraint method (Haimes et al., 1971).
 """
 
@@ -20,11 +23,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..pareto import Floats, non_dominated
-from .evolution import COLD, FIRST_ROUND, HOT, Count, Finite, MemberRow, RandomState
+from .descent import Descent
+from .evolution import COLD, FIRST_ROUND, HOT, KICK, Count, Finite, MemberRow, RandomState
 from .proposer import Member, Rating
 
 FOLLOW = 0.03
 FROM_ARCHIVE = 0.01
+BESIDE = 0.3  # of the local searches begin at a lineage with a limit beside
+LONGEST = 2  # no round is longer than the first one doubled so often, where there are local searches
 PENDING = 512  # networks that wait to be compared with the archive
 
 Costs = tuple[float, ...]
@@ -40,6 +46,7 @@ class FrontState(BaseModel):
     archive: Annotated[list[MemberRow], Field(min_length=1)]
     pending: list[MemberRow]
     proposals: Count
+    carried: Count
     round: Annotated[int, Field(ge=0, lt=64)]
     idle_rounds: Count
     round_began: Count
@@ -57,6 +64,7 @@ class FrontEvolution:
         seed: of the generator.
         population: the most networks of the archive.
         admits: whether a lineage may have a member, by the number of the lineage; by default every one below its limit.
+        descents: local searches, one below each limit, that carry the proposals on where there are some.
     """
 
     def __init__(
@@ -69,8 +77,10 @@ class FrontEvolution:
         seed: int,
         population: int,
         admits: Callable[[int, Any], bool] | None = None,
+        descents: Sequence[Descent] = (),
     ) -> None:
         self._neighbour, self._cost_of, self._admits = neighbour, cost_of, admits
+        self._descents = descents
         self._limits, self._capacity = [tuple(map(float, limit)) for limit in limits], population
         self._random = Random(seed)
         self._starts = [Member.of(*start) for start in starts]
@@ -78,7 +88,8 @@ class FrontEvolution:
         self._proposals: list[tuple[int, Any]] = []
         self._archive: list[Member] = []
         self._pending = list(self._starts)
-        self.proposals = self.round = self.idle_rounds = self._round_began = 0
+        self.proposals = self.carried = self.round = self.idle_rounds = self._round_began = 0
+        self._spent = len(starts)
         self._area = 0.0
         self._merge()
 
@@ -89,27 +100,46 @@ class FrontEvolution:
 
     @property
     def step(self) -> int:
-        """Proposals of one step."""
-        return len(self._lineages)
+        """Proposals of one step; the most that it may be where a local search counts them."""
+        return self._descents[0].most if self._carries else len(self._lineages)
 
     @property
     def temperature(self) -> float:
         """The loss that about one in three may have, for the lineage of the highest score."""
+        if self._carries:
+            return self._descents[0].temperature
         return self._share * max(abs(member.score) for member in self._lineages)
 
     @property
     def _share(self) -> float:
-        progress = (self.proposals - self._round_began) / (FIRST_ROUND << self.round)
+        progress = (self.proposals - self._round_began) / self._round_size
         return HOT * math.pow(COLD / HOT, progress)
 
+    @property
+    def _round_size(self) -> int:
+        """Proposals of the present round; with local searches, which are at their best soon, no longer than a few."""
+        return FIRST_ROUND << (min(self.round, LONGEST) if self._descents else self.round)
+
+    @property
+    def _carries(self) -> bool:
+        """Whether it is time for the local searches."""
+        return bool(self._descents) and self.proposals >= self._descents[0].after
+
     def propose(self) -> list[Any]:
-        """A neighbour of each lineage, without those where the move led back to where it began."""
-        random = self._random
-        self._proposals = []
+        """A neighbour of each lineage, without those where the move led back to where it began.
+
+        With local searches, of one lineage; they take turns.
+        """
+        return self._carry(self.carried % len(self._lineages)) if self._carries else self._change()
+
+    def _change(self) -> list[Any]:
+        """A neighbour of each lineage, or of a better one."""
+        random, count = self._random, len(self._lineages)
+        self._proposals, self._spent = [], count
         for index, member in enumerate(self._lineages):
             chance = random.random()
             if chance < FOLLOW + FROM_ARCHIVE:
-                other = self._lineages[int(random.random() * self.step)] if chance < FOLLOW else self._best_below(index)
+                other = self._lineages[int(random.random() * count)] if chance < FOLLOW else self._best_below(index)
                 if other is not None and other.score > member.score and self._may_have(index, other):
                     member = self._lineages[index] = other
             genome = self._neighbour(member.genome, random)
@@ -117,9 +147,22 @@ class FrontEvolution:
                 self._proposals.append((index, genome))
         return [genome for _, genome in self._proposals]
 
+    def _carry(self, index: int) -> list[Any]:
+        """Where a local search ends that begins near a lineage, or near one with a limit beside its own."""
+        random, member = self._random, self._lineages[index]
+        if random.random() < BESIDE:
+            member = self._lineages[max(0, min(len(self._lineages) - 1, index + random.choice((-1, 1))))]
+        genome = member.genome
+        for _ in range(int(random.random() * (KICK + 1))):
+            genome = self._neighbour(genome, random)
+        self.carried += 1
+        genome, self._spent = self._descents[index](genome)
+        self._proposals = [(index, genome)]
+        return [genome]
+
     def tell(self, ratings: Sequence[Rating | None]) -> None:
         """The ratings of what `propose` gave, in order; None for what cannot be had."""
-        share = self._share
+        share, heat = self._share, self._descents[0].temperature if self._carries else 0.0
         for (index, genome), rating in zip(self._proposals, ratings, strict=True):
             if rating is None:
                 continue
@@ -128,16 +171,16 @@ class FrontEvolution:
             if is_free:
                 self._pending.append(member)
             loss = now - member.score
-            if loss > 0 and self._random.random() >= math.exp(-loss / max(share * abs(now), 1e-12)):
+            if loss > 0 and self._random.random() >= math.exp(-loss / (heat or max(share * abs(now), 1e-12))):
                 continue
             if self._may_have(index, member):
                 self._lineages[index] = member
                 if not is_free:
                     self._pending.append(member)
-        self.proposals += self.step
+        self.proposals += self._spent
         if len(self._pending) >= PENDING:
             self._merge()
-        if self.proposals - self._round_began >= FIRST_ROUND << self.round:
+        if self.proposals - self._round_began >= self._round_size:
             self._next_round()
 
     def _may_have(self, index: int, member: Member) -> bool:
@@ -151,7 +194,7 @@ class FrontEvolution:
 
     def _next_round(self) -> None:
         self._merge()
-        area = math.fsum(member.score for member in filter(None, map(self._best_below, range(self.step))))
+        area = math.fsum(member.score for member in filter(None, map(self._best_below, range(len(self._lineages)))))
         self.idle_rounds = 0 if area > self._area or not self.round else self.idle_rounds + 1
         self._area = area
         self.round += 1
@@ -182,6 +225,7 @@ class FrontEvolution:
             "archive": [list(member) for member in self._archive],
             "pending": [list(member) for member in self._pending],
             "proposals": self.proposals,
+            "carried": self.carried,
             "round": self.round,
             "idle_rounds": self.idle_rounds,
             "round_began": self._round_began,
@@ -195,7 +239,7 @@ class FrontEvolution:
             ValueError: this is not a state of a front with these limits and this population.
         """
         known = FrontState.model_validate(state)
-        if len(known.lineages) != self.step or len(known.archive) > self._capacity:
+        if len(known.lineages) != len(self._lineages) or len(known.archive) > self._capacity:
             raise ValueError("lineages or archive: not those of the settings")
 
         def member(row: MemberRow) -> Member:
@@ -209,7 +253,8 @@ class FrontEvolution:
         )
         if not all(self._may_have(index, member) for index, member in enumerate(self._lineages)):
             raise ValueError("lineages: above their limits")
-        self.proposals, self.round, self.idle_rounds = known.proposals, known.round, known.idle_rounds
+        self.proposals, self.carried = known.proposals, known.carried
+        self.round, self.idle_rounds = known.round, known.idle_rounds
         self._round_began, self._area = known.round_began, known.area
 
 

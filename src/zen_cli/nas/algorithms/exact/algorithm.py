@@ -100,8 +100,13 @@ class _ExactAlgorithm:
         return search_from(settings, callbacks)
 
 
-def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[ArchSpec] = ()) -> Outcome:
-    """Searches from networks that are known already; the settings are those of a problem that is supported."""
+def search_from(
+    settings: SearchSettings, callbacks: Callbacks, known: Sequence[ArchSpec] = (), most_work: float | None = None
+) -> Outcome:
+    """Searches from networks that are known already; the settings are those of a problem that is supported.
+
+    Each solution ends after `most_work`, see `Solver`.
+    """
     began, stopped = time.monotonic(), ""
     budget = settings.budget
 
@@ -114,7 +119,7 @@ def search_from(settings: SearchSettings, callbacks: Callbacks, known: Sequence[
             stopped = "time"
         return bool(stopped)
 
-    solver = Solver(settings, callbacks, is_over)
+    solver = Solver(settings, callbacks, is_over, most_work)
     band: Band | None = None
     programs = 0
     if settings.evenness is not None:

@@ -62,10 +62,16 @@ class Polisher:
         aim: how evenness enters, if it does.
         keep: how many networks to remember.
         check: called at every step; ends the search by an exception.
+        neighbours: those of a problem that differs in its limits alone, so that both remember the same effects.
     """
 
     def __init__(
-        self, problem: Problem, aim: Aim | None = None, keep: int = 512, check: Callable[[], None] = lambda: None
+        self,
+        problem: Problem,
+        aim: Aim | None = None,
+        keep: int = 512,
+        check: Callable[[], None] = lambda: None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.problem = problem
         self.aim = aim
@@ -76,7 +82,7 @@ class Polisher:
         self.weighed = 0
         self._penalty = PENALTY
         self._inside: Found | None = None  # the best network within the limits of one descent
-        self.neighbours = Neighbours(problem, is_even=aim is not None)
+        self.neighbours = neighbours or Neighbours(problem, is_even=aim is not None)
         rows = [(column, getattr(problem.limits, name), name in STRICT) for column, name in enumerate(SUMS)]
         self._limits = [row for row in rows if row[1] is not None]
 
