@@ -3,9 +3,9 @@
     python benchmarks/front.py                     # ten limits of two presets
     python benchmarks/front.py --nsga2             # and hypervolume; NSGA-II has ten times the CPU seconds
 
-Proven is the front to a gap of 0.2%. NSGA-II gets the moves of the space as its mutation, members from random walks as its
-first population of 100, no crossover, and the limits as a constraint. All run in one thread of this process, so that
-their CPU seconds compare.
+Proven is the front to a gap of 0.2%. NSGA-II gets the moves of the space as its mutation, members from random walks as
+its first population of 100, no crossover, and the limits as a constraint. All run in one thread of this process, so
+that their CPU seconds compare.
 """
 
 from __future__ import annotations
