@@ -229,7 +229,7 @@ def _evenness(
     macs = sum(levels.values())
     return Evenness(
         math.log(units) + log_macs / units,
-        sum(map(math.log, levels.values())) / len(levels),
+        math.fsum(map(math.log, levels.values())) / len(levels),
         depth_term(residual_units, macs),
         units,
         residual_units,

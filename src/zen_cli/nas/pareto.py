@@ -5,6 +5,8 @@ Points are rows of values that are all better where lower, [N, D]; a score enter
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -59,7 +61,7 @@ def _volume(rows: Floats, corner: Floats) -> float:
     rows = rows[np.argsort(rows[:, -1], kind="stable")]
     heights = np.diff(rows[:, -1], append=corner[-1])
     slices = [_volume(rows[: index + 1, :-1], corner[:-1]) * height for index, height in enumerate(heights) if height]
-    return float(sum(slices))
+    return math.fsum(slices)
 
 
 def spread(costs: ArrayLike, scores: ArrayLike, limits: ArrayLike) -> list[tuple[int, int]]:

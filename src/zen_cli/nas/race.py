@@ -127,5 +127,5 @@ def radius(first: Sample, second: Sample, error: float) -> float:
     total = first.variance + second.variance
     if total == 0:
         return 0.0
-    shares = sum(sample.variance**2 / (sample.size - 1) for sample in (first, second))
+    shares = math.fsum(sample.variance**2 / (sample.size - 1) for sample in (first, second))
     return math.sqrt(total) * student_quantile(1 - error, total**2 / shares)

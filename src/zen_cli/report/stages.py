@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ def _stage_row(
         live=most_live(own),
         params_share=sum(row.params for row in own) / max(1, network.cost.params),
         macs_share=sum(row.macs for row in own) / max(1, network.cost.macs),
-        log_sigma=sum(shares) if shares and len(shares) == len(seen) else None,
+        log_sigma=math.fsum(shares) if shares and len(shares) == len(seen) else None,
     )
 
 

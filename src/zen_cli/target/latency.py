@@ -6,6 +6,7 @@ and `LatencyModel.cold` what those of a network cost besides that has more of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -61,18 +62,18 @@ def latency_ms(target: Target, spec: ArchSpec) -> float:
 def whole_of(model: LatencyModel, operations: Iterable[Operation]) -> float:
     """Milliseconds of a network of these operations."""
     rows = list(operations)
-    ms = sum(law_ms(model.laws[nearest_kind(model.laws, one.kind)], one) for one in rows)
+    ms = math.fsum(law_ms(model.laws[nearest_kind(model.laws, one.kind)], one) for one in rows)
     return ms + _besides(model, sum(terms(one).weights for one in rows))
 
 
 def law_ms(law: Law, one: Operation) -> float:
     """Milliseconds of an operation by a law."""
     row = terms(one)
-    return float(sum(rate * getattr(row, name) for name, rate in law.items()))
+    return math.fsum(rate * getattr(row, name) for name, rate in law.items())
 
 
 def _besides(model: LatencyModel, weights: float) -> float:
-    return model.start + sum(row.rate * weights * row.share(weights) for row in model.cold)
+    return model.start + math.fsum(row.rate * weights * row.share(weights) for row in model.cold)
 
 
 def _keep(target: Target, key: object, rows: Iterable[tuple[Operation, int]]) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -61,6 +62,7 @@ def stages_sheet(network: Network, stages: Sequence[StageRow], convention: str) 
     """One row a stage, and one for the whole network."""
     total = network.cost
     shares = [row.log_sigma for row in stages if row.log_sigma is not None]
+    log_sigma = math.fsum(shares) if shares else None
     fields = [
         Field("stage", [*(row.stage for row in stages), "total"], right=False),
         Field("units", [*(str(row.units) for row in stages), str(sum(row.units for row in stages))], drop=5),
@@ -74,9 +76,7 @@ def stages_sheet(network: Network, stages: Sequence[StageRow], convention: str) 
         ),
         Field("live", write_column([*(row.live for row in stages), most_live(stages)], "count"), drop=9),
         Field("field", [*(_square(row.receptive_field) for row in stages), ""], drop=4),
-        Field(
-            "log σ", write_column([*(row.log_sigma for row in stages), sum(shares) if shares else None], "nats"), drop=3
-        ),
+        Field("log σ", write_column([*(row.log_sigma for row in stages), log_sigma], "nats"), drop=3),
         Field("blocks", [*(row.blocks for row in stages), ""], right=False, drop=8, wraps=True),
     ]
     exact = f"exact: {total.params:,} parameters, {total.macs:,} MACs, {total.layers} layers in the chain"
