@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias
@@ -14,6 +15,7 @@ from ..metrics.block_terms import Terms
 from ..metrics.proxies.latency import require_target
 from ..metrics.settings import DEPLOYMENT, ScoreSettings
 from ..metrics.terms import NetworkTerms
+from ..target.memory import ITEM_BYTES
 from ..units import LARGEST, parse_bytes, parse_count, parse_milliseconds, parse_real
 
 # Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.
@@ -121,6 +123,10 @@ class Limits(Mapping[str, float]):
     def reads_stages(self) -> bool:
         """Whether one of these looks at a network's stages; what a network needs on a device looks at its blocks."""
         return any(not set(metric.settings) & set(DEPLOYMENT) for metric, _ in self.others)
+
+    def elements(self, name: str) -> float:
+        """The most elements, of the dtype of the device, by a limit in bytes; infinite without that limit."""
+        return self._bounds.get(name, math.inf) / ITEM_BYTES[self._settings.dtype]  # type: ignore[operator]  # none is None
 
     def lowered(self, name: str) -> float:
         """The bound that a search keeps: that of a latency is divided by 1 + the error of nine in ten predictions."""

@@ -102,10 +102,15 @@ def layer_cost(layer: ConvLayer) -> Cost:
     return Cost(weights + 2 * layer.out_width, weights * area, layer.out_width * area, 1)
 
 
-def projection_cost(unit: Unit, side: Side) -> Cost:
-    """The 1x1 convolution that is the shortcut of a unit on a map of this side; no layer of the chain."""
+def projection_of(unit: Unit, side: Side) -> ConvLayer:
+    """The 1x1 convolution that is the shortcut of a unit on a map of this side."""
     side, stride = unit.enter(side)
-    return layer_cost(square_conv(unit.in_width, unit.width, 1, side, stride))._replace(layers=0)
+    return square_conv(unit.in_width, unit.width, 1, side, stride)
+
+
+def projection_cost(unit: Unit, side: Side) -> Cost:
+    """What that costs; it is no layer of the chain."""
+    return layer_cost(projection_of(unit, side))._replace(layers=0)
 
 
 def se_cost(width: int, squeeze: int) -> Cost:

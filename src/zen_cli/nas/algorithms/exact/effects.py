@@ -15,6 +15,7 @@ from ....metrics.evenness import BlockSums, block_sums
 from ....net.counting import linear_cost
 from ....net.layers import shrink
 from ....net.ops import OPS, Gene, Span
+from ....target.memory import block_footprint
 from .graph import Floats
 from .problem import Problem, free_fields, kernels_of
 
@@ -37,6 +38,13 @@ class Moves(NamedTuple):
 def block_terms_of(gene: Gene, in_width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
     """`block_terms` on a square map, remembered."""
     return block_terms(gene, in_width, side, convention, first=first)[0], shrink(side, gene.stride)
+
+
+def params_of(problem: Problem, gene: Gene, in_width: int, side: int, first: bool) -> int:
+    """What a block adds to the first cost of a problem: parameters, or weights with each BN folded."""
+    if problem.is_folded:
+        return block_footprint(gene, in_width, side, first).weights
+    return block_terms_of(gene, in_width, side, problem.convention, first)[0].params
 
 
 class Neighbours:
@@ -77,15 +85,16 @@ class Neighbours:
     def _score_effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
         """(score, params, MACs, layers, sub-layers) of a block and what comes after it."""
         problem = self._problem
+        params = params_of(problem, gene, width, side, is_stem)
         one, side = block_terms_of(gene, width, side, problem.convention, is_stem)
         if after is None:
             head = linear_cost(gene.width, problem.seed.num_classes)
             maps = problem.log_map_factor * math.log(gene.width * side * side)
-            return one.log_gain + maps, one.params + head.params, one.macs + head.macs, one.layers, one.sublayers
+            return one.log_gain + maps, params + head.params, one.macs + head.macs, one.layers, one.sublayers
         two, _ = block_terms_of(after, gene.width, side, problem.convention, False)
         return (
             one.log_gain + two.log_gain,
-            one.params + two.params,
+            params + params_of(problem, after, gene.width, side, False),
             one.macs + two.macs,
             one.layers + two.layers,
             one.sublayers + two.sublayers,

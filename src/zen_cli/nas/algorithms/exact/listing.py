@@ -195,7 +195,7 @@ class LabelSearch:
         now = labels.even + np.log(labels.level) / (4 * self._even.levels)
         slopes = sorted(set(self._slopes or (0.0,)))
         levels = [each + slope * labels.chain for each in (labels.even, now) for slope in slopes]
-        costs = -labels.params * (self._problem.limits.params is not None), -labels.macs
+        costs = -labels.params * (self._problem.most_params is not None), -labels.macs
         merits = labels.values - self._solution.rates.macs * labels.macs + self._price * now
         return labels.undominated(np.stack([labels.values, *costs, *levels]), merits)
 
@@ -215,8 +215,8 @@ class LabelSearch:
             fits = values > self._least
             if even.floor is not None:
                 fits &= evenness >= -SLACK
-            if limits.params is not None:
-                fits &= labels.params + params <= limits.params
+            if self._problem.most_params is not None:
+                fits &= labels.params + params <= self._problem.most_params
             if limits.macs is not None:
                 fits &= labels.macs + macs <= limits.macs
             for index in np.flatnonzero(fits).tolist():

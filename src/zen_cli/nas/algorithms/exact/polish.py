@@ -16,8 +16,9 @@ import numpy as np
 from ....metrics.evenness import Evenness, depth_term, network_evenness
 from ....metrics.mean_field import log_delta
 from ....net.counting import linear_cost
+from ....target.memory import block_footprint
 from ...space import Genome
-from .effects import Moves, Neighbours, block_terms_of
+from .effects import Moves, Neighbours, block_terms_of, params_of
 from .graph import Floats
 from .problem import Problem
 from .support import SUMS
@@ -83,7 +84,8 @@ class Polisher:
         self._penalty = PENALTY
         self._inside: Found | None = None  # the best network within the limits of one descent
         self.neighbours = neighbours or Neighbours(problem, is_even=aim is not None)
-        rows = [(column, getattr(problem.limits, name), name in STRICT) for column, name in enumerate(SUMS)]
+        bounds = problem.most_params, *(getattr(problem.limits, name) for name in SUMS[1:])
+        rows = [(column, bound, name in STRICT) for column, (name, bound) in enumerate(zip(SUMS, bounds, strict=True))]
         self._limits = [row for row in rows if row[1] is not None]
 
     def ranking(self) -> list[Genome]:
@@ -96,14 +98,21 @@ class Polisher:
         self.weighed += 1
         width, side = problem.seed.in_channels, problem.seed.side
         gain, params, macs, layers, sublayers = 0.0, 0, 0, 0, 0
+        unfolded = live = 0
         for index, gene in enumerate(genome):
+            first = params_of(problem, gene, width, side, index == 0)
+            if problem.most_live < math.inf:
+                live = max(live, block_footprint(gene, width, side, index == 0).peak)
             terms, side = block_terms_of(gene, width, side, problem.convention, index == 0)
-            gain, params, macs = gain + terms.log_gain, params + terms.params, macs + terms.macs
+            gain, params, macs = gain + terms.log_gain, params + first, macs + terms.macs
+            unfolded += terms.params
             layers, sublayers, width = layers + terms.layers, sublayers + terms.sublayers, gene.width
         head = linear_cost(width, problem.seed.num_classes)
         usage = params + head.params, macs + head.macs, layers, sublayers
         value = gain + log_delta(problem.norm, problem.alpha, layers, width, side * side)
-        excess = float(max(0, len(genome) - problem.space.max_blocks))
+        excess = float(max(0, len(genome) - problem.space.max_blocks)) + max(0.0, live / problem.most_live - 1)
+        if problem.limits.params is not None:
+            excess += max(0.0, (unfolded + head.params) / problem.limits.params - 1) * problem.is_folded
         rules = problem.space.rules
         if rules is not None and rules.narrower(gene.width for gene in genome[1:-1]) is not None:
             excess += 1

@@ -86,6 +86,23 @@ class Problem:
         return 0.0 if self.evenness is not None and self.evenness.floor is None else 1.0
 
     @cached_property
+    def is_folded(self) -> bool:
+        """Whether the first cost counts weights with each BN folded, and not parameters, of which there are more: where
+        the limit on weights is the lower one.
+        """
+        return self.limits.elements("weights") < (self.limits.params or math.inf)
+
+    @property
+    def most_params(self) -> float | None:
+        """The limit on the first cost."""
+        return self.limits.elements("weights") if self.is_folded else self.limits.params
+
+    @cached_property
+    def most_live(self) -> float:
+        """The most elements of live tensors."""
+        return self.limits.elements("memory")
+
+    @cached_property
     def stem(self) -> Gene:
         """The stem of the seed network; its width may change."""
         return genome_of(self.seed)[0]

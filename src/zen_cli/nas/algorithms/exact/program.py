@@ -53,9 +53,18 @@ class TableCache:
         if found is None:
             stride = stage.stride if slot.enter else 1
             variant, is_even = problem.variants[index], problem.evenness is not None
-            rules, weight = problem.space.rules, problem.weight
             found = sublayer_tables(
-                variant, stage, stride, *cells, problem.convention, rules, after_stem, weight, is_even
+                variant,
+                stage,
+                stride,
+                *cells,
+                problem.convention,
+                problem.space.rules,
+                after_stem,
+                problem.weight,
+                is_even,
+                problem.is_folded,
+                problem.most_live,
             )
             size = 8 * math.prod(each.count for each in cells) * len(variant.kernels)
             if self._bytes + size > MAX_CACHE:

@@ -1,7 +1,7 @@
 """Prices as a relaxation: limits leave the problem and come back as prices, so that the rest is a sum over blocks.
 
-Two limits have prices: the second is that on MACs; the first is that on parameters, or the floor of evenness where
-there is one. A third limit is left out, which can only raise the bound.
+Two limits have prices: the second is that on MACs; the first is that on parameters or weights, or the floor of evenness
+where there is one. A third limit is left out, which can only raise the bound.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ class Relaxation:
         evenness = problem.evenness
         self._evenness = evenness
         self._has_floor = evenness is not None and evenness.floor is not None
-        limits = problem.limits
-        self.free = (self._has_floor or limits.params is not None, limits.macs is not None)
+        self.free = (self._has_floor or problem.most_params is not None, problem.limits.macs is not None)
 
     def start(self) -> tuple[Point, float]:
         """A point to start from, and how far from it the best prices may be."""
@@ -48,13 +47,13 @@ class Relaxation:
 
     def rates(self, point: Point) -> Rates:
         """What a parameter, a multiply-add and evenness are worth at a point."""
-        limits, (first, second), evenness = self.problem.limits, point.prices, self._evenness
-        macs = second / (limits.macs or 1)
+        most, (first, second), evenness = self.problem.most_params, point.prices, self._evenness
+        macs = second / (self.problem.limits.macs or 1)
         if evenness is None:
-            return Rates(first / (limits.params or 1), macs)
+            return Rates(first / (most or 1), macs)
         price = first if self._has_floor else 1.0
         levels = tuple(price / (4 * evenness.levels * tangent) for tangent in point.tangents)
-        params = 0.0 if self._has_floor else first / (limits.params or 1)
+        params = 0.0 if self._has_floor else first / (most or 1)
         return Rates(params, macs, 0.75 * price / evenness.units, levels)
 
     def constant(self, point: Point) -> float:
@@ -97,7 +96,7 @@ class Relaxation:
 
     def slope(self, usage: Sequence[int], found: Evenness | None, tangents: Sequence[float]) -> Prices:
         """How the value of a network changes with both prices; negative where it breaks a limit."""
-        params, macs = self.problem.limits.params, self.problem.limits.macs
+        params, macs = self.problem.most_params, self.problem.limits.macs
         second = 0.0 if macs is None else 1 - usage[1] / macs
         if self._has_floor and self._evenness is not None and found is not None:
             return self._evenness.at(found, tangents), second

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ....errors import UsageError
 from ....metrics.terms import spec_terms
 from ....net.spec import ArchSpec
+from ...limits import DEPTH
 from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .divide import Divided, Divider
@@ -23,7 +24,6 @@ from .problem import Problem
 from .program import ROUNDING, Program
 from .reduce import cut, prune
 from .relaxation import Point, Relaxation
-from .support import SUMS
 from .tighten import Node, Stop, Tightener
 
 COARSE = 1.25  # the widest width of a first cell over its narrowest
@@ -270,12 +270,13 @@ class Search:
     def _hopeless(self) -> str:
         """Which limit nothing keeps, and the least that was found."""
         problem = self.problems[0]
-        least = [spec_terms(to_spec(genome, problem.seed)).total for genome in self.smallest]
-        for name in SUMS:
-            limit, found = getattr(problem.limits, name), min(getattr(total, name) for total in least)
-            if limit is not None and found > limit:
-                return f"max_{name}: {limit:,} is less than the smallest network of the space needs, {found:,}"
-        return "limits: no network was found that keeps all of them at once; raise max_params or max_macs"
+        rows = [problem.limits.usage(spec_terms(to_spec(genome, problem.seed))) for genome in self.smallest]
+        for usages in zip(*rows, strict=True):
+            name, found, limit = min(usages, key=lambda usage: usage[1])
+            if found > limit:
+                return f"max_{name}: {limit:,.0f} is less than the smallest network of the space needs, {found:,.0f}"
+        names = " or ".join(f"max_{name}" for name in problem.limits if name not in DEPTH)
+        return f"limits: no network was found that keeps all of them at once; raise {names or 'them'}"
 
 
 def _first_bound(problem: Problem) -> float:

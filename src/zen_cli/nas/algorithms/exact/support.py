@@ -9,6 +9,7 @@ from ...settings import SearchSettings
 from ...space import BlockSpace
 
 SUMS = ("params", "macs", "layers", "sublayers")
+DEVICE = ("memory", "weights")
 FREE_FIELDS = {"mid", "expansion", "group_width"}
 INSTEAD = "use the evolution"
 
@@ -41,7 +42,7 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
             f"block each; {INSTEAD}"
         )
     for name in limits:
-        if name not in SUMS:
+        if name not in (*SUMS, *DEVICE):
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {INSTEAD}"
     if reason := _unsupported_depth(space, limits, is_even):
         return reason

@@ -23,12 +23,13 @@ import numpy as np
 
 from ....metrics.block_terms import block_terms
 from ....metrics.mean_field import LINEAR, RELU, Moments, gain, log_sigma
-from ....net.counting import layer_cost, linear_cost, projection_cost
+from ....net.counting import layer_cost, linear_cost, projection_of
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
 from .gains import NOTHING, Ends, GainCost
 from .graph import Bools, Cells, Floats, make_gene, singles
+from .live import FORBIDDEN, forbidden, live_elements
 from .problem import Problem, Stage, Variant
 
 
@@ -54,6 +55,8 @@ def sublayer_tables(
     after_stem: int = 0,
     weight: float = 1.0,
     is_even: bool = False,
+    is_folded: bool = False,
+    most_live: float = math.inf,
 ) -> SubLayer:
     """The tables of a variant.
 
@@ -69,6 +72,8 @@ def sublayer_tables(
         after_stem: how many of the widths in, the first ones, are those of the stem.
         weight: of the score in the objective.
         is_even: whether evenness is in the objective or limited.
+        is_folded: whether `params` are weights with each BN folded.
+        most_live: elements of live tensors; what needs more is worth `live.FORBIDDEN`.
 
     Raises:
         ValueError: the op's layers depend on other widths than these tables can express.
@@ -79,12 +84,17 @@ def sublayer_tables(
         mid = out
     kernels = np.array(variant.kernels, dtype=np.float64).reshape(-1, 1, 1, 1)
     gene = variant.gene._replace(kernel=cast(int, kernels))
-    want = _Want(convention, weight, is_even)
-    reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want)
-    again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False)
+    want, live, live_again = _Want(convention, weight, is_even, is_folded, most_live), list[Any](), list[Any]()
+    reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want, live=live)
+    again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False, live=live_again)
     if rules is not None:
         first = first._replace(gain=np.where(_breaks_ratio(rules, gene, mid, out), -math.inf, first.gain))
     entry, across = _by_width(reading)
+    entry, across, first = (
+        _without(share, live, most_live, *axes)
+        for share, axes in ((entry, (1, 2)), (across, (1, 3)), (first, (0, 2, 3)))
+    )
+    more = _without(_total([*again, inner, GainCost(0.0, 0.0, 0.0, units=others)]), live_again, most_live, 0, 2, 3)
     across = across.shaped(0, ins.count, 0, outs.count)
     if rules is not None and rules.never_narrower:
         narrower = ins.lo[:, None] > outs.hi
@@ -95,17 +105,31 @@ def sublayer_tables(
         entry.shaped(0, ins.count, mids.count, 0),
         across,
         first.shaped(*shape),
-        _total([*again, inner, GainCost(0.0, 0.0, 0.0, units=others)]).shaped(*shape),
+        more.shaped(*shape),
         np.broadcast_to(opening, (len(variant.kernels), ins.count, mids.count, outs.count)) if is_even else None,
     )
 
 
 class _Want(NamedTuple):
-    """What tables hold: gains of a convention times the weight, and whether evenness."""
+    """What tables hold: gains of a convention times the weight, whether evenness, costs, and what is no choice."""
 
     convention: str
     weight: float = 1.0
     is_even: bool = False
+    is_folded: bool = False
+    most_live: float = math.inf
+
+    def cost(self, layer: ConvLayer) -> tuple[Any, Any]:
+        """(params, MACs) of a convolution and its BN, which has two parameters a channel, or one bias where folded."""
+        cost = layer_cost(layer)
+        return cost.params - self.is_folded * np.asarray(layer.out_width), cost.macs
+
+
+def _without(share: GainCost, live: Sequence[Any], most: float, *axes: int) -> GainCost:
+    """A share without the widths that need too much memory."""
+    if most == math.inf:
+        return share
+    return share._replace(gain=np.where(forbidden(live, most, *axes), FORBIDDEN, share.gain))
 
 
 def check_tables(problem: Problem) -> str:
@@ -144,14 +168,17 @@ def head_table(problem: Problem, ins: Cells, widths: Cells) -> GainCost:
 
 
 def _wanted(problem: Problem) -> _Want:
-    return _Want(problem.convention, problem.weight, problem.evenness is not None)
+    is_even = problem.evenness is not None
+    return _Want(problem.convention, problem.weight, is_even, problem.is_folded, problem.most_live)
 
 
 def _plain(gene: Gene, read: Ends, out: Ends, side: int, want: _Want, moments: Moments) -> GainCost:
     """All of a block without mid widths, such as stem and head, [1, I, 1, W]."""
-    reading, rest, _ = _sublayer(gene, read, out, out, side, gene.stride, want, moments=moments)
+    live: list[Any] = []
+    reading, rest, _ = _sublayer(gene, read, out, out, side, gene.stride, want, moments=moments, live=live)
     again, inner, _ = _sublayer(gene, out, out, out, shrink(side, gene.stride), 1, want, begins=False)
-    return _total([*reading, rest]).plus(_total([*again, inner]), gene.sublayers - 1)
+    whole = _total([*reading, rest]).plus(_total([*again, inner]), gene.sublayers - 1)
+    return _without(whole, live, want.most_live, 1, 3)
 
 
 def _sublayer(
@@ -165,6 +192,7 @@ def _sublayer(
     *,
     moments: Moments = RELU,
     begins: bool = True,
+    live: list[Any] | None = None,
 ) -> tuple[list[GainCost], GainCost, Any]:
     """The units of one sub-layer: what reads the width in, the sum of all the rest, and log M_u of the first unit.
 
@@ -178,6 +206,7 @@ def _sublayer(
         want: what the tables hold.
         moments: of what the first convolution reads.
         begins: whether the sub-layer is the first of a block, whose first unit always has a projection.
+        live: gets the elements of live tensors of each operation.
     """
     reading: list[GainCost] = []
     rest = NOTHING
@@ -190,7 +219,7 @@ def _sublayer(
         )
         parts = []
         for poor, rich in zip(narrow.layers(side), wide.layers(side), strict=True):
-            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *layer_cost(poor)[:2])
+            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *want.cost(poor))
             if want.is_even:
                 most = layer_cost(rich).macs
                 reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
@@ -200,10 +229,12 @@ def _sublayer(
             log_macs = np.log(sum(np.asarray(part.read + part.made, dtype=np.float64) for part in parts))
             opening, rest = (log_macs, rest) if not index else (opening, rest._replace(units=rest.units + log_macs))
         after = Ends(cast(Any, narrow.width), cast(Any, wide.width))
+        is_there = 1.0 if begins and not index else read.apart(after)
+        if live is not None and want.most_live < math.inf:
+            live += live_elements(narrow, narrow.layers(side), side, is_there)
         if gene.kind.is_residual:
-            projection = projection_cost(narrow, side)
-            is_there = 1.0 if begins and not index else read.apart(after)
-            parts.insert(1, GainCost(0.0, projection.params * is_there, projection.macs * is_there))
+            params, macs = want.cost(projection_of(narrow, side))
+            parts.insert(1, GainCost(0.0, params * is_there, macs * is_there))
         count = 0 if index else 1 + gene.kind.is_residual
         reading += parts[:count]
         rest = _total([rest, *parts[count:]])
