@@ -22,7 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # so that a Python without zen can run it
-VARIANTS = (("1", "1"), ("2", "2"), ("random", "2"))  # hash seeds and threads of this Python
+VARIANTS = (("1", "1", True), ("2", "2", True), ("random", "2", False))  # of this Python: hash seed, threads, AVX-512
+AVX512 = "X86_V4 AVX512_ICL AVX512_SPR"  # what NumPy from 2.4 on calls them
 PACKAGES = ("numpy", "pydantic", "orjson", "torch")
 TIMEOUT = 600
 
@@ -83,11 +84,12 @@ def compare(pythons: Sequence[str], only: str) -> None:
     """Runs this Python in several ways and the others once, and publishes how many lines differ."""
     from report import publish, table
 
-    runs = [(sys.executable, *variant) for variant in VARIANTS] + [(python, "3", "2") for python in pythons]
+    runs = [(sys.executable, *variant) for variant in VARIANTS] + [(python, "3", "2", True) for python in pythons]
     rows, wanted = [], None
     differing: list[str] = []
-    for python, hash_seed, threads in runs:
+    for python, hash_seed, threads, wide in runs:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads}
+        environment |= {} if wide else {"NPY_DISABLE_CPU_FEATURES": AVX512, "ATEN_CPU_CAPABILITY": "avx2"}
         command = [python, __file__, "--only", only]
         text = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True).stdout
         head, *lines = text.splitlines()
@@ -95,9 +97,9 @@ def compare(pythons: Sequence[str], only: str) -> None:
         wanted = wanted or found
         other = [words for words, digest in found.items() if wanted.get(words, digest) != digest]
         differing += other
-        rows.append([head.removeprefix("# "), hash_seed, threads, len(found), len(other)])
+        rows.append([head.removeprefix("# "), hash_seed, threads, "yes" if wide else "no", len(found), len(other)])
         print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
-    body = table(["Python", "hash seed", "threads", "commands", "that differ"], rows)
+    body = table(["Python", "hash seed", "threads", "AVX-512", "commands", "that differ"], rows)
     if differing:
         body += "\n\nDiffering: " + "; ".join(f"`{words}`" for words in dict.fromkeys(differing))
     publish("same_bytes", "Commands whose output is compared with that of the first row, byte by byte.", body)

@@ -48,7 +48,9 @@ def a_target(rng: random.Random) -> bytes:
 
     sizes = {"overhead": 1e-3, "groups": 1e-3, "padded": 1e-9, "wide": 1e-9, "ragged": 1e-9}
     laws = {kind: {name: rng.uniform(1, 10) * sizes.get(name, 1e-8) for name in Terms._fields} for kind in KINDS}
-    model = LatencyModel(laws=laws, start=0.01, cold=(Cold(beyond=1e5, rate=1e-8), Cold(beyond=1e6, rate=2e-8)))
+    model = LatencyModel(
+        laws=laws, start=0.01, cold=(Cold(least=1e5, most=1e6, rate=1e-8), Cold(least=1e6, most=2e6, rate=2e-8))
+    )
     error = ErrorRow(median=0.04, p90=0.1, rank_correlation=0.99, n=20, spread=0.03)
     return Target(name="made-up", backend="torch", threads=1, dtype="float32", model=model, error=error).to_bytes()
 

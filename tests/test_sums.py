@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from cli import MAIN
 from forks import fork_server
 
 from zen_cli.metrics.registry import limitable
+from zen_cli.nas.space import BUILTIN
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import same_bytes_cases  # noqa: E402  # a benchmark is a script, not a module of the package
 
 # Both ways to add up floats, on any version of Python.
 PLAIN = "import builtins, functools, operator\n"
@@ -40,3 +45,10 @@ def written(folder: Path, way: str) -> list[bytes]:
 
 def test_bytes_do_not_depend_on_how_sums_are_rounded(tmp_path: Path) -> None:
     assert written(tmp_path, PLAIN) == written(tmp_path, EXACT)
+
+
+def test_the_benchmark_of_bytes_has_its_inputs(tmp_path: Path) -> None:
+    same_bytes_cases.prepare(tmp_path)
+    words = [word for _, command in same_bytes_cases.cases(with_torch=True) for word in command.split()]
+    assert {word[1:] for word in words if word.startswith("@")} == {file.name for file in tmp_path.iterdir()}
+    assert set(BUILTIN) <= set(words)
