@@ -20,6 +20,7 @@ from zen_cli.nas.algorithms.front import FrontEvolution
 from zen_cli.nas.algorithms.proposer import Member, Rating
 from zen_cli.nas.answer import search
 from zen_cli.nas.front import SPAN, front_limits
+from zen_cli.nas.front_series import _Series
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.pareto import non_dominated
 from zen_cli.nas.request import check_request
@@ -241,6 +242,17 @@ def test_a_proven_front_that_is_interrupted_is_resumed_to_the_same_bytes(zen_her
     assert outcome.stopped == "interrupted"
     assert len(outcome.candidates) == 2
     assert zen_here("search", "--resume", "run", "--quiet").out == whole
+
+
+def test_a_network_found_below_a_higher_limit_counts_below_a_lower_one_that_it_keeps() -> None:
+    series = _Series(check_request({**SMALL, "top": 3, "algorithm": "exact", "gap": "5%"}), None, Callbacks(), None)
+    series.search()
+    one, two, three = series.solved.values()
+    three |= {key: two[key] for key in ("arch", "score")}
+    two |= {key: one[key] for key in ("arch", "score")}
+    high, low = series._candidates()
+    assert (high.score, low.score) == (three["score"], one["score"])
+    assert [row.limits and row.limits["params"] for row in (high, low)] == [60_000, 6_000]
 
 
 @pytest.mark.parametrize("number", [1, 2])

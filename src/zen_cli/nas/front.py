@@ -201,11 +201,11 @@ class _Evolving:
         below = [[limits[name] for name in settings.front] for limits in rungs]
         rows = spread([self.cost_of(member) for member in members], [member.score for member in members], below)
         found = []
-        for index, _ in sorted(rows):  # members are sorted, the best first
+        for index, rung in sorted(rows):  # members are sorted, the best first
             member = members[index]
             band = next((band for place, band in enumerate(self.bands) if self._holds(place, member)), None)
             spec = named(evaluator.spec(member.genome), evaluator.space.name)
-            found.append(Candidate(spec, sign * member.score, band=band))
+            found.append(Candidate(spec, sign * member.score, limits=rungs[rung], band=band))
         return tuple(found)
 
     def _holds(self, place: int, member: Member) -> bool:

@@ -133,13 +133,10 @@ class _Series:
         A network below a limit may have been found under another one, and the bound of a higher limit holds below it.
         """
         rows = [(limits, self.solved[_key(limits)]) for limits in self.rungs if _key(limits) in self.solved]
+        known = [(float(row["score"]), parse_spec(row["arch"])) for _, row in rows]
         found: dict[str, Candidate] = {}
-        for limits, row in rows:
-            inside = [
-                (float(other["score"]), parse_spec(other["arch"]))
-                for within, other in rows
-                if _is_inside(within, limits, self.settings.front) or other is row
-            ]
+        for limits, _ in rows:
+            inside = [(score, spec) for score, spec in known if limits.admits(spec_terms(spec))]
             score, spec = max(inside, key=lambda pair: pair[0])
             bounds = [
                 float(other["bound"]) for within, other in rows if _is_inside(limits, within, self.settings.front)

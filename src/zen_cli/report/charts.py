@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..errors import UsageError
+from .labels import SIDES, sides_of
 from .layers import LayerRow, layer_rows
 from .subject import COSTS, Shown, Subject
 
@@ -24,6 +25,7 @@ BOUND_COLOR = "#b8508a"
 WIDTH, HEIGHT = 460, 300
 NAMED = ("reference", "network")  # the groups whose names are written beside their points
 MOST_NAMES = 16  # so many of them at most
+MARGIN, LETTERS = 44, 20  # pixels beside the points where names are written, and how much of a name is seen
 _NEEDS = {"altair": "altair", "vl-convert-python": "vl_convert"}
 PICKED = "picked"  # the signal of the charts of networks that holds the index of the network that is shown
 Document: TypeAlias = dict[str, Any]
@@ -62,7 +64,7 @@ def network_row(index: int, row: Shown) -> dict[str, Any]:
     costs = {name: getattr(cost, name) for name in COSTS}
     found = {"index": index, "label": row.label, "group": row.group, "value": row.value, **costs, "layers": cost.layers}
     search = None if row.record is None else row.record.search
-    return found if search is None or search.front is None else {**found, "bound": search.bound}
+    return found if search is None or not search.front or search.bound is None else {**found, "bound": search.bound}
 
 
 def breakdown_rows(layers: Sequence[LayerRow]) -> list[dict[str, Any]]:
@@ -89,9 +91,7 @@ def _cost_chart(cost: str) -> Callable[[Subject], Any]:
         words = {name: GROUPS[name][2] for name in groups}
         text = f"{words}[datum.label] || datum.label"
         legend = alt.Legend(title=None, orient="top", labelExpr=text)
-        values = [getattr(row.network.cost, cost) for row in subject.shown]
-        spread = max(values) > 20 * max(1, min(values))
-        margin = 44 if has_names(subject) else 14
+        spread, margin = is_spread(cost, subject), MARGIN if has_names(subject) else 14
         x = alt.X(
             f"{cost}:Q",
             title=f"{COSTS[cost]}{' (log scale)' if spread else ''}",
@@ -133,9 +133,23 @@ def _name_parts(cost: str, subject: Subject) -> list[Any]:
 
     if not has_names(subject):
         return []
-    data = alt.Chart(alt.NamedData("networks")).transform_filter(f"indexof({list(NAMED)}, datum.group) >= 0")
-    mark = data.mark_text(dy=-9, fontSize=10, limit=110)
-    return [mark.encode(x=f"{cost}:Q", y="value:Q", text="label:N")]
+    points = [(getattr(row.network.cost, cost), row.value) for row in subject.shown]
+    names = {index: row.label[:LETTERS] for index, row in enumerate(subject.shown) if row.group in NAMED}
+    parts = []
+    for name, places in sides_of(points, names, is_log=is_spread(cost, subject), margin=MARGIN).items():
+        if places:
+            side, data = SIDES[name], alt.Chart(alt.NamedData("networks"))
+            mark = data.transform_filter(f"indexof({places}, datum.index) >= 0").mark_text(
+                align=side.align, dx=side.dx, dy=side.dy, baseline="middle", fontSize=10, limit=110
+            )
+            parts.append(mark.encode(x=f"{cost}:Q", y="value:Q", text="label:N"))
+    return parts
+
+
+def is_spread(cost: str, subject: Subject) -> bool:
+    """Whether the costs differ so much that their scale is logarithmic."""
+    values = [getattr(row.network.cost, cost) for row in subject.shown]
+    return bool(max(values) > 20 * max(1, min(values)))
 
 
 def has_names(subject: Subject) -> bool:

@@ -21,7 +21,7 @@ import orjson
 
 from ..exporters.source import ExportSource
 from ..exporters.svg import draw
-from .charts import charts, data_sets, network_row
+from .charts import GROUPS, charts, data_sets, network_row
 from .details import details
 from .subject import COSTS, Shown, Subject
 
@@ -111,7 +111,7 @@ def _rows(subject: Subject) -> Iterator[str]:
         cells = (f"{row.value:.2f}", f"{cost.params:,}", f"{cost.macs:,}", f"{cost.layers}")
         button = f'<button type="button" data-index="{index}">{escape(row.label)}</button>'
         numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-        yield f'<tr{hidden}><th scope="row">{button}</th><td class="group">{escape(row.group)}</td>{numbers}</tr>'
+        yield f'<tr{hidden}><th scope="row">{button}</th><td class="group">{GROUPS[row.group][2]}</td>{numbers}</tr>'
 
 
 def _more(count: int) -> str:

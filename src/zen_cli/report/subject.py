@@ -179,7 +179,7 @@ def problem_sentence(run: RunView) -> str:
     if search is None:
         return f"{text} The search has no answer yet."
     done = f"{search.algorithm}, {search.evaluations:,} {unit_of(settings)}, seed {search.seed}"
-    return f"{text} Found by {done}; {ENDINGS.get(search.stopped, 'done')}."
+    return f"{text} Found by {done}{f'; {ENDINGS[search.stopped]}' if search.stopped in ENDINGS else ''}."
 
 
 def _provenance(shown: Sequence[Shown]) -> Iterator[str]:
