@@ -25,6 +25,13 @@ def test_every_network_costs_what_the_library_that_has_it_builds() -> None:
         assert (cost.params, cost.macs) == (int(row["params"]), int(row["macs"])), row["name"]
 
 
+def test_a_name_has_the_epsilon_of_its_library() -> None:
+    epsilons = {
+        name: load(name).bn_eps for name in ("mobilenet_v3_large", "mobilenetv3_large_100", "tf_efficientnet_b0")
+    }
+    assert epsilons == {"mobilenet_v3_large": 1e-3, "mobilenetv3_large_100": None, "tf_efficientnet_b0": 1e-3}
+
+
 def test_names_are_of_one_network_each() -> None:
     all_names = [name for row in networks() for name in (row.name, *row.aliases)]
     assert sorted(all_names) == sorted(names())

@@ -85,6 +85,8 @@ def styled_specs(draw: st.DrawFn) -> ArchSpec:
         row["head_pool"] = {"kind": draw(st.sampled_from(["max", "avg"])), "kernel": draw(st.sampled_from([1, 3]))}
     if classes and draw(st.booleans()):
         row["head_parts"] = draw(st.integers(1, 3))
+    if draw(st.booleans()):
+        row["bn_eps"] = 1e-3
     row["blocks"] = [draw(styled_blocks()) for _ in range(draw(st.integers(1, 2)))]
     return parse_spec(row)
 
@@ -187,6 +189,16 @@ def test_another_end_is_another_network() -> None:
     assert parse_spec({"resolution": 16, "blocks": rows, "head_parts": 1, "head": []}).id == plain.id
 
 
+def test_the_epsilon_of_batch_normalisations_is_built_and_is_not_part_of_the_id() -> None:
+    document = {"resolution": 16, "num_classes": 2, "blocks": [{"op": "conv", "width": 8}, {**BLOCK, "se": 0.25}]}
+    spec, usual = parse_spec({**document, "bn_eps": 1e-3}), parse_spec(document)
+    norms = [module for module in build(spec).modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert {norm.eps for norm in norms} == {1e-3}
+    assert (spec.id, spec.cost, spec.chain) == (usual.id, usual.cost, usual.chain)
+    with pytest.raises(SpecError, match="bn_eps: 0 is too small; use more than 0"):
+        parse_spec({**document, "bn_eps": 0})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -220,7 +232,7 @@ def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp
     gate = {"ratio": 0.25, "of": "input", "bias": True, "activation": "silu", "gate": "hard_sigmoid", "place": "end"}
     blocks[1]["se"] = gate
     row = {"resolution": 32, "num_classes": 3, "activation": "hard_swish", "head": [8], "blocks": blocks}
-    row |= {"head_pool": {"kind": "max", "kernel": 3, "stride": 1}, "head_parts": 2, "head_bias": False}
+    row |= {"bn_eps": 1e-3, "head_pool": {"kind": "max", "kernel": 3, "stride": 1}, "head_parts": 2, "head_bias": False}
     document = orjson.dumps(parse_spec(row).to_dict())
     done = zen("export", "-", "--to", "torch,onnx,svg,mermaid", "-o", f"{tmp_path}/out/", stdin=document)
     assert done.code == 0, done.err

@@ -15,13 +15,14 @@ from ..net.ops import Unit, repeated_units
 from ..net.spec import ArchSpec
 from .about import facts, title, tool
 from .layout import Section, SectionBlock, lay_out
-from .standalone import Code, Imported, Symbol, collect, import_lines
+from .standalone import PACKAGE, Code, Imported, Symbol, collect, import_lines
 
 LINE = 120
 ZERO_INIT = (
     "        zero_init_residual: whether a residual unit starts as its shortcut alone, the scale of its last batch",
     "            normalisation being zero, which trains deep networks better.",
 )
+_UNITS = f"{PACKAGE}.net.unit_modules"
 PARTIAL = Imported.of("functools", "partial")
 
 
@@ -34,6 +35,7 @@ def python_file(docstring: str, code: Code, imports: Iterable[Imported], pieces:
 def unit_code(spec: ArchSpec, *more: Symbol) -> Code:
     """The source of the classes that the units of a network need, and of other code."""
     symbols = {Symbol.of(value): None for unit in dict.fromkeys(spec.units) for value in _classes(unit)}
+    more = more if spec.bn_eps is None else (*more, Symbol(_UNITS, "set_bn_eps"))
     code = collect([*symbols, *more])
     is_partial = any(isinstance(value, partial) for unit in set(spec.units) for value in _arguments(unit).values())
     return Code((*code.imports, PARTIAL), code.pieces) if is_partial else code
@@ -71,6 +73,12 @@ def stage_table(spec: ArchSpec) -> list[str]:
         cells = [cell.rjust(size) for cell, size in zip(numbers, widths[1:], strict=True)]
         lines.append("  ".join([name.ljust(widths[0]), *cells, made]))
     return lines
+
+
+def ending_lines(spec: ArchSpec) -> list[str]:
+    """The last statements of `__init__`."""
+    lines = [] if spec.bn_eps is None else [f"        set_bn_eps(self, {spec.bn_eps!r})"]
+    return [*lines, "        self.init_weights(zero_init_residual)"]
 
 
 def section_lines(spec: ArchSpec, channels: str) -> list[str]:

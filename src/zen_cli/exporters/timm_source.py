@@ -6,7 +6,7 @@ from ..net.layers import size_of
 from ..net.spec import ArchSpec
 from .classifier_source import linear_texts, pool_texts
 from .layout import Section, lay_out
-from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, unit_code
+from .pysource import ZERO_INIT, call, docstring, ending_lines, python_file, section_lines, unit_code
 from .source import ExportSource
 from .standalone import Imported, Symbol
 
@@ -47,7 +47,7 @@ def timm_source(source: ExportSource, stem: str) -> str:
         "        ]",
         *section_lines(spec, "in_chans"),
         *_classifier_lines(spec),
-        "        self.init_weights(zero_init_residual)",
+        *ending_lines(spec),
     ]
     closing = [
         f'Needs timm. `import {stem}` registers it: timm.create_model("{stem}") builds it, with the options of '
@@ -103,11 +103,13 @@ def _registration(source: ExportSource, stem: str) -> list[str]:
         }},
     }}
 )'''
+    named = ["ZenNet", f'"{stem}"', "pretrained", "feature_cfg=feature_cfg", "**kwargs"]
+    build = "\n".join(call("net: nn.Module = build_model_with_cfg", named, 4))
     builder = f'''@register_model
 def {stem}(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """The network, as timm.create_model builds it."""
     feature_cfg = {{"out_indices": tuple(range({len(layout.features)})), "flatten_sequential": False}}
-    net: nn.Module = build_model_with_cfg(ZenNet, "{stem}", pretrained, feature_cfg=feature_cfg, **kwargs)
+{build}
     return net'''
     arguments = f"ZenNet(), {spec.in_channels}, {spec.image_size}, {spec.cost.params:_}"
     return [config, builder, f'if __name__ == "__main__":\n    run_script_or_check({arguments})']

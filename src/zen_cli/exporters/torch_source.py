@@ -8,7 +8,7 @@ from ..net.layers import side_text
 from ..net.spec import ArchSpec
 from .classifier_source import linear_texts, pool_texts, pooled_method, sequential
 from .layout import lay_out
-from .pysource import ZERO_INIT, call, docstring, python_file, section_lines, tuple_of, unit_code
+from .pysource import ZERO_INIT, call, docstring, ending_lines, python_file, section_lines, tuple_of, unit_code
 from .standalone import Imported, Symbol
 
 _HOME = f"{__package__}.backbone"
@@ -47,7 +47,7 @@ def torch_source(spec: ArchSpec, record: dict[str, Any] | None = None, stem: str
         "        super().__init__()",
         *section_lines(spec, "in_channels"),
         *_classifier_lines(spec),
-        "        self.init_weights(zero_init_residual)",
+        *ending_lines(spec),
         *(pooled_method(spec) if pool_texts(spec) else ()),
     ]
     arguments = f"ZenNet(), {spec.in_channels}, {spec.image_size}, {spec.cost.params:_}"

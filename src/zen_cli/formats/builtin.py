@@ -26,7 +26,7 @@ class BuiltinNames(Names):
     def read(self, name: str, overrides: Overrides) -> Reading:
         from ..networks import find
 
-        spec, fields = find(name).spec, overrides.fields()
+        spec, fields = find(name).spec_as(name), overrides.fields()
         return Reading(spec.replace(**fields) if fields else spec)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, TypeAlias, overload
 
+BN_EPS = 1e-5  # the epsilon of batch normalisations, where nothing else is said
 Pair: TypeAlias = tuple[int, int]
 Side: TypeAlias = int | Pair  # of a map: one number where it is square, else height and width
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .classifier import Classifier
-from .layers import Chain, Pool, square_pool
+from .layers import BN_EPS, Chain, Pool, square_pool
 from .ops import Gene, Unit, block_units
 from .ops.arguments import activation_class
 from .spec import ArchSpec
+from .unit_modules import set_bn_eps
 
 
 class ZenNet(nn.Module):
@@ -30,6 +31,8 @@ class ZenNet(nn.Module):
             width = gene.width
         self.pool = build_head_pool(spec.classifier)
         self.classifier = build_classifier(spec)
+        if spec.bn_eps is not None:
+            set_bn_eps(self, spec.bn_eps)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map, [B, C, H', W']."""
@@ -75,7 +78,7 @@ def build_unit(unit: Unit) -> nn.Module:
     return unit.kind.module_class(unit)(unit.in_width, unit.width, **unit.kind.module_arguments(unit))
 
 
-def build_chain(chain: Chain, *, bn_eps: float = 1e-5) -> nn.Sequential:
+def build_chain(chain: Chain, *, bn_eps: float = BN_EPS) -> nn.Sequential:
     """The vanilla chain as a module, conv -> BN -> ReLU layer by layer: [B, C, H, W] -> [B, C', H', W']."""
     modules: list[nn.Module] = []
     for layer in chain:

@@ -53,6 +53,9 @@ class ArchSpec(BaseModel):
         default=1000, ge=0, le=10_000_000, description="outputs of the linear classifier; 0: pooled features"
     )
     activation: Activation | None = Field(default=None, description="of all blocks that say nothing (default relu)")
+    bn_eps: float | None = Field(
+        default=None, gt=0, le=1, allow_inf_nan=False, description="epsilon of batch normalisations (default 1e-5)"
+    )
     head: tuple[Width, ...] | None = Field(
         default=None, max_length=8, strict=False, description="widths of hidden layers before the classifier"
     )
@@ -170,8 +173,8 @@ class ArchSpec(BaseModel):
     def id(self) -> str:
         """16 hex digits that name the network: equal for equal networks, however they are written.
 
-        SHA-256 of the resolved units, resolution, channels in and classes; the name, the order of keys, defaults
-        written out, `groups` or `group_width` for the same convolution, and an inverted residual written as a
+        SHA-256 of the resolved units, resolution, channels in and classes; the name, `bn_eps`, the order of keys,
+        defaults written out, `groups` or `group_width` for the same convolution, and an inverted residual written as a
         bottleneck with as many groups as channels make no difference.
         """
         rows = ";".join(map(_unit_key, self.units))

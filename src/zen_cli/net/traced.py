@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..errors import PRINTABLE, SpecError
 from .classifier import Classifier
 from .counting import Cost, fits
-from .layers import Chain, ConvLayer, Pool
+from .layers import BN_EPS, Chain, ConvLayer, Pool
 from .ops import Unit
 from .validation import excess_size, first_fault
 
@@ -31,12 +31,14 @@ class Outline(NamedTuple):
 
     units: the units of the network, without the blocks that they come in.
     classifier: what follows the last map; 0 classes where it has no linear layers.
+    bn_eps: the epsilon of its batch normalisations.
     folded: whether the source has merged batch normalisations into convolutions, so that parameters are missing in it.
     fault: the first thing that units cannot express; the rest is empty then.
     """
 
     units: tuple[Unit, ...] = ()
     classifier: Classifier = Classifier(0)
+    bn_eps: float = BN_EPS
     folded: bool = False
     fault: str = ""
 

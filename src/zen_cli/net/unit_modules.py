@@ -13,6 +13,13 @@ import torch
 from torch import Tensor, nn
 
 
+def set_bn_eps(net: nn.Module, eps: float) -> None:
+    """Sets the epsilon of all batch normalisations."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = eps
+
+
 class ConvBN(nn.Sequential):
     """A convolution without bias and its batch normalisation."""
 

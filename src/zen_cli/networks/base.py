@@ -46,7 +46,20 @@ class Published:
     @cached_property
     def spec(self) -> ArchSpec:
         """The network."""
-        return parse_spec({"name": self.name, **self.document}, self.name)
+        return self.spec_as(self.name)
+
+    def spec_as(self, name: str) -> ArchSpec:
+        """The network as the library builds it that knows it by one of its names."""
+        return parse_spec({"name": self.name, **_epsilon(name), **self.document}, name)
+
+
+# Names of torchvision whose batch normalisations have another epsilon than usual; those of TensorFlow have it, too.
+_LARGER = {"mobilenet_v3_large", "mobilenet_v3_small", *(f"efficientnet_{size}" for size in ("b5", "b6", "b7"))}
+_LARGER |= {f"efficientnet_v2_{size}" for size in ("s", "m", "l")}
+
+
+def _epsilon(name: str) -> dict[str, float]:
+    return {"bn_eps": 1e-3} if name in _LARGER or name.startswith("tf_") else {}
 
 
 def to_8s(width: float) -> int:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..errors import RunError, SpecError, TraceError
 from ..net.classifier import Classifier
-from ..net.layers import Chain, ConvLayer
+from ..net.layers import BN_EPS, Chain, ConvLayer
 from ..net.network import Network, label
 from ..net.ops import OPS, Unit, block_units
 from ..net.ops.details import Details, Gate, gate_keys
@@ -69,6 +69,7 @@ def _spec(network: TracedNetwork) -> ArchSpec:
         raise TraceError(outline.fault)
     side, stride = first.in_size[0], 1 if first.pool is None else first.pool.stride[0]
     document = {"name": network.name, "resolution": side * stride, **_document(outline)}
+    document |= {} if outline.bn_eps == BN_EPS else {"bn_eps": outline.bn_eps}
     document |= {"in_channels": first.in_width, "num_classes": outline.classifier.num_classes}
     try:
         spec = parse_spec(document)

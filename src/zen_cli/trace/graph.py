@@ -51,6 +51,7 @@ class Node(NamedTuple):
         macs: multiply-adds of a convolution or a linear layer.
         activations: output elements of a convolution.
         bias: whether a convolution has one.
+        eps: of a batch normalisation.
     """
 
     kind: Kind
@@ -66,6 +67,7 @@ class Node(NamedTuple):
     activations: int = 0
     bias: bool = False
     call: str = ""
+    eps: float = 0.0
 
 
 class Graph(NamedTuple):

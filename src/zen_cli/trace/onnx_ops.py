@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from ..net.layers import ConvLayer, Pair
+from ..net.layers import BN_EPS, ConvLayer, Pair
 from .graph import Kind, Margin, Node, Window
 from .layouts import SPATIAL, Shape, after_reduction, axes_after, permuted, span
 from .onnx_constants import fold
@@ -38,7 +38,14 @@ def _put(reader: Reader, operator: Operator, kind: Kind, label: str = "") -> Non
             axes = axes_after(value.axes, value.shape, shape, before, reshaped=operator.name in _RESHAPED)
         width, size = span(axes, shape, before)
         made = Node(
-            kind, inputs, width, size, math.prod(shape), label or operator.label, call=_function(reader, operator)
+            kind,
+            inputs,
+            width,
+            size,
+            math.prod(shape),
+            label or operator.label,
+            call=_function(reader, operator),
+            eps=float(operator.attributes.get("epsilon", BN_EPS)) if operator.name == "BatchNormalization" else 0.0,
         )
         reader.put(name, made, shape, axes)
 

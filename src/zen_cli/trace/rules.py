@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from ..net.layers import ConvLayer, Pair
+from ..net.layers import BN_EPS, ConvLayer, Pair
 from .graph import Kind, Node, Window
 from .layouts import SPATIAL, after_reduction, axes_after, permuted, span
 from .recorder import Call, Record, Value, tensors
@@ -30,7 +30,7 @@ def sources_of(record: Record, call: Call) -> list[tuple[Tensor, Value, int]]:
     return found
 
 
-def put(record: Record, call: Call, kind: Kind, label: str = "") -> None:
+def put(record: Record, call: Call, kind: Kind, label: str = "", eps: float = 0.0) -> None:
     """One node a result, which has the layout of the largest argument as far as its shape allows."""
     sources = sources_of(record, call)
     inputs = tuple(node for _, _, node in sources)
@@ -39,7 +39,7 @@ def put(record: Record, call: Call, kind: Kind, label: str = "") -> None:
     for result in tensors(call.result):
         axes = _axes(call, value.axes, tuple(tensor.shape), tuple(result.shape), before)
         width, size = span(axes, tuple(result.shape), before)
-        made = Node(kind, inputs, width, size, result.numel(), label or call.name, call=_function(call))
+        made = Node(kind, inputs, width, size, result.numel(), label or call.name, call=_function(call), eps=eps)
         record.put(result, made, axes)
 
 
@@ -70,6 +70,11 @@ def _axes(call: Call, axes: str, before: tuple[int, ...], after: tuple[int, ...]
 def as_kind(kind: Kind) -> Rule:
     """A call that makes nodes of this kind, and does nothing else that a chain sees."""
     return lambda record, call: put(record, call, kind)
+
+
+def batch_norm(record: Record, call: Call) -> None:
+    """A batch normalisation."""
+    put(record, call, "norm", eps=float(call.argument(7, "eps", BN_EPS)))
 
 
 def as_fault(text: str) -> Rule:

@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from ..errors import TraceError
 from ..net.classifier import Classifier
+from ..net.layers import BN_EPS
 from ..net.ops import Unit
 from ..net.ops.details import Details, Gate, Pooling
 from ..net.traced import Outline
@@ -28,11 +29,19 @@ def outline_of(graph: Graph, convs: Collection[int], *, folded: bool) -> Outline
         parts = read_parts(graph.nodes, end.last, folded=folded)
         merged = folded and any(not layer.normed for part in parts for layer in layers_of(part))
         units = _units([_normal(part) for part in parts] if folded else parts)
-        pool = _pooling(end.pool)
+        pool, eps = _pooling(end.pool), _epsilon(graph)
     except TraceError as error:
         return Outline(fault=str(error))
     classifier = Classifier(end.num_classes, end.hidden, end.activation, end.bias, pool, end.parts)
-    return Outline(tuple(units), classifier, merged)
+    return Outline(tuple(units), classifier, eps, merged)
+
+
+def _epsilon(graph: Graph) -> float:
+    """The epsilon of all batch normalisations, as a spec has one for all; files keep it in single precision."""
+    found = {float(f"{node.eps:.6g}") for node in graph.nodes if node.eps}
+    if len(found) > 1:
+        raise TraceError(f"its batch normalisations have epsilons that differ: {', '.join(map(str, sorted(found)))}")
+    return found.pop() if found else BN_EPS
 
 
 def _normal(part: Part) -> Part:
