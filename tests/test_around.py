@@ -282,3 +282,9 @@ def test_what_is_no_network_is_one_line(zen_here: ZenHere, tmp_path: Any, text: 
         one = json.dumps(network("groups").to_dict())
         path.write_text(f"{one}\n{one}\n" if text == "two" else text)
     zen_here("search", "--from", str(path), "--verify", "0").fails(words)
+
+
+def test_a_network_whose_groups_tie_widths_together_is_refused() -> None:
+    blocks = [{"op": "conv", "width": 8}, {"op": "basic", "width": 8, "mid_width": 8, "group_width": 4}]
+    with pytest.raises(SpecError, match="from_: the network has a basic block with groups between stem and head"):
+        space_around(parse_spec({"resolution": 16, "blocks": blocks}), "around")

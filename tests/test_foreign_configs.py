@@ -96,8 +96,18 @@ def test_a_configuration_is_read_from_yaml(tmp_path: Path) -> None:
     (item,) = read([str(path)])
     assert item.spec is not None
     assert item.spec.name == "R-50"
-    (note,) = item.notes
-    assert "STRIDE_1X1" in note.text  # which is on where nothing is said
+    assert not item.notes
+    strides = [layer.stride[0] for layer in item.spec.chain if layer.kernel[0] == 3]
+    assert set(strides) == {1}  # STRIDE_1X1 is on where nothing is said
+
+
+def test_the_stride_of_a_bottleneck_is_where_pycls_has_it() -> None:
+    first, second = (network(config("resnet", depth=50, RESNET={**RESNET, "STRIDE_1X1": on})) for on in (True, False))
+    assert first.cost.params == second.cost.params
+    assert first.cost.macs < second.cost.macs
+    pairs = zip(first.chain, second.chain, strict=True)
+    moved = [(one.kernel[0], one.stride, other.stride) for one, other in pairs if one.stride != other.stride]
+    assert moved == [(1, (2, 2), (1, 1)), (3, (1, 1), (2, 2))] * 3
 
 
 @pytest.mark.parametrize(

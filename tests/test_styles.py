@@ -23,6 +23,8 @@ from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.space import genome_of, to_spec
 from zen_cli.net.ops import Gene
+from zen_cli.trace.blocks import spec_of
+from zen_cli.trace.modules import network_of_module
 
 ACTIVATIONS = ["relu", "relu6", "silu", "hard_swish", "gelu", "leaky_relu"]
 
@@ -48,6 +50,8 @@ def styled_blocks(draw: st.DrawFn) -> dict[str, Any]:
         optional["shortcut"] = st.sampled_from(["first", "needed", "pooled", "identity", "none"])
     if op in ("basic", "bottleneck"):
         row["mid_width"] = draw(width)
+    if op == "bottleneck":
+        optional["stride_in"] = st.booleans()
     if op in ("mbconv", "fused"):
         row["expansion"] = draw(st.integers(1, 2))
         optional |= {"expansion_of": st.sampled_from(["width", "input"]), "skip_expansion": st.booleans()}
@@ -189,6 +193,35 @@ def test_another_end_is_another_network() -> None:
     assert parse_spec({"resolution": 16, "blocks": rows, "head_parts": 1, "head": []}).id == plain.id
 
 
+GROUPED: dict[str, Any] = {"op": "basic", "width": 16, "mid_width": 8, "group_width": 2, "depth": 2}
+
+
+@pytest.mark.parametrize("more", [{}, {"activation": "silu", "stride": 2}], ids=["plain", "styled"])
+def test_both_convolutions_of_a_basic_unit_have_groups(more: dict[str, Any]) -> None:
+    spec = parse_spec({"resolution": 16, "num_classes": 2, "blocks": [{"op": "conv", "width": 4}, {**GROUPED, **more}]})
+    assert [layer.groups for layer in spec.chain] == [1, 4, 4, 4, 4]
+    module = build(spec)
+    assert spec.cost.params == sum(parameter.numel() for parameter in module.parameters())
+    assert spec.cost.macs == hooked_macs(module, (3, 16, 16))
+    assert parse_spec(spec.to_dict()).id == spec.id
+    assert score_spec(spec) == pytest.approx(score_chain(spec.chain).value, rel=1e-9)
+    assert spec_of(network_of_module(module, (3, 16, 16), source="test:module")).id == spec.id
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({**GROUPED, "group_width": 3}, "blocks[0].group_width: 3 does not divide mid_width 8"),
+        (GROUPED, "blocks[0].group_width: makes 4 groups, which do not divide 3 channels"),
+        ({"op": "conv", "width": 8, "group_width": 4}, "blocks[0].group_width: makes 2 groups, which do not divide 3"),
+    ],
+)
+def test_groups_that_do_not_divide_are_named(block: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"resolution": 16, "blocks": [block]})
+    assert str(caught.value).startswith(message)
+
+
 def test_the_epsilon_of_batch_normalisations_is_built_and_is_not_part_of_the_id() -> None:
     document = {"resolution": 16, "num_classes": 2, "blocks": [{"op": "conv", "width": 8}, {**BLOCK, "se": 0.25}]}
     spec, usual = parse_spec({**document, "bn_eps": 1e-3}), parse_spec(document)
@@ -224,10 +257,10 @@ def test_what_a_structure_string_cannot_say_it_refuses() -> None:
 def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp_path: Path) -> None:
     blocks = [
         {"op": "conv", "kernel": 3, "width": 8, "stride": 2},
-        {"op": "bottleneck", "width": 16, "mid_width": 8, "shortcut": "pooled", "stride": 2, "depth": 2},
+        {"op": "bottleneck", "width": 16, "mid_width": 8, "shortcut": "pooled", "stride": 2, "stride_in": True},
         {**BLOCK, "shortcut": "identity", "linear": True, "expansion_of": "input", "stride": 1, "skip_expansion": True},
         {"op": "fused", "width": 16, "expansion": 1, "skip_expansion": True, "linear": True, "shortcut": "identity"},
-        {"op": "basic", "width": 16, "mid_width": 8, "pool": {"kind": "max"}, "shortcut": "needed"},
+        {"op": "basic", "width": 16, "mid_width": 8, "group_width": 2, "pool": {"kind": "max"}, "depth": 2},
     ]
     gate = {"ratio": 0.25, "of": "input", "bias": True, "activation": "silu", "gate": "hard_sigmoid", "place": "end"}
     blocks[1]["se"] = gate

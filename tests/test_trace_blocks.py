@@ -65,7 +65,7 @@ def test_the_epsilon_of_a_module_is_that_of_its_spec() -> None:
     assert spec_of(traced(spec)) == spec_of(traced(parse_spec(EXPRESSIBLE))).replace(bn_eps=1e-3)
     mixed = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8, 0.1))
     net = nn.Sequential(mixed, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
-    with pytest.raises(TraceError, match="batch normalisations have epsilons that differ: 1e-05, 0.1"):
+    with pytest.raises(TraceError, match=r"batch normalisations have epsilons that differ: 1e-05, 0\.1"):
         spec_of(network_of_module(net, (3, 8, 8), source="test:module"))
 
 

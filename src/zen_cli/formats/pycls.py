@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..net.spec import parse_spec
-from .base import Context, Format, Note, Reading
+from .base import Context, Format, Reading
 from .fields import Fields
 
 Blocks = list[dict[str, Any]]
@@ -24,7 +24,6 @@ _STEMS = {
 }
 _POOL = {"pool": {"kind": "max", "kernel": 3, "stride": 2}}
 _BLOCKS = ("res_bottleneck_block", "res_basic_block", "vanilla_block")
-_FIRST = "put strides on the k x k convolution, where a spec has them; STRIDE_1X1 puts them on the first 1x1"
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _OF_TRAINING = ("ZERO_INIT_FINAL_TRANSFORM_BN", "ZERO_INIT_FINAL_GAMMA")  # how weights begin
 _COMMON = ("STEM_TYPE", "STEM_W", "BLOCK_TYPE", "SE_ON", "SE_R", "HEAD_W")
@@ -49,16 +48,15 @@ class PyclsConfig(Format):
         default = "silu" if type_ == "effnet" else "relu"
         activation = _ACTIVATIONS[model.word("ACTIVATION_FUN", _ACTIVATIONS, default)]
         train = fields.inner("TRAIN") if "TRAIN" in fields else Fields({}, f"{context.where}.TRAIN")
-        losses: dict[str, None] = {}
         document: dict[str, Any] = {
             "resolution": train.whole("IM_SIZE", 224),
             "num_classes": model.whole("NUM_CLASSES", 10),
-            "blocks": _TYPES[type_](fields, losses),
+            "blocks": _TYPES[type_](fields),
             **({} if activation == "relu" else {"activation": activation}),
             **({} if context.name is None else {"name": context.name}),
         }
         spec = parse_spec({**document, **context.fields}, f"{context.where}: as a spec")
-        return Reading(spec, tuple(map(Note, losses)))
+        return Reading(spec)
 
 
 def _section(fields: Fields, name: str, known: Iterable[str]) -> Fields:
@@ -75,7 +73,7 @@ def _stage(in_width: int, width: int, stride: int, depth: int, **keys: Any) -> d
     return {"width": width, "stride": stride, "depth": depth, **keys, **needed}
 
 
-def _anynet(fields: Fields, _: dict[str, None]) -> Blocks:
+def _anynet(fields: Fields) -> Blocks:
     own = ("DEPTHS", "WIDTHS", "STRIDES", "BOT_MULS", "GROUP_WS")
     section = _section(fields, "ANYNET", (*_COMMON, *own))
     depths = section.wholes("DEPTHS")
@@ -97,7 +95,7 @@ def _numbers(section: Fields, key: str, count: int) -> list[float]:
     return [float(value) for value in values]
 
 
-def _regnet(fields: Fields, _: dict[str, None]) -> Blocks:
+def _regnet(fields: Fields) -> Blocks:
     own = ("STRIDE", "DEPTH", "W0", "WA", "WM", "GROUP_W", "BOT_MUL")
     section = _section(fields, "REGNET", (*_COMMON, *own))
     depth, start, factor = section.whole("DEPTH", 10), section.number("W0", 32), section.number("WM", 2.5)
@@ -142,7 +140,7 @@ def _stages(section: Fields, rows: Iterable[tuple[int, int, int, float, int]]) -
     return blocks + _head(section.whole("HEAD_W", 0, least=0))
 
 
-def _resnet(fields: Fields, losses: dict[str, None]) -> Blocks:
+def _resnet(fields: Fields) -> Blocks:
     known = ("TRANS_FUN", "NUM_GROUPS", "WIDTH_PER_GROUP", "STRIDE_1X1", *_OF_TRAINING)
     section = _section(fields, "RESNET", known)
     shape = section.word("TRANS_FUN", ("basic_transform", "bottleneck_transform"), "basic_transform")
@@ -159,18 +157,18 @@ def _resnet(fields: Fields, losses: dict[str, None]) -> Blocks:
             "DEPTH", f"{depth} is no ResNet for ImageNet; use bottlenecks and {', '.join(map(str, _DEPTHS))}"
         )
     group, count = section.whole("WIDTH_PER_GROUP", 64), section.whole("NUM_GROUPS", 1)
-    if section.flag("STRIDE_1X1", True):
-        losses[_FIRST] = None
+    first = {"stride_in": True} if section.flag("STRIDE_1X1", True) else {}
     blocks: Blocks = [{**_STEMS["res_stem_in"], "width": 64}]
     for stage, units in enumerate(_DEPTHS[depth]):
         stride = 1 + (stage > 0)
         groups = {"groups": count} if count > 1 else {}
+        groups |= first if stride > 1 else {}
         row = _stage(0, 256 << stage, stride, units, mid_width=group * count << stage, **groups)
         blocks.append({"op": "bottleneck", **row, **({} if stage else _POOL)})
     return blocks
 
 
-def _effnet(fields: Fields, _: dict[str, None]) -> Blocks:
+def _effnet(fields: Fields) -> Blocks:
     own = (
         "STEM_W",
         "STRIDES",
@@ -196,7 +194,7 @@ def _effnet(fields: Fields, _: dict[str, None]) -> Blocks:
     return blocks + _head(section.whole("HEAD_W", 1280))
 
 
-_TYPES: dict[str, Callable[[Fields, dict[str, None]], Blocks]] = {
+_TYPES: dict[str, Callable[[Fields], Blocks]] = {
     "anynet": _anynet,
     "regnet": _regnet,
     "resnet": _resnet,

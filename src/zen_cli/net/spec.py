@@ -17,7 +17,7 @@ from .chain import chain_of
 from .classifier import Classifier
 from .counting import Cost, cost_of, fits
 from .layers import Chain, Pair, Side, shrink, side_key, side_of, side_text, size_of
-from .ops import MAX_WIDTH, OPS, Activation, Block, Gene, Unit, Width, block_units, walk
+from .ops import MAX_WIDTH, OPS, Activation, Block, Gene, Unit, Width, block_units, repeated_units, walk
 from .ops.details import PoolKeys
 from .validation import MAX_ITEMS, excess_size, first_fault, kind, show
 
@@ -80,6 +80,7 @@ class ArchSpec(BaseModel):
                     f"use stride 1 here or a resolution above {side_key(self.resolution)}"
                 )
             _check_pool(block.pool, side, f"blocks[{index}].pool")
+            _check_groups(block.gene, self.blocks[index - 1].width if index else self.in_channels, f"blocks[{index}]")
             side = shrink(side, block.gene.stride)
         _check_pool(self.head_pool, side, "head_pool")
         if self.head and not self.num_classes:
@@ -197,6 +198,15 @@ class ArchSpec(BaseModel):
             SpecError: the changed spec contradicts itself.
         """
         return parse_spec({**self.to_dict(), **changes})
+
+
+def _check_groups(gene: Gene, in_width: int, place: str) -> None:
+    """Raises ValueError where groups do not divide the channels in and out of their convolutions."""
+    for unit, _ in repeated_units(gene, in_width) if gene.group_width else ():
+        for width in {width for layer in unit.kind.layers(unit, 1) if layer.groups > 1 for width in layer[:2]}:
+            if width % unit.groups:
+                count = f"{unit.groups} groups, which do not divide {width} channels"
+                raise ValueError(f"{place}.group_width: makes {count}; use another")
 
 
 def _check_pool(pool: PoolKeys | None, side: Side, place: str) -> None:

@@ -105,9 +105,10 @@ class StyledResidual(Residual):
         width: channels out.
         mid_width: channels inside.
         kernels: of the convolutions in order.
-        strided: the index of the convolution with the stride, which has the groups as well.
+        strided: the index of the convolution with the stride.
         stride: of that one.
-        groups: of that one.
+        grouped: the indices of the convolutions with groups; empty for the one with the stride.
+        groups: of these.
         activation: after all convolutions but the last, and at the end.
         linear: nothing follows the last one, or the addition.
         activates_last: the activation comes after the last one, before the addition.
@@ -126,6 +127,7 @@ class StyledResidual(Residual):
         kernels: tuple[int, ...],
         strided: int,
         stride: int = 1,
+        grouped: tuple[int, ...] = (),
         groups: int = 1,
         activation: type[nn.Module] = nn.ReLU,
         linear: bool = False,
@@ -141,7 +143,7 @@ class StyledResidual(Residual):
         self.body = nn.Sequential()
         for index, kernel in enumerate(kernels):
             shape = widths[index], widths[index + 1], kernel
-            own = (stride, groups) if index == strided else (1, 1)
+            own = stride if index == strided else 1, groups if index in (grouped or (strided,)) else 1
             is_last = index == len(kernels) - 1
             conv = (
                 ConvBN(*shape, *own)

@@ -168,6 +168,7 @@ def _candidates(unit: Unit, rules: Iterable[str], *, skips: bool) -> Iterator[di
     row: dict[str, Any] = {"op": unit.op, "kernel": unit.kernel, "width": unit.width, "stride": stride}
     row["activation"] = details.activation
     row |= {"linear": True} if details.linear else {}
+    row |= {"stride_in": True} if details.stride_in else {}
     if details.pool is not None:
         row["pool"] = details.pool.keys
     shortcuts = [{"shortcut": rule} if rule != "first" else {} for rule in rules] if unit.kind.is_residual else [{}]

@@ -147,9 +147,9 @@ def _residual(part: Addition) -> Unit:
             raise TraceError(f"{layer.label} has a bias or no normalisation, and is inside of a unit")
     kinds = tuple("1" if _is_pointwise(layer) else "d" if _is_depthwise(layer) else "k" for layer in body)
     op = _OPS.get("".join(kinds))
-    if op == "basic" and (body[0].conv.kernel != body[1].conv.kernel or body[1].conv.groups > 1):
+    if op == "basic" and (body[0].conv.kernel, body[0].conv.groups) != (body[1].conv.kernel, body[1].conv.groups):
         op = None
-    if op is None or (op != "bottleneck" and any(x.conv.groups > 1 and not _is_depthwise(x) for x in body)):
+    if op is None or (op in ("mbconv", "fused") and any(x.conv.groups > 1 and not _is_depthwise(x) for x in body)):
         raise TraceError(f"the {len(body)} layers inside the shortcut from {_names(body)} are no unit of a block")
     return _joined(op, body, part.pool, part)
 
@@ -170,7 +170,8 @@ def _joined(op: str, body: Sequence[Layer], before: Window | None, addition: Add
         raise TraceError(f"an activation comes after {last.label}, before the addition")
     place = _gate_place(body)
     index = len(body) - 2 if op in ("bottleneck", "mbconv") else 0
-    strided = _stride(body, index)
+    stride_in = op == "bottleneck" and max(body[0].conv.stride) > 1
+    strided = _stride(body, 0 if stride_in else index)
     gated = None if place is None else body[place]
     gate = Gate() if gated is None else _gate(gated, "inner" if gated.activation else "end")
     if place is not None and place != (len(body) - 1 if gate.place == "end" else index):
@@ -185,6 +186,7 @@ def _joined(op: str, body: Sequence[Layer], before: Window | None, addition: Add
         skips_first=op in ("mbconv", "fused") and len(body) < (3 if op == "mbconv" else 2),
         gate=gate,
         pool=pool,
+        stride_in=stride_in,
     )
     return Unit(
         op,

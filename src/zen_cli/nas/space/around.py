@@ -40,6 +40,10 @@ def space_around(network: ArchSpec, name: str) -> BlockSpace:
     inner = [gene for gene in genes[first:last] if gene.kind.is_searchable]
     if not inner:
         raise SpecError("from_: the network has no block between stem and head; give one with residual units")
+    grouped = next((gene for gene in inner if gene.group_width and gene.kind.groups_input), None)
+    if grouped is not None:
+        what = f"{grouped.op} block with groups between stem and head"
+        raise SpecError(f"from_: the network has a {what}, whose widths a search cannot change; use bottlenecks")
     insides = [inside_of(gene) for gene in inner]
     ratios = sorted({inside / gene.width for gene, inside in zip(inner, insides, strict=True) if inside})
     width = _range([gene.width for gene in inner])

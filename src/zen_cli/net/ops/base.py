@@ -175,6 +175,7 @@ class Block(BaseModel):
         has_pairs: whether `mid` of its genes is a unit's width, so that units alternate between two widths.
         is_monotone: whether no gain and no cost of a unit falls where a width grows, and the widths of units repeat
             after `units_per_sublayer` of them: what the exact search needs to know. It refuses other ops.
+        groups_input: whether its groups divide the channels that it reads as well, so that no width may change alone.
         is_depthwise: whether its k x k convolutions have one channel a group.
         ratio_rule: the design rule that limits `mid` of its genes, `inside_over_width` or `width_over_inside`, if any.
         structure: matches its name in a published structure string; None if it has none.
@@ -196,6 +197,7 @@ class Block(BaseModel):
     has_mid: ClassVar[bool] = True
     has_pairs: ClassVar[bool] = False
     is_monotone: ClassVar[bool] = False
+    groups_input: ClassVar[bool] = False
     is_depthwise: ClassVar[bool] = False
     ratio_rule: ClassVar[str] = ""
     structure: ClassVar[re.Pattern[str] | None] = None

@@ -12,6 +12,7 @@ from ..layers import Chain, Side, shrink, square_conv
 from .arguments import gate, optional, residual_arguments
 from .base import Gene, Unit, Width, register
 from .bounds import SearchBounds
+from .details import Style
 from .residual import ResidualBlock
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class BottleneckBlock(ResidualBlock):
     mid_width: Width = Field(description="channels of the k x k convolution")
     groups: Width | None = Field(default=None, description="groups of the k x k convolution (default 1)")
     group_width: Width | None = Field(default=None, description="channels per group, instead of `groups`")
+    stride_in: bool | None = Field(default=None, description="the first 1x1 convolution has the stride (default false)")
 
     def check(self) -> None:
         if self.groups is not None and self.group_width is not None:
@@ -49,17 +51,28 @@ class BottleneckBlock(ResidualBlock):
     def own_keys(cls, gene: Gene) -> dict[str, Any]:
         return {"mid_width": gene.mid} | ({"group_width": gene.group_width} if gene.group_width else {})
 
+    def style(self, activation: str) -> Style:
+        return super().style(activation)._replace(stride_in=bool(self.stride_in))
+
+    @classmethod
+    def style_keys(cls, style: Style) -> dict[str, Any]:
+        row = super().style_keys(style)
+        return {**row, "stride_in": True} if style.stride_in else row
+
     @classmethod
     def unit_widths(cls, gene: Gene, index: int) -> tuple[int, int, int]:
         return gene.mid, gene.width, gene.mid // gene.group_width if gene.group_width else 1
 
     @classmethod
     def layers(cls, unit: Unit, side: Side) -> Chain:
-        mid = unit.mid_width
+        mid, end = unit.mid_width, shrink(side, unit.stride)
+        first, second, inside = 1, unit.stride, side
+        if unit.details is not None and unit.details.stride_in:
+            first, second, inside = unit.stride, 1, end
         return (
-            square_conv(unit.in_width, mid, 1, side),
-            square_conv(mid, mid, unit.kernel, side, unit.stride, unit.groups),
-            square_conv(mid, unit.width, 1, shrink(side, unit.stride)),
+            square_conv(unit.in_width, mid, 1, side, first),
+            square_conv(mid, mid, unit.kernel, inside, second, unit.groups),
+            square_conv(mid, unit.width, 1, end),
         )
 
     @classmethod
@@ -72,7 +85,8 @@ class BottleneckBlock(ResidualBlock):
     @classmethod
     def module_arguments(cls, unit: Unit) -> dict[str, Any]:
         if unit.details is not None:
-            return residual_arguments(unit, (1, unit.kernel, 1), 1, 1)
+            row = residual_arguments(unit, (1, unit.kernel, 1), 1, 1)
+            return {**row, "strided": 0, "grouped": (1,)} if unit.details.stride_in else row
         options = optional(stride=(unit.stride, 1), groups=(unit.groups, 1), project=(unit.projection, False))
         return {"mid_width": unit.mid_width, "kernel": unit.kernel, **options, **gate(unit)}
 

@@ -22,7 +22,7 @@ class ConvBlock(Block):
 
     letter, title, color = "C", "convolution", "#7a8896"
     chart_style = "fill:#dee2e6,stroke:#495057,color:#212529"
-    is_residual, has_mid, hashed_as = False, False, "conv"
+    is_residual, has_mid, hashed_as, groups_input = False, False, "conv", True
     structure, structure_example = re.compile(r"SuperConvK(?P<kernel>[0-9]{1,4})BNRELU"), "SuperConvK3BNRELU"
     structure_numbers = ("depth",)
 

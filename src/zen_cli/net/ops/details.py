@@ -65,6 +65,7 @@ class Style(NamedTuple):
     pool: Pooling | None = None
     bias: bool = False
     norm: bool = True
+    stride_in: bool = False
 
     @classmethod
     def of_row(cls, row: Sequence[Any]) -> Style:
@@ -90,6 +91,7 @@ class Details(NamedTuple):
     gate: how squeeze-and-excitation is.
     pool: a pooling before it.
     bias, norm: whether a plain convolution has a bias, and a BN.
+    stride_in: whether the first convolution of a bottleneck has the stride.
     """
 
     has_shortcut: bool = True
@@ -101,6 +103,7 @@ class Details(NamedTuple):
     pool: Pooling | None = None
     bias: bool = False
     norm: bool = True
+    stride_in: bool = False
 
     @property
     def key(self) -> str:

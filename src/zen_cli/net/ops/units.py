@@ -77,6 +77,7 @@ def _styled_unit(gene: Gene, style: Style, index: int, widths: tuple[int, int, i
         pool=pool,
         bias=style.bias,
         norm=style.norm,
+        stride_in=style.stride_in and inner > 1,
     )
     return Unit(
         gene.op,
