@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from zen_cli.metrics.evenness import Evenness, network_evenness
 from zen_cli.metrics.terms import score_spec
-from zen_cli.nas.algorithms.exact.solve import ExactResult, solve
+from zen_cli.nas.algorithms.exact.result import ExactResult
+from zen_cli.nas.algorithms.exact.solve import solve
 from zen_cli.nas.band import make_band
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import BlockSpace

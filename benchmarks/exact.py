@@ -26,7 +26,8 @@ import numpy as np
 
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.metrics.terms import score_spec
-from zen_cli.nas.algorithms.exact.solve import ExactResult, solve
+from zen_cli.nas.algorithms.exact.result import ExactResult
+from zen_cli.nas.algorithms.exact.solve import solve
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.presets import presets
 from zen_cli.nas.space import BlockSpace, genome_of

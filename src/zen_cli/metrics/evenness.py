@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import ScoreError
 from ..net.layers import Chain, Side, area_of, mean_side, shrink, side_of, size_of
@@ -117,6 +117,15 @@ def depth_term(residual_units: int, macs: float) -> float:
         return 0.0
     distance = math.log(residual_units / best_units(macs))
     return 0.0 if macs < SMALL_MACS and distance < 0 else distance * distance
+
+
+def depth_terms(residual_units: Any, macs: Any) -> Any:
+    """`depth_term` of arrays of networks with residual units."""
+    import numpy as np
+
+    most = MAX_UNITS * np.minimum(1.0, np.sqrt(np.sqrt(macs / MACS_OF_MAX_UNITS)))
+    distance = np.log(residual_units / most)
+    return np.where((macs < SMALL_MACS) & (distance < 0), 0.0, distance * distance)
 
 
 def network_evenness(genes: Iterable[Gene], in_width: int, side: Side) -> Evenness:

@@ -15,12 +15,12 @@ from ...errors import UsageError
 from . import find_algorithm
 
 if TYPE_CHECKING:
-    from ...net.spec import ArchSpec
     from ..band import Band
     from ..opening import Opening
     from ..outcome import Callbacks, Outcome
     from ..rundir import RunDirectory
     from ..settings import SearchSettings
+    from .exact.result import ExactResult
 
 EVENNESS_WORK, WORK = 5e8, 8e8  # of both solutions, so that they end soon and alike everywhere
 SHARE = 0.5  # of a budget of time
@@ -60,7 +60,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     from ..opening import Opening, open_alone
     from ..options import DEFAULT_EVALUATIONS
     from ..scorers import Evaluator
-    from ..space import genome_of
+    from ..space import RegNetSpace
     from .evolution import make
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
 
@@ -75,29 +75,35 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
 
     evaluations = settings.budget.evaluations or DEFAULT_EVALUATIONS
     share = min(1.0, evaluations / DEFAULT_EVALUATIONS)  # a small budget is one for all of the search
+    solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
     band: Band | None = None
-    known: tuple[ArchSpec, ...] = ()
-    even_bound: float | None = None
+    evenest: ExactResult | None = None
     spent = 0
     if settings.evenness is not None:
-        evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
-        first = open_alone(make, settings, evaluator, began, callbacks, EVENNESS_SHARE)
-        spent, interrupted = first.spent, not first.is_whole
-        found = [evaluator.spec(first.evenest)]
-        evenest = Solver(settings, callbacks, is_over, share * EVENNESS_WORK).evenest(found)
-        band, known, even_bound = band_of(settings, evenest), evenest.networks, evenest.bound
+        found = []
+        if not isinstance(settings.space, RegNetSpace):  # which is listed whole
+            evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
+            first = open_alone(make, settings, evaluator, began, callbacks, EVENNESS_SHARE)
+            spent, interrupted = first.spent, not first.is_whole
+            found = [evaluator.spec(first.evenest)]
+        evenest = solver.evenest(found)
+        band = band_of(settings, evenest)
+        if band is None:
+            return None
     work = share * WORK if settings.evenness is not None or settings.proxy else WORK  # others mostly need less
-    result = Solver(settings, callbacks, is_over, work).best(band, known, max(settings.top, settings.verify))
-    if not result.networks or (settings.evenness is not None and band is None):
+    known = () if evenest is None else evenest.networks
+    result = solver._replace(most_work=work).best(band, known, max(settings.top, settings.verify))
+    if not result.networks and evenest is None:
         return None
+    start, *others = result.genomes or (evenest or result).genomes
     return Opening(
-        genome_of(result.networks[0]),
-        [genome_of(spec) for spec in result.networks[1:]],
-        genome_of(known[0]) if known else None,
+        start,
+        others,
+        None if evenest is None else evenest.genomes[0],
         spent,
-        even_bound=even_bound,
+        even_bound=None if band is None else band.bound,
         bound=result.bound if result.gap < NO_BOUND else None,
-        is_exact=True,
+        is_exact=bool(result.networks),
         is_proven=result.gap <= wanted_gap(settings),
         is_whole=not interrupted,
     )

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..space import BlockSpace
+
 if TYPE_CHECKING:
     from ..band import Band
     from ..limits import Limits
@@ -56,19 +58,18 @@ def make_descents(settings: SearchSettings, rungs: Sequence[tuple[Limits, Band |
     is_objective = settings.proxy == "even"
     if not is_objective and any(band is None for _, band in rungs):
         return []
-    from .exact.algorithm import block_space
     from .exact.effects import Neighbours
     from .exact.polish import Aim, Polisher
     from .exact.problem import read_problem
     from .exact.support import unsupported_settings
 
-    if unsupported_settings(settings):
+    if not isinstance(settings.space, BlockSpace) or unsupported_settings(settings):
         return []
     score, neighbours, found = settings.score, None, []
     for limits, band in rungs:
         aim = Aim(None, MOST_UNITS) if is_objective or band is None else Aim(band.floor, band.most_units)
         problem = read_problem(
-            block_space(settings),
+            settings.space,
             settings.seed_network(),
             limits,
             convention=score.convention,

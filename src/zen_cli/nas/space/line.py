@@ -85,17 +85,15 @@ def genes_of(genome: RegNetGenome, stem: int, unit: Gene, small: bool) -> tuple[
     """
     genes = [Gene("conv", 3, stem, 1 if small else 2, 1)]
     for index, (width, units) in enumerate(stages_of(genome)):
-        group = min(genome.group_width, max(8, width // genome.ratio))
-        mid = max(8, width // genome.ratio)
-        if group:
-            mid = max(group, round(mid / group) * group)
-        genes.append(
-            unit._replace(
-                width=mid * genome.ratio if group else width,
-                stride=1 if small and index == 0 else 2,
-                depth=units,
-                mid=mid,
-                group_width=0 if group == mid else group,
-            )
-        )
+        stride = 1 if small and index == 0 else 2
+        genes.append(stage_of(unit, width, genome.group_width, genome.ratio)._replace(stride=stride, depth=units))
     return tuple(genes)
+
+
+def stage_of(unit: Gene, width: int, group_width: int, ratio: int) -> Gene:
+    """The block of a stage of this width, which becomes one that its groups divide; stride and depth are the unit's."""
+    group = min(group_width, max(8, width // ratio))
+    mid = max(8, width // ratio)
+    if group:
+        mid = max(group, round(mid / group) * group)
+    return unit._replace(width=mid * ratio if group else width, mid=mid, group_width=0 if group == mid else group)

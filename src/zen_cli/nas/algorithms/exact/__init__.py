@@ -21,7 +21,12 @@
     polish    local search from paths to networks within the limits
     tighten   prices and tangents that make the bound of a part of a problem lowest
     search    branch and bound: all of this together
+    lines     all members of a space of RegNets
+    line_tables  what their stages gain and cost
+    listed    the best of them, by arrays
+    result    what a search found and proved
     solve     the exact search as functions
+    solve_listed  the same for spaces of RegNets, which are listed whole
     algorithm the exact search as an entry of the table of algorithms
 
 docs/exact.md explains why the bound holds. Arrays are numpy's, without linear algebra, so that nothing here uses a

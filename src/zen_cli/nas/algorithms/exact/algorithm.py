@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....metrics.evenness import network_evenness
 from ....net.spec import ArchSpec
@@ -13,9 +13,11 @@ from ...drive import named
 from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
-from ...space import BlockSpace
+from ...space import BlockSpace, RegNetSpace
+from .result import ExactResult
 from .search import Progress
-from .solve import ExactResult, solve, upper_bound
+from .solve import solve, upper_bound
+from .solve_listed import solve_listed
 from .support import unsupported_settings
 
 DEFAULT_GAP = 0.005
@@ -66,22 +68,20 @@ class Solver(NamedTuple):
             bound = f", bound {progress.bound:.3f}" if progress.gap < NO_BOUND else ""
             self.callbacks.on_progress(f"{progress.iterations:,} programs, {what} {best}{bound} nats")
 
-        return solve(
-            block_space(settings),
-            settings.seed_network(),
-            settings.limits,
-            convention=score.convention,
-            norm=score.norm,
-            alpha=score.alpha,
-            objective=objective,
-            band=band,
-            top=top,
-            gap=gap,
-            most_work=self.most_work,
-            known=known,
-            deadline=self.is_over,
-            on_progress=tell,
-        )
+        common: dict[str, Any] = {
+            **{name: getattr(score, name) for name in ("convention", "norm", "alpha")},
+            "objective": objective,
+            "band": band,
+            "top": top,
+            "similar": settings.similar,
+            "known": known,
+            "deadline": self.is_over,
+            "on_progress": tell,
+        }
+        seed = settings.seed_network()
+        if isinstance(settings.space, RegNetSpace):
+            return solve_listed(settings.space, seed, settings.limits, **common)
+        return solve(block_space(settings), seed, settings.limits, gap=gap, most_work=self.most_work, **common)
 
 
 class _ExactAlgorithm:
@@ -131,7 +131,7 @@ def search_from(
     candidates = tuple(Candidate(named(spec, settings.space.name), value) for spec, value in rows)
     reason = stopped if stopped and result.stopped == "deadline" else result.stopped
     elapsed = time.monotonic() - began
-    bound = result.bound if band is None or result.gap < NO_BOUND else None
+    bound = result.bound if band is None or result.gap < NO_BOUND else None  # of a listing that was ended there is none
     return Outcome(candidates, reason, programs + result.iterations, elapsed, bound, band=band)
 
 
@@ -154,6 +154,8 @@ def block_space(settings: SearchSettings) -> BlockSpace:
 def bound_of(settings: SearchSettings, outcome: Outcome) -> float:
     """What no network of the space within the limits exceeds, in nats; for a problem that is supported."""
     score = settings.score
+    if isinstance(settings.space, RegNetSpace):
+        return Solver(settings, Callbacks(), lambda: False).best(outcome.band).bound
     return upper_bound(
         block_space(settings),
         settings.seed_network(),

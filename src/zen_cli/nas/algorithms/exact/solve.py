@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
 
 from ....errors import UsageError
 from ....metrics.evenness import best_units
@@ -15,36 +14,18 @@ from ....metrics.terms import score_spec, spec_terms
 from ....net.spec import ArchSpec
 from ...band import Band
 from ...limits import Limits
+from ...shapes import shape_of
 from ...space import BlockSpace, to_spec
 from .evenly import Evenly
 from .polish import Aim, Polisher
 from .problem import Problem, read_problem
+from .result import ExactResult, Row, result_of
 from .search import Progress, Search
 from .tables import check_tables
 from .tighten import Stop
 
 MAX_UNITS = 200
 BOUND_WORK = 1e9  # for a bound alone, with evenness
-
-
-class ExactResult(NamedTuple):
-    """What the search found and proved.
-
-    Attributes:
-        networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
-        values: their closed-form scores in nats, or their evenness where that is the objective.
-        bound: no network of the space within the limits exceeds it; always finite.
-        gap: bound over the best value, less one; infinite where no network was found.
-        iterations: dynamic programs solved.
-        stopped: why it ended: `optimal`, `gap`, `deadline`, `work`, or `branches` where nothing was left to divide.
-    """
-
-    networks: tuple[ArchSpec, ...]
-    values: tuple[float, ...]
-    bound: float
-    gap: float
-    iterations: int
-    stopped: str
 
 
 def solve(
@@ -58,6 +39,7 @@ def solve(
     objective: str = "zen",
     band: Band | None = None,
     top: int = 1,
+    similar: bool = False,
     gap: float = 0.005,
     most_work: float | None = None,
     known: Sequence[ArchSpec] = (),
@@ -76,6 +58,7 @@ def solve(
         objective: `zen`, the closed form of the score, or `even`, evenness.
         band: of evenness, in which networks of the best score are wanted.
         top: number of networks.
+        similar: whether they may be of one shape; else the best of different shapes come first.
         gap: relative gap at which to stop; 0 goes on until nothing is left to prove.
         most_work: numbers to compute after which to stop, which unlike time is the same everywhere; None for no end.
         known: networks within the limits that are known already.
@@ -94,19 +77,17 @@ def solve(
         polisher, problems = _scored_problems(base, band)
     search = Search(problems, polisher, gap, known, deadline, on_progress, most_work)
     stopped = search.run()
-    rows: dict[str, tuple[float, ArchSpec]] = {}
+    rows: list[Row] = []
     for genome in polisher.ranking():
-        if len(rows) >= top:
-            break
         spec = to_spec(genome, seed)
         if not space.excludes(genome, seed) and limits.admits(spec_terms(spec)):
-            value = (
+            score = (
                 polisher.pool[genome] if is_even else score_spec(spec, convention=convention, norm=norm, alpha=alpha)
             )
-            rows.setdefault(spec.id, (value, spec))
-    ranking = sorted(rows.values(), key=lambda row: (-row[0], row[1].id))
-    networks, values = tuple(spec for _, spec in ranking), tuple(score for score, _ in ranking)
-    return ExactResult(networks, values, search.bound, search.gap, search.tightener.iterations, stopped)
+            rows.append(Row(score, shape_of(genome), genome, spec))
+        if len(rows) >= top and similar:
+            break
+    return result_of(rows, top, similar, search.bound, search.tightener.iterations, stopped)
 
 
 def upper_bound(

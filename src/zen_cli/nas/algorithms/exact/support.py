@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from ....metrics.block_terms import Terms
 from ....net.ops import OPS
 from ....net.spec import ArchSpec
 from ...limits import Limits
 from ...settings import SearchSettings
-from ...space import BlockSpace
+from ...space import BlockSpace, RegNetSpace
 
 SUMS = ("params", "macs", "layers", "sublayers")
 DEVICE = ("memory", "weights")
 FREE_FIELDS = {"mid", "expansion", "group_width"}
 INSTEAD = "use the evolution"
+MAX_LISTED = 40  # units of the deepest network of a list
 
 
 def unsupported_settings(settings: SearchSettings) -> str:
@@ -33,6 +35,8 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
         seed: the seed network, where it is known.
         is_even: whether evenness is the objective or limited.
     """
+    if isinstance(space, RegNetSpace):
+        return _unsupported_listing(space, limits, is_even)
     if not isinstance(space, BlockSpace):
         name = getattr(space, "kind", type(space).__name__)
         return f"algorithm: the exact search needs a space of free blocks, which {name} is not; {INSTEAD}"
@@ -68,6 +72,21 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
             )
         if block.depth % OPS[block.op].units_per_sublayer:
             return f"algorithm: the exact search takes no seed with an odd number of units in a block; {INSTEAD}"
+    return ""
+
+
+def _unsupported_listing(space: RegNetSpace, limits: Limits, is_even: bool) -> str:
+    """Why a space of RegNets cannot be listed."""
+    for name in limits:
+        if name not in Terms._fields or name == "sublayers":
+            return f"max_{name}: is no sum over units, which a listing of {space.name} needs; leave it out or {INSTEAD}"
+    if is_even and limits.macs is None:
+        return f"max_macs: is missing, which the exact search needs for evenness; give it or {INSTEAD}"
+    if not is_even and space.depth.max > MAX_LISTED:
+        return (
+            f"algorithm: without evenness there are too many networks of up to {space.depth.max} units to list; "
+            f"lower depth.max of the space to {MAX_LISTED} or {INSTEAD}"
+        )
     return ""
 
 
