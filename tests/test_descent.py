@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from zen_cli.metrics.evenness import network_evenness
+from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.descent import Descent, make_descent
 from zen_cli.nas.band import Band
 from zen_cli.nas.request import check_request
 from zen_cli.nas.scorers import Evaluator
 from zen_cli.nas.settings import SearchSettings
+from zen_cli.nas.shapes import shape_of
 from zen_cli.nas.start import find_start
 
 
@@ -37,7 +39,7 @@ def evenness(evaluator: Evaluator, genome: Any) -> float:
 
 def test_a_descent_keeps_the_limits_and_no_neighbour_of_its_end_is_evener() -> None:
     settings, evaluator, start = problem(proxy="even", evenness="off")
-    end, counted = descent_of(settings, None)(start)
+    end, counted, _ = descent_of(settings, None)(start)
     best = evenness(evaluator, end)
     assert evaluator.terms(end, settings.limits) is not None
     assert best > evenness(evaluator, start) + 0.1
@@ -81,11 +83,26 @@ def test_a_descent_that_ends_against_the_rules_of_the_space_leads_nowhere() -> N
 def test_a_descent_in_a_band_ends_in_the_band() -> None:
     settings, evaluator, start = problem()
     even = settings.model_copy(update={"proxy": "even", "evenness": None})
-    evenest, _ = descent_of(even, None)(start)
+    evenest, *_ = descent_of(even, None)(start)
     band = Band(evenness(evaluator, evenest), 0.05, 27.0)
-    end, _ = descent_of(settings, band)(evenest)
+    end, *_ = descent_of(settings, band)(evenest)
     assert band.admits(end, (evaluator.seed.in_channels, evaluator.seed.resolution))
     assert evaluator.terms(end, settings.limits) is not None
+
+
+def test_a_descent_hands_over_the_best_networks_of_other_shapes_that_it_met() -> None:
+    settings, evaluator, start = problem()
+    even = settings.model_copy(update={"proxy": "even", "evenness": None})
+    evenest, *_ = descent_of(even, None)(start)
+    band = Band(evenness(evaluator, evenest), 0.05, 27.0)
+    end, _, others = descent_of(settings, band)(evenest)
+    assert len(others) > 1
+    assert len({shape_of(genome) for genome in others} | {shape_of(end)}) >= len(others)
+    evaluator.band = band
+    best = score_spec(evaluator.spec(end))
+    for genome in others:
+        assert evaluator.terms(genome, settings.limits) is not None
+        assert score_spec(evaluator.spec(genome)) <= best
 
 
 @pytest.mark.parametrize("request_", [{"preset": "cifar-1m"}, {"space": "regnet", "max_macs": "400M"}])

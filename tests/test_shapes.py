@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zen_cli.nas.algorithms import evolution as evolution_module
+from zen_cli.nas.algorithms.descent import Carried, Descent
 from zen_cli.nas.algorithms.evolution import Evolution
 from zen_cli.nas.algorithms.proposer import Rating
 from zen_cli.nas.answer import search
@@ -105,3 +106,24 @@ def test_shapes_do_not_change_what_the_evolution_finds() -> None:
         return one.best, one.state()["lineages"]
 
     assert run(lambda _: None) == run(lambda genome: genome % 3)
+
+
+def test_what_a_descent_met_on_its_way_is_remembered_by_its_shape() -> None:
+    def carry(genome: int) -> Carried:
+        return Carried(genome, 3, [genome + 1000, genome + 2000])
+
+    whole = Evolution(
+        lambda genome, random: genome + 1,
+        (0, Rating(1.0, 1, 1)),
+        seed=3,
+        population=2,
+        lineages=2,
+        shape=lambda genome: genome // 1000,
+        descent=Descent(0.3, 0, 9, carry),
+    )
+    for _ in range(20):
+        whole.tell([Rating(1.0 + genome % 1000 / 1e4 - genome // 1000, 1, 1) for genome in whole.propose()])
+    best = max(member.genome for member in whole.population if member.genome < 1000)
+    assert {member.genome for member in whole.population if member.genome >= 1000} == {best + 1000, best + 2000}
+    assert all(row[-1] < 1000 for row in whole.state()["lineages"])
+    assert whole.proposals == 60

@@ -11,14 +11,15 @@ from ..net.layers import Chain
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Member
 from .climb import Make, climb, make_scorer
-from .opening import Opener, band_of_opening, kept_opening, open_alone
+from .opening import Opener, Opening, band_of_opening, kept_opening, open_alone
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .scorers import Evaluator, Scorer
 from .settings import SearchSettings
 from .shapes import different_first, shape_of
 
-AFTER_EXACT = 1  # rounds without a better network, after an exact search, where nothing else is said
+# Rounds without a better network, after an exact search that proved its network and one that did not.
+AFTER_PROOF, AFTER_EXACT = 1, 3
 
 
 def drive(
@@ -54,7 +55,7 @@ def drive(
     spent, budget = opening.spent, settings.budget
     if budget.evaluations is not None:
         budget = budget._replace(evaluations=max(1, budget.evaluations - spent))
-    patience = settings.patience or (AFTER_EXACT if opening.is_exact else None)
+    patience = settings.patience or _patience_after(opening)
     rest = settings.model_copy(update={"budget": budget, "patience": patience})
     proposer, loop, stopped = climb(make, rest, evaluator, sign, scorer, opening.start, began, run, callbacks, spent)
     members = [*proposer.population, *_rated(scorer, opening.others)]
@@ -65,6 +66,13 @@ def drive(
     return Outcome(
         candidates, stopped, evaluations, loop.elapsed_s, opening.bound, error=loop.error, band=evaluator.band
     )
+
+
+def _patience_after(opening: Opening) -> int | None:
+    """The rounds without a better network after which an evolution from an opening ends, where nothing else is said."""
+    if opening.is_proven:
+        return AFTER_PROOF
+    return AFTER_EXACT if opening.is_exact else None
 
 
 def named(spec: ArchSpec, space: str) -> ArchSpec:

@@ -57,18 +57,14 @@ def open_alone(
     evaluator: Evaluator,
     began: float,
     callbacks: Callbacks,
-    share: int = SHARE,
 ) -> Opening:
-    """The opening without an exact search: a member within the limits, or the evenest that several searches find.
-
-    Each of these searches gets one part in `share` of the evaluations.
-    """
+    """The opening without an exact search: a member within the limits, or the evenest that several searches find."""
     walk = Random(settings.score.seed)
     start = find_start(evaluator, settings.limits, lambda genome: evaluator.space.neighbour(genome, walk))
     evaluator.spec(start)  # a map too small for the strides of the space is an error now, not after the search
     if settings.evenness is None:
         return Opening(start)
-    best, spent, is_whole = _find_evenest(make, settings, evaluator, start, began, callbacks, share)
+    best, spent, is_whole = _find_evenest(make, settings, evaluator, start, began, callbacks)
     return Opening(best, evenest=best, spent=spent, is_whole=is_whole)
 
 
@@ -112,11 +108,10 @@ def _find_evenest(
     start: Any,
     began: float,
     callbacks: Callbacks,
-    share: int,
 ) -> tuple[Any, int, bool]:
     """The evenest member found, the evaluations that it took, and whether nobody interrupted that."""
     space, limits, budget = evaluator.space, settings.limits, settings.budget
-    most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) // share
+    most = min(budget.evaluations or DEFAULT_EVALUATIONS, DEFAULT_EVALUATIONS) // SHARE
     part = Budget(
         max(most, CLOSED_FORM_LINEAGES),
         *(None if limit is None else limit / STARTS for limit in (budget.seconds, budget.device_seconds)),

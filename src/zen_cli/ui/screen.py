@@ -129,7 +129,9 @@ class Screen:
             return
         best = outcome.candidates[0].score
         gap = max(0.0, (outcome.bound - best) / abs(best))
-        say(f"{best:.2f} nats; by the closed form no network of this space exceeds {outcome.bound:.2f} (gap {gap:.2%})")
+        exceeds = f"by the closed form no network of this space exceeds {outcome.bound:.2f} (gap {gap:.2%})"
+        is_proven = outcome.stopped in ("gap", "optimal") or gap <= (self._settings.gap or 0.0)
+        say(f"{best:.2f} nats{'' if is_proven else ', not proven to be near the best'}; {exceeds}")
 
     def verifying(self, outcome: Outcome) -> None:
         """Says what it takes to verify the best networks, where that takes long."""

@@ -1,9 +1,8 @@
 """The default: exact where that is possible, then the evolution from there, for more networks and what is left.
 
-A short evolution finds a network of about the best evenness. From it the exact search finds the best evenness, a
-network of the best score in its band, and a bound. The evolution begins with that network: it finds others that are
-nearly as good, and better ones where the bound is still far away. Problems that the exact search does not take are the
-evolution's alone.
+The exact search finds the best evenness, a network of the best score in its band, and a bound. The evolution begins
+with that network: it finds others that are nearly as good, and better ones where the bound is still far away. Problems
+that the exact search does not take are the evolution's alone.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 EVENNESS_WORK, WORK = 5e8, 8e8  # of both solutions, so that they end soon and alike everywhere
 SHARE = 0.5  # of a budget of time
-EVENNESS_SHARE = 36  # each of three searches for the best evenness gets this part of the evaluations
 
 
 class _AutoAlgorithm:
@@ -57,11 +55,8 @@ def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Openi
 
 def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
     """The best evenness where it counts, then the best networks, with their bounds; None where there are none yet."""
-    from ..opening import Opening, open_alone
+    from ..opening import Opening
     from ..options import DEFAULT_EVALUATIONS
-    from ..scorers import Evaluator
-    from ..space import RegNetSpace
-    from .evolution import make
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
@@ -78,15 +73,8 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
     band: Band | None = None
     evenest: ExactResult | None = None
-    spent = 0
     if settings.evenness is not None:
-        found = []
-        if not isinstance(settings.space, RegNetSpace):  # which is listed whole
-            evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
-            first = open_alone(make, settings, evaluator, began, callbacks, EVENNESS_SHARE)
-            spent, interrupted = first.spent, not first.is_whole
-            found = [evaluator.spec(first.evenest)]
-        evenest = solver.evenest(found)
+        evenest = solver.evenest()
         band = band_of(settings, evenest)
         if band is None:
             return None
@@ -100,7 +88,6 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         start,
         others,
         None if evenest is None else evenest.genomes[0],
-        spent,
         even_bound=None if band is None else band.bound,
         bound=result.bound if result.gap < NO_BOUND else None,
         is_exact=bool(result.networks),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .exact.polish import Polisher
 
 MOST_UNITS = 200
+OTHERS = 16  # shapes of which one descent hands over the best network that it met
 # Of evenness and of the score: nats, and proposals before the first descent.
 EVENNESS_TEMPERATURE, TEMPERATURE = 0.003, 0.3
 EVENNESS_AFTER, AFTER = 1024, 4096
@@ -31,18 +32,25 @@ class Descent(NamedTuple):
         temperature: how large a loss from one end to the next is accepted by about one in three, in nats.
         after: how many proposals come before the first descent.
         most: how many networks it counts at most.
-        carry: from a genome to (where it ends, the genome itself if only outside of the limits; how many networks it
-            counted).
+        carry: from a genome to where it ends, or to itself if that is only outside of the limits.
     """
 
     temperature: float
     after: int
     most: int
-    carry: Callable[[Any], tuple[Any, int]]
+    carry: Callable[[Any], Carried]
 
-    def __call__(self, genome: Any) -> tuple[Any, int]:
+    def __call__(self, genome: Any) -> Carried:
         """`carry`."""
         return self.carry(genome)
+
+
+class Carried(NamedTuple):
+    """Where a descent ends; how many networks it counted; the best networks of other shapes among them."""
+
+    genome: Any
+    counted: int
+    others: Sequence[Any] = ()
 
 
 def make_descent(settings: SearchSettings, band: Band | None) -> Descent | None:
@@ -86,10 +94,13 @@ def _descent(polisher: Polisher, is_objective: bool) -> Descent:
     """Of evenness, or of the score in a band."""
     from .exact.polish import MAX_WEIGHED
 
-    def carry(genome: Any) -> tuple[Any, int]:
+    def carry(genome: Any) -> Carried:
         before = polisher.weighed
+        polisher.shapes.clear()
         found = polisher.descend(genome)  # where it ends outside, that may be against the rules of the space as well
-        return found.genome if found.feasible else genome, polisher.weighed - before
+        end = found.genome if found.feasible else genome
+        others = [one for one in polisher.best_of_shapes(OTHERS) if one != end]
+        return Carried(end, polisher.weighed - before, others)
 
     if is_objective:
         return Descent(EVENNESS_TEMPERATURE, EVENNESS_AFTER, MAX_WEIGHED, carry)

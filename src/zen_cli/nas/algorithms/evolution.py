@@ -50,7 +50,6 @@ Negative = Annotated[int, Field(le=0, gt=-(2**63))]
 MemberRow = tuple[Finite, Negative, Negative, Any]
 RandomState = tuple[Literal[3], Annotated[tuple[Word, ...], Field(min_length=625, max_length=625)], Finite | None]
 
-
 _WORST = Member(-math.inf, 0, 0, None)
 
 
@@ -105,7 +104,7 @@ class Evolution:
         self._start = first = Member.of(*start)
         self._random = Random(seed)
         self._lineages = [first] * lineages
-        self._proposals: list[tuple[int, Any]] = []
+        self._proposals: list[tuple[int | None, Any]] = []
         self._spent = lineages
         self._heap = [first]
         self._known = {identity(first.genome)}
@@ -150,7 +149,7 @@ class Evolution:
     def propose(self) -> list[Any]:
         """A neighbour of each lineage, without those where the move led back to where it began.
 
-        With a local search, of one lineage.
+        With a local search, of one lineage, and the best networks of other shapes that it met.
         """
         random, parents, descent = self._random, list(self._lineages), self._carries
         self._proposals, self._spent = [], len(parents)
@@ -164,7 +163,8 @@ class Evolution:
             if descent is not None:
                 for _ in range(int(random.random() * KICK)):
                     genome = self._neighbour(genome, random)
-                genome, self._spent = descent(genome)
+                genome, self._spent, others = descent(genome)
+                self._proposals += [(None, other) for other in others]
             if genome == member.genome:
                 self._lineages[index] = member
             else:
@@ -176,6 +176,9 @@ class Evolution:
         temperature = self.temperature
         for (index, genome), rating in zip(self._proposals, ratings, strict=True):
             if rating is None:
+                continue
+            if index is None:  # met on the way of a descent
+                self._remember_shape(Member.of(genome, rating))
                 continue
             loss = self._lineages[index].score - rating.score
             if loss > 0 and self._random.random() >= math.exp(-loss / temperature):

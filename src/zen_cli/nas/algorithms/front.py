@@ -156,7 +156,7 @@ class FrontEvolution:
         for _ in range(int(random.random() * (KICK + 1))):
             genome = self._neighbour(genome, random)
         self.carried += 1
-        genome, self._spent = self._descents[index](genome)
+        genome, self._spent, _ = self._descents[index](genome)
         self._proposals = [(index, genome)]
         return [genome]
 

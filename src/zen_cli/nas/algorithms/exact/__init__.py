@@ -18,6 +18,7 @@
     labels    beginnings of networks, and which of them no other one is as good as
     listing   what is left of a part, one by one: the bound becomes the truth
     effects   other blocks in the place of one, and what they change
+    starts    networks that are even by construction
     polish    local search from paths to networks within the limits
     tighten   prices and tangents that make the bound of a part of a problem lowest
     search    branch and bound: all of this together

@@ -17,6 +17,7 @@ from ....metrics.evenness import Evenness, depth_term, network_evenness
 from ....metrics.mean_field import log_delta
 from ....net.counting import linear_cost
 from ....target.memory import block_footprint
+from ...shapes import Shape, shape_of
 from ...space import Genome
 from .effects import Moves, Neighbours, block_terms_of, params_of
 from .graph import Floats
@@ -26,6 +27,7 @@ from .support import SUMS
 PENALTY = 400.0  # nats for twice a limit
 FACTORS = (1.0, 4.0, 16.0)  # of the penalty, where it ends outside of the limits
 SHORTLIST = 48
+SHAPES = 64  # of which the best network is remembered
 MAX_STEPS = 40
 MAX_WEIGHED = len(FACTORS) * (1 + MAX_STEPS * SHORTLIST)  # networks that one descent counts at most
 STRICT = {"layers", "sublayers"}  # exceeding these costs one more PENALTY at once: there is no exceeding by a little
@@ -79,6 +81,7 @@ class Polisher:
         self.keep = keep
         self.check = check
         self.pool: dict[Genome, float] = {}
+        self.shapes: dict[Shape, Found] = {}
         self.best = -math.inf
         self.weighed = 0
         self._penalty = PENALTY
@@ -134,7 +137,10 @@ class Polisher:
         return found
 
     def _remember(self, found: Found) -> None:
-        if not found.feasible or found.genome in self.pool:
+        if not found.feasible:
+            return
+        self._remember_shape(found)
+        if found.genome in self.pool:
             return
         if found.value > self.best:
             if self.problem.space.excludes(found.genome, self.problem.seed):
@@ -143,6 +149,23 @@ class Polisher:
         self.pool[found.genome] = found.value
         if len(self.pool) > 2 * self.keep:
             self.pool = {genome: self.pool[genome] for genome in self.ranking()[: self.keep]}
+
+    def _remember_shape(self, found: Found) -> None:
+        shape = shape_of(found.genome)
+        known = self.shapes.get(shape)
+        if known is not None and found.value <= known.value:
+            return
+        if self.problem.space.excludes(found.genome, self.problem.seed):
+            return
+        self.shapes[shape] = found
+        if len(self.shapes) > 2 * SHAPES:
+            best = sorted(self.shapes.values(), key=lambda one: -one.value)[:SHAPES]
+            self.shapes = {shape_of(one.genome): one for one in best}
+
+    def best_of_shapes(self, count: int) -> list[Genome]:
+        """The best network of each shape that was met since this was cleared, the best of them first."""
+        rows = sorted(self.shapes.values(), key=lambda found: (-found.value, found.genome))
+        return [found.genome for found in rows[:count]]
 
     def polish(self, genome: Genome) -> Found:
         """The best network that steps of one or two changes lead to; it may still exceed a limit."""

@@ -21,10 +21,12 @@ from .polish import Aim, Polisher
 from .problem import Problem, read_problem
 from .result import ExactResult, Row, result_of
 from .search import Progress, Search
+from .starts import even_networks
 from .tables import check_tables
 from .tighten import Stop
 
 MAX_UNITS = 200
+EVEN_STARTS = 32
 BOUND_WORK = 1e9  # for a bound alone, with evenness
 
 
@@ -72,13 +74,17 @@ def solve(
     base = _read(space, seed, limits, convention, norm, alpha, is_even=is_even or band is not None)
     if is_even:
         polisher = Polisher(base, Aim(None, MAX_UNITS))
+        _begin_evenly(polisher, deadline)
         problems = _evenest_problems(base, polisher, known, deadline)
     else:
         polisher, problems = _scored_problems(base, band)
+        if band is not None:
+            _begin_evenly(polisher, deadline)
     search = Search(problems, polisher, gap, known, deadline, on_progress, most_work)
     stopped = search.run()
     rows: list[Row] = []
-    for genome in polisher.ranking():
+    ranking = polisher.ranking()
+    for genome in ranking if similar else dict.fromkeys([*ranking[:top], *polisher.best_of_shapes(2 * top)]):
         spec = to_spec(genome, seed)
         if not space.excludes(genome, seed) and limits.admits(spec_terms(spec)):
             score = (
@@ -134,6 +140,21 @@ def _scored_problems(base: Problem, band: Band | None) -> tuple[Polisher, list[P
     return Polisher(base, Aim(band.floor, band.most_units)), list(
         _evenly(base, band.floor, band.floor, band.most_units)
     )
+
+
+def _begin_evenly(polisher: Polisher, deadline: Callable[[], bool] | None) -> None:
+    """Local searches from networks that are even by construction."""
+
+    def check() -> None:
+        if deadline is not None and deadline():
+            raise Stop("deadline")
+
+    aim = polisher.aim
+    most_units = None if aim is None or aim.floor is None else aim.most_units
+    polisher.check = check
+    with suppress(Stop):
+        for genome in even_networks(polisher.problem, EVEN_STARTS, most_units):
+            polisher.descend(genome)
 
 
 def _evenest_problems(
