@@ -75,7 +75,7 @@ def test_a_descent_that_ends_against_the_rules_of_the_space_leads_nowhere() -> N
     )
     assert settings.space.excludes(heavy, evaluator.seed) == ""
     assert evaluator.terms(heavy, settings.limits) is None
-    end, counted = descent_of(settings, Band(16.46167307883363, 0.05, 16.802990386788917))(heavy)
+    end, counted, _ = descent_of(settings, Band(16.46167307883363, 0.05, 16.802990386788917))(heavy)
     assert counted > 100
     assert settings.space.excludes(end, evaluator.seed) == ""
 

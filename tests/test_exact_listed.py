@@ -126,7 +126,7 @@ def test_a_search_in_a_space_of_regnets_is_proven(tmp_path: Path) -> None:
             "verify": 0,
             "top": 4,
             "resolution": 96,
-            "budget": ("1kevals",),
+            "budget": ("100kevals",),
         }
     )
     outcome = search(settings)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from zen_cli.metrics.terms import spec_terms
 from zen_cli.nas.algorithms import front as front_module
-from zen_cli.nas.algorithms.descent import Descent
+from zen_cli.nas.algorithms.descent import Carried, Descent
 from zen_cli.nas.algorithms.front import FrontEvolution
 from zen_cli.nas.algorithms.proposer import Member, Rating
 from zen_cli.nas.answer import search
@@ -69,10 +69,10 @@ class Toy:
         one, other = genome
         return Rating(10 + one + other - ((one * 7 + other * 3) % 5) / 10, 1 + one * 2 + other, 1 + one + other * 2)
 
-    def climber(self, limit: tuple[float, ...]) -> Callable[[Any], tuple[Any, int]]:
+    def climber(self, limit: tuple[float, ...]) -> Callable[[Any], Carried]:
         """Adds to both numbers in turn as long as the limit and the ban allow; counts what it looks at."""
 
-        def climb(genome: Any) -> tuple[Any, int]:
+        def climb(genome: Any) -> Carried:
             one, other = genome
             count = 1
             for step in ((3, 0), (0, 3)) * 30:
@@ -80,7 +80,7 @@ class Toy:
                 count += 1
                 if rating.params <= limit[0] and rating.macs <= limit[1]:
                     one, other = one + step[0], other + step[1]
-            return (one, other), count
+            return Carried((one, other), count)
 
         return climb
 

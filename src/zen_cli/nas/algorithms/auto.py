@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EVENNESS_WORK, WORK = 5e8, 8e8  # of both solutions, so that they end soon and alike everywhere
 SHARE = 0.5  # of a budget of time
+LISTED_FROM = 100_000  # evaluations of a budget with which a space is listed, which is all or nothing
 
 
 class _AutoAlgorithm:
@@ -57,6 +58,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     """The best evenness where it counts, then the best networks, with their bounds; None where there are none yet."""
     from ..opening import Opening
     from ..options import DEFAULT_EVALUATIONS
+    from ..space import RegNetSpace
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
@@ -70,6 +72,8 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
 
     evaluations = settings.budget.evaluations or DEFAULT_EVALUATIONS
     share = min(1.0, evaluations / DEFAULT_EVALUATIONS)  # a small budget is one for all of the search
+    if isinstance(settings.space, RegNetSpace) and evaluations < LISTED_FROM:
+        return None
     solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
     band: Band | None = None
     evenest: ExactResult | None = None

@@ -72,7 +72,7 @@ def stage_tables(
         for read, width in pairs.tolist():
             row = _sums(genes[width], read, side, convention)
             if stage == space.stages - 1:
-                head = head_terms(genes[width].width, seed.num_classes, seed.hidden)
+                head = head_terms(genes[width].width, seed.classifier)
                 row = [*(a + b for a, b in zip(row, head, strict=False)), *row[len(head) :]]
             rows.append(row)
             is_narrower = rules is not None and stage and rules.narrower((read, genes[width].width)) is not None

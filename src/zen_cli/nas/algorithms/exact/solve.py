@@ -26,7 +26,7 @@ from .tables import check_tables
 from .tighten import Stop
 
 MAX_UNITS = 200
-EVEN_STARTS = 32
+EVEN_STARTS, WORK_OF_START = 32, 15e6
 BOUND_WORK = 1e9  # for a bound alone, with evenness
 
 
@@ -74,12 +74,12 @@ def solve(
     base = _read(space, seed, limits, convention, norm, alpha, is_even=is_even or band is not None)
     if is_even:
         polisher = Polisher(base, Aim(None, MAX_UNITS))
-        _begin_evenly(polisher, deadline)
+        _begin_evenly(polisher, deadline, most_work)
         problems = _evenest_problems(base, polisher, known, deadline)
     else:
         polisher, problems = _scored_problems(base, band)
         if band is not None:
-            _begin_evenly(polisher, deadline)
+            _begin_evenly(polisher, deadline, most_work)
     search = Search(problems, polisher, gap, known, deadline, on_progress, most_work)
     stopped = search.run()
     rows: list[Row] = []
@@ -142,8 +142,9 @@ def _scored_problems(base: Problem, band: Band | None) -> tuple[Polisher, list[P
     )
 
 
-def _begin_evenly(polisher: Polisher, deadline: Callable[[], bool] | None) -> None:
-    """Local searches from networks that are even by construction."""
+def _begin_evenly(polisher: Polisher, deadline: Callable[[], bool] | None, most_work: float | None) -> None:
+    """Local searches from networks that are even by construction; fewer where little work is wanted."""
+    count = EVEN_STARTS if most_work is None else max(1, min(EVEN_STARTS, int(most_work / WORK_OF_START)))
 
     def check() -> None:
         if deadline is not None and deadline():
@@ -153,7 +154,7 @@ def _begin_evenly(polisher: Polisher, deadline: Callable[[], bool] | None) -> No
     most_units = None if aim is None or aim.floor is None else aim.most_units
     polisher.check = check
     with suppress(Stop):
-        for genome in even_networks(polisher.problem, EVEN_STARTS, most_units):
+        for genome in even_networks(polisher.problem, count, most_units):
             polisher.descend(genome)
 
 
