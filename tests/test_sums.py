@@ -12,7 +12,7 @@ from zen_cli.metrics.registry import limitable
 from zen_cli.nas.space import BUILTIN
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-import same_bytes_cases  # noqa: E402  # a benchmark is a script, not a module of the package
+import same_bytes_cases  # a benchmark is a script, not a module of the package
 
 # Both ways to add up floats, on any version of Python.
 PLAIN = "import builtins, functools, operator\n"
