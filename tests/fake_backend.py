@@ -9,7 +9,7 @@ import pytest
 
 from zen_cli.net.spec import ArchSpec
 from zen_cli.profiling import sampling
-from zen_cli.profiling.backends import Conditions
+from zen_cli.profiling.backends import Conditions, WrittenFile
 from zen_cli.target.graph import Operation, named_operations
 
 
@@ -22,11 +22,13 @@ class FakeBackend:
     """
 
     dtypes = ("float32",)
+    files = ("json",)
 
     def __init__(self, whole: Callable[[ArchSpec], float], part: Callable[[Operation], float] = lambda _: 0.0) -> None:
         self.whole, self.part = whole, part
         self.opened = self.closed = 0
         self.now = 0.0
+        self.written: list[bytes] = []
 
     def rule(self, monkeypatch: pytest.MonkeyPatch, user: ModuleType) -> None:
         """Is what a module finds, and what its clocks say."""
@@ -44,6 +46,10 @@ class FakeBackend:
         assert conditions == Conditions(1, 1, "float32", True)
         self.opened += 1
         return FakeSession(self, spec)
+
+    def open_file(self, file: WrittenFile, conditions: Conditions) -> FakeSession:
+        self.written.append(file.data)
+        return self.open(file.spec, conditions)
 
 
 class FakeSession:

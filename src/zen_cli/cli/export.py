@@ -104,7 +104,7 @@ def export(
     if not quiet:
         print_exports(done)
     if device is not None:
-        say_times(device, [source.spec for source in dict.fromkeys(row.source for row in done)], quiet=quiet)
+        say_times(device, done, quiet=quiet)
 
 
 def _sources(sources: list[str] | None) -> list[str]:

@@ -19,7 +19,7 @@ from ..nas.settings import SearchSettings
 from ..net.spec import ArchSpec
 from ..target.latency import latency_ms
 from ..target.model import Target
-from .backends import conditions_of, find_backend
+from .backends import WrittenFile, conditions_of, find_backend
 from .machine import is_here
 from .references import drift, references
 from .sampling import time_runs
@@ -120,12 +120,18 @@ def measure_finalists(
 
 
 def measure(
-    specs: Sequence[ArchSpec],
+    specs: Sequence[ArchSpec | WrittenFile],
     target: Target,
     seed: int,
     on_progress: OnProgress = lambda *_: None,
 ) -> list[MeasuredTime]:
     """The times of networks under the conditions of a target of this machine, and its drift if it has references.
+
+    Args:
+        specs: networks, or exported files that the backend of the target runs, see `Backend.files`.
+        target: of this machine.
+        seed: of the order.
+        on_progress: called with the visits that were made, and how many there are.
 
     Raises:
         UsageError: the backend cannot be used here.
@@ -136,24 +142,35 @@ def measure(
     machine = drift(target.references, now)
     return [
         MeasuredTime(
-            min(times), (max(times) - min(times)) / 2 / median(times), None if machine is None else machine.of(spec)
+            min(times),
+            (max(times) - min(times)) / 2 / median(times),
+            None if machine is None else machine.of(spec_of(spec)),
         )
         for spec, times in zip(specs, looks, strict=False)
     ]
 
 
-def _looks(specs: Sequence[ArchSpec], target: Target, seed: int, on_progress: OnProgress) -> list[list[float]]:
+def spec_of(network: ArchSpec | WrittenFile) -> ArchSpec:
+    """The network that is measured."""
+    return network.spec if isinstance(network, WrittenFile) else network
+
+
+def _looks(
+    networks: Sequence[ArchSpec | WrittenFile], target: Target, seed: int, on_progress: OnProgress
+) -> list[list[float]]:
     """Milliseconds of each network in each round."""
     backend = find_backend(target.backend or "", target.dtype or "float32")
     conditions = conditions_of(target.backend, target.threads or 1, target.batch_size, target.dtype or "float32")
     random = Random(seed)
-    looks: list[list[float]] = [[] for _ in specs]
+    looks: list[list[float]] = [[] for _ in networks]
     for number in range(ROUNDS):
-        order = list(range(len(specs)))
+        order = list(range(len(networks)))
         random.shuffle(order)
         for done, index in enumerate(order):
-            on_progress(number * len(specs) + done, ROUNDS * len(specs))
-            session = backend.open(specs[index], conditions)
+            on_progress(number * len(networks) + done, ROUNDS * len(networks))
+            network = networks[index]
+            opens = backend.open_file if isinstance(network, WrittenFile) else backend.open
+            session = opens(network, conditions)  # type: ignore[arg-type]  # each takes its own kind
             try:
                 looks[index].append(time_runs(session.run, conditions).ms)
             finally:

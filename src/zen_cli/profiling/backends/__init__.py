@@ -20,6 +20,14 @@ BACKENDS = {
 }
 
 
+class WrittenFile(NamedTuple):
+    """What an export wrote, which this program made itself: a network, the name of the target, and the bytes."""
+
+    spec: ArchSpec
+    target: str
+    data: bytes
+
+
 class Conditions(NamedTuple):
     """How networks are run; with `one_core`, the time of this process is that of the network."""
 
@@ -52,11 +60,16 @@ class Backend(Protocol):
 
     Attributes:
         dtypes: what it can compute in.
+        files: targets of exports whose files it runs as they are.
     """
 
     @property
     def dtypes(self) -> tuple[str, ...]:
         """Those of weights and activations."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of targets of exports."""
 
     def missing(self) -> str:
         """Why it cannot be used here, as `fault; fix`; empty if it can."""
@@ -66,6 +79,9 @@ class Backend(Protocol):
 
     def open(self, spec: ArchSpec, conditions: Conditions) -> Session:
         """A network that is ready to run, on random weights and images."""
+
+    def open_file(self, file: WrittenFile, conditions: Conditions) -> Session:
+        """A file of one of `files` that is ready to run, on random images."""
 
 
 def find_backend(name: str, dtype: str = "float32") -> Backend:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ...net.spec import ArchSpec
-from . import Conditions, Session
+from . import Conditions, Session, WrittenFile
 
 PROVIDER = "CPUExecutionProvider"
 # What onnxruntime adds to the names of nodes that it changed.
@@ -83,7 +83,7 @@ def give_layouts(found: Mapping[str, list[float]]) -> dict[str, list[float]]:
 class OnnxRuntime:
     """The backend."""
 
-    dtypes = ("float32",)
+    dtypes, files = ("float32",), ("onnx",)
 
     def missing(self) -> str:
         names = [name for name in ("onnxruntime", "onnx", "torch") if find_spec(name) is None]
@@ -100,7 +100,11 @@ class OnnxRuntime:
 
         shape = (spec.in_channels, *spec.image_size)
         model = build_model(build(spec).eval(), shape, spec.num_classes, None)
-        return OnnxSession(model.SerializeToString(), (conditions.batch_size, *shape), conditions.threads)
+        return self.open_file(WrittenFile(spec, "onnx", model.SerializeToString()), conditions)
+
+    def open_file(self, file: WrittenFile, conditions: Conditions) -> Session:
+        shape = conditions.batch_size, file.spec.in_channels, *file.spec.image_size
+        return OnnxSession(file.data, shape, conditions.threads)
 
 
 BACKEND = OnnxRuntime()

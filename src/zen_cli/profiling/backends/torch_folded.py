@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class TorchFolded(TorchModules):
-    """The backend."""
+    """The backend. It runs no exported files, because no BN is folded in them."""
+
+    files = ()
 
     def prepared(self, spec: ArchSpec, conditions: Conditions) -> tuple[nn.Module, Any]:
         net, images = super().prepared(spec, conditions)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import time
+import types
+import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ...net.spec import ArchSpec
-from . import Conditions, Session
+from . import Conditions, Session, WrittenFile
 
 if TYPE_CHECKING:
     from torch import nn
@@ -102,6 +105,7 @@ class TorchModules:
     """The backend."""
 
     dtypes: tuple[str, ...] = ("float32",)
+    files: tuple[str, ...] = ("torch", "pt2", "torchscript")
 
     def missing(self) -> str:
         return "" if find_spec("torch") is not None else "torch is not installed; pip install torch"
@@ -119,14 +123,40 @@ class TorchModules:
             net(images)
         return TorchSession(net, images, conditions.threads)
 
-    def prepared(self, spec: ArchSpec, conditions: Conditions) -> tuple[nn.Module, Any]:
-        """A module in evaluation mode and images for it, from a generator of its own."""
-        import torch
+    def open_file(self, file: WrittenFile, conditions: Conditions) -> Session:
+        return TorchSession(_load(file), _images(file.spec, conditions), conditions.threads)
 
+    def prepared(self, spec: ArchSpec, conditions: Conditions) -> tuple[nn.Module, Any]:
+        """A module in evaluation mode and images for it."""
         from ...net.module import build
 
-        shape = (conditions.batch_size, spec.in_channels, *spec.image_size)
-        return build(spec).eval(), torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        return build(spec).eval(), _images(spec, conditions)
+
+
+def _images(spec: ArchSpec, conditions: Conditions) -> Any:
+    """Random images, from a generator of their own."""
+    import torch
+
+    shape = (conditions.batch_size, spec.in_channels, *spec.image_size)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _load(file: WrittenFile) -> nn.Module:
+    """The module of an exported file."""
+    import torch
+
+    data = io.BytesIO(file.data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns about TorchScript and about its own deprecations
+        if file.target == "pt2":
+            return torch.export.load(data).module()
+        if file.target == "torchscript":
+            net: nn.Module = torch.jit.load(data)  # type: ignore[no-untyped-call]  # torch
+            return net
+    home = types.ModuleType("exported")
+    exec(compile(file.data, "exported.py", "exec"), home.__dict__)
+    written: nn.Module = home.__dict__["ZenNet"]()
+    return written.eval()
 
 
 BACKEND = TorchModules()
