@@ -19,7 +19,7 @@ from zen_cli.profiling import profile as profiling
 from zen_cli.profiling.backends import BACKENDS, conditions_of, find_backend
 from zen_cli.profiling.backends.onnx_runtime import give_layouts
 from zen_cli.profiling.kept import kept_path, log_path
-from zen_cli.profiling.profile import LOOKS, Log, plan_visits, profile
+from zen_cli.profiling.profile import LOOKS, MORE_LOOKS, Log, plan_visits, profile
 from zen_cli.profiling.references import references
 from zen_cli.profiling.sampling import time_runs
 from zen_cli.profiling.settings import VALIDATED, ProfileSettings, check_profile
@@ -123,9 +123,26 @@ def test_a_wrong_option_of_a_profile_is_one_line(zen_here: ZenHere, words: tuple
 
 
 def test_every_network_is_visited_in_every_round() -> None:
-    visits = list(plan_visits(7, 1))
+    visits = list(plan_visits(range(7), LOOKS, 1))
     assert sorted(visits) == [(network, look) for network in range(7) for look in range(LOOKS)]
     assert [visit.look for visit in visits] == sorted(visit.look for visit in visits)
+
+
+def test_a_network_whose_fastest_time_nothing_confirms_is_visited_again(
+    machine: FakeBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    visits, whole = dict[str, int](), machine.whole
+
+    def noisy(spec: ArchSpec) -> float:
+        visits[spec.id] = visits.get(spec.id, 0) + 1
+        slow = spec.name == "resnet34" and visits[spec.id] in (1, 3, 4)
+        return whole(spec) * (1.5 if slow else 1.1 if spec.name == "resnet34" and visits[spec.id] == 2 else 1)
+
+    machine.whole = noisy
+    target = profile(SETTINGS, Log(tmp_path / "log", resumes=False), lambda *_: None)
+    (known,) = [spec for spec in references().values() if spec.name == "resnet34"]
+    assert visits.pop(known.id) == LOOKS + MORE_LOOKS and set(visits.values()) <= {LOOKS, 2 * LOOKS}
+    assert target.references["resnet34@112"] == pytest.approx(whole(known))
 
 
 def test_a_busy_machine_counts_the_time_on_the_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +17,7 @@ FACTORS = st.floats(0.5, 4)
 def test_references_grow_and_are_small_enough_to_measure_often() -> None:
     sizes = [spec.cost.params for spec in references().values()]
     assert sizes == sorted(sizes) and sizes[-1] > 10 * sizes[0]
-    assert max(spec.cost.macs for spec in references().values()) < 1e9
+    assert max(spec.cost.macs for spec in references().values()) < 1.2e9
 
 
 @given(FACTORS)
@@ -30,18 +28,23 @@ def test_what_slows_all_alike_is_one_factor(factor: float) -> None:
         assert found.of(find(name).spec) == pytest.approx(factor)
 
 
-@given(st.lists(FACTORS, min_size=len(NAMES), max_size=len(NAMES)))
-def test_between_references_it_is_interpolated(factors: list[float]) -> None:
+@given(st.lists(FACTORS, min_size=len(NAMES), max_size=len(NAMES)), st.integers(0, len(NAMES) - 1))
+def test_the_median_of_those_of_about_its_size_is_between_them(factors: list[float], odd: int) -> None:
+    """One that is slow by itself never decides."""
     found = drift(BEFORE, {name: factor * BEFORE[name] for name, factor in zip(NAMES, factors, strict=True)})
+    same = drift(BEFORE, {name: (9.0 if name == NAMES[odd] else 2.0) * ms for name, ms in BEFORE.items()})
+    assert found is not None and same is not None
+    for spec in references().values():
+        assert min(factors) - 1e-9 <= found.of(spec) <= max(factors) + 1e-9
+        assert same.of(spec) == pytest.approx(2)
+
+
+def test_sizes_differ_in_drift() -> None:
+    sizes = [spec.cost.params for spec in references().values()]
+    factors = dict(zip(NAMES, (1.0 if size < 3e6 else 1.5 for size in sizes), strict=True))
+    found = drift(BEFORE, {name: factors[name] * ms for name, ms in BEFORE.items()})
     assert found is not None
-    for spec, factor in zip(references().values(), factors, strict=True):
-        assert found.of(spec) == pytest.approx(factor)
-    assert found.of(find("mobilenetv3_small_050").spec) > 0
-    one, other = list(references().values())[1:3]
-    between = find("mobilenet_v2").spec
-    share = math.log(between.cost.params / one.cost.params) / math.log(other.cost.params / one.cost.params)
-    assert found.of(between) == pytest.approx((1 - share) * factors[1] + share * factors[2])
-    assert found.of(find("resnet50").spec) == pytest.approx(factors[-1])  # larger than all
+    assert found.of(find("mobilenetv3_small_050").spec) == 1 and found.of(find("resnet50").spec) == 1.5
 
 
 def test_only_what_was_measured_at_both_times_says_something() -> None:

@@ -22,10 +22,10 @@ from ..target.model import Target
 from .backends import WrittenFile, conditions_of, find_backend
 from .machine import is_here
 from .references import drift, references
-from .sampling import time_runs
+from .sampling import is_confirmed, time_runs
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
-ROUNDS = 4
+ROUNDS, MORE_ROUNDS = 4, 2  # of all, and of those whose fastest time no other round confirms
 SEARCHES = 2  # more, where no network keeps the limit
 LEAST_STEP = 1.03  # by which the limit is lowered at least
 BATCHES = 3  # of so many networks as are wanted, until enough keep the limit
@@ -106,7 +106,8 @@ def measure_finalists(
     factors: list[float] = []
     for begin in range(0, min(len(outcome.candidates), BATCHES * wanted), wanted):
         batch = outcome.candidates[begin : begin + wanted]
-        rows = measure([candidate.spec for candidate in batch], target, settings.score.seed, on_progress)
+        specs = [candidate.spec for candidate in batch]
+        rows = measure(specs, target, settings.score.seed, on_progress, has_drift=not begin)
         for candidate, row in zip(batch, rows, strict=True):
             if row.ms <= limit:
                 kept.append(candidate)
@@ -124,6 +125,8 @@ def measure(
     target: Target,
     seed: int,
     on_progress: OnProgress = lambda *_: None,
+    *,
+    has_drift: bool = True,
 ) -> list[MeasuredTime]:
     """The times of networks under the conditions of a target of this machine, and its drift if it has references.
 
@@ -132,11 +135,12 @@ def measure(
         target: of this machine.
         seed: of the order.
         on_progress: called with the visits that were made, and how many there are.
+        has_drift: whether the references are measured among them.
 
     Raises:
         UsageError: the backend cannot be used here.
     """
-    known = {name: spec for name, spec in references().items() if name in target.references}
+    known = {name: spec for name, spec in references().items() if has_drift and name in target.references}
     looks = _looks([*specs, *known.values()], target, seed, on_progress)
     now = dict(zip(known, map(min, looks[len(specs) :]), strict=True))
     machine = drift(target.references, now)
@@ -163,11 +167,13 @@ def _looks(
     conditions = conditions_of(target.backend, target.threads or 1, target.batch_size, target.dtype or "float32")
     random = Random(seed)
     looks: list[list[float]] = [[] for _ in networks]
-    for number in range(ROUNDS):
-        order = list(range(len(networks)))
+    done = 0
+    for number in range(ROUNDS + MORE_ROUNDS):
+        order = [index for index, times in enumerate(looks) if number < ROUNDS or not is_confirmed(times)]
         random.shuffle(order)
-        for done, index in enumerate(order):
-            on_progress(number * len(networks) + done, ROUNDS * len(networks))
+        for place, index in enumerate(order):
+            on_progress(done, max(ROUNDS * len(networks), done + len(order) - place))
+            done += 1
             network = networks[index]
             opens = backend.open_file if isinstance(network, WrittenFile) else backend.open
             session = opens(network, conditions)  # type: ignore[arg-type]  # each takes its own kind

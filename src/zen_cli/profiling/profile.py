@@ -27,10 +27,10 @@ from .fitting import Timed, Whole, calibrate, fit_laws, quantile, rank_correlati
 from .machine import host, processor
 from .probes import draw_probes
 from .references import references
-from .sampling import Timing, time_layers, time_runs
+from .sampling import Timing, is_confirmed, time_layers, time_runs
 from .settings import VALIDATED, ProfileSettings
 
-LOOKS = 3
+LOOKS, MORE_LOOKS = 3, 2  # of every network, and of those whose fastest time no other look confirms
 
 
 class Visit(NamedTuple):
@@ -70,6 +70,10 @@ class Log:
         with open(self._path, "ab") as file:
             file.write(orjson.dumps([*visit, row]) + b"\n")
 
+    def looks(self, network: int) -> list[Any]:
+        """What the visits of a network gave, in order."""
+        return [self.rows[visit] for visit in sorted(self.rows) if visit.network == network]
+
     def remove(self) -> None:
         """Removes the file."""
         self._path.unlink(missing_ok=True)
@@ -88,13 +92,17 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
     """
     backend = find_backend(settings.backend, settings.dtype)
     specs = networks_of(settings)
-    visits = list(plan_visits(len(specs), settings.seed))
     conditions = conditions_of(settings.backend, settings.threads, settings.batch_size, settings.dtype)
-    for done, visit in enumerate(visits):
+    visits = list(plan_visits(range(len(specs)), LOOKS, settings.seed))
+    for done, visit in enumerate(visits):  # grows
         if visit not in log.rows:
             on_progress(done, len(visits))
             is_probe = VALIDATED <= visit.network < VALIDATED + settings.probes
             log.add(visit, _visit(backend, conditions, specs[visit.network], is_probe=is_probe))
+        if done + 1 == len(visits) and visit.look + 1 < LOOKS + MORE_LOOKS:
+            looks = [[row[0][0] for row in log.looks(network)] for network in range(len(specs))]
+            doubtful = [network for network, times in enumerate(looks) if not is_confirmed(times)]
+            visits += plan_visits(doubtful, 1, settings.seed, first=visit.look + 1)
     on_progress(len(visits), len(visits))
     return make_target(settings, specs, log, backend.versions())
 
@@ -105,11 +113,11 @@ def networks_of(settings: ProfileSettings) -> list[ArchSpec]:
     return [*drawn, *references().values()]
 
 
-def plan_visits(count: int, seed: int) -> Iterator[Visit]:
-    """Every network in a shuffled order, `LOOKS` times."""
-    random = Random(seed)
-    for look in range(LOOKS):
-        order = list(range(count))
+def plan_visits(networks: Sequence[int], looks: int, seed: int, first: int = 0) -> Iterator[Visit]:
+    """Every one of some networks in a shuffled order, so many times; the looks are counted from `first`."""
+    random = Random(seed + first)
+    for look in range(first, first + looks):
+        order = list(networks)
         random.shuffle(order)
         yield from (Visit(index, look) for index in order)
 
@@ -150,7 +158,7 @@ class Measured(NamedTuple):
 
 def _measured(specs: Sequence[ArchSpec], log: Log) -> Iterator[Measured]:
     for index, spec in enumerate(specs):
-        rows = [log.rows[Visit(index, look)] for look in range(LOOKS)]
+        rows = log.looks(index)
         layers = [min(times) for times in zip(*(row[1] for row in rows), strict=True)] if len(rows[0]) > 1 else []
         yield Measured(spec, [Timing(*row[0]) for row in rows], layers)
 

@@ -2,33 +2,44 @@
 
 On machines that are shared, the time of a network changes by tens of percent within minutes, and not alike for all: one
 whose weights fit into a cache hardly changes, one that others push out of it changes most. So there are references of
-several sizes, and between their sizes what the machine lost is interpolated.
+several sizes, and those of about the size of a network say what the machine lost for it.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ..net.spec import ArchSpec
 from ..networks import find
 
-# From one to twenty million weights; small images keep the large ones short.
+# From one to 26 million weights, of all kinds of convolutions; small images keep the large ones short.
 REFERENCES = (
     ("mobilenetv1_050", 224),
+    ("mobilenetv2_035", 224),
+    ("mnasnet0_5", 224),
     ("regnet_x_200mf", 224),
-    ("mnasnet1_0", 224),
+    ("mobilenet_v2", 160),
+    ("mnasnet1_0", 160),
+    ("regnetx_004", 160),
     ("regnet_x_600mf", 160),
+    ("mnasnet_140", 128),
+    ("regnet_x_800mf", 128),
     ("resnet18", 112),
     ("resnet34", 112),
+    ("resnet50", 112),
 )
+NEAR = 0.5  # by the logarithm of weights, a reference at this distance has 0.6 of the say of one without distance
 
 
-def references() -> dict[str, ArchSpec]:
+@cache
+def references() -> Mapping[str, ArchSpec]:
     """The networks by `name@resolution`, those of fewest weights first."""
-    return {f"{name}@{side}": find(name).spec.replace(resolution=side) for name, side in REFERENCES}
+    rows = {f"{name}@{side}": find(name).spec.replace(resolution=side) for name, side in REFERENCES}
+    return MappingProxyType(rows)
 
 
 class Drift(NamedTuple):
@@ -38,14 +49,22 @@ class Drift(NamedTuple):
     factors: tuple[float, ...]
 
     def of(self, spec: ArchSpec) -> float:
-        """That of a network: interpolated, and beyond the smallest and the largest reference as theirs."""
+        """That of a network: the weighted median of all references, of which those of about its size weigh most.
+
+        A median, because a reference can be slow or fast by itself: on some machines, networks take one of several
+        times, depending on where their memory is.
+        """
         size = math.log(spec.cost.params)
-        place = bisect_left(self.sizes, size)
-        if place in (0, len(self.sizes)):
-            return self.factors[min(place, len(self.sizes) - 1)]
-        before, after = self.sizes[place - 1], self.sizes[place]
-        share = (size - before) / (after - before)
-        return (1 - share) * self.factors[place - 1] + share * self.factors[place]
+        rows = sorted(
+            (factor, math.exp(-(((own - size) / NEAR) ** 2) / 2) + 1e-9)
+            for own, factor in zip(self.sizes, self.factors, strict=True)
+        )
+        half = math.fsum(weight for _, weight in rows) / 2
+        for factor, weight in rows:
+            half -= weight
+            if half <= 0:
+                return factor
+        return rows[-1][0]
 
 
 def drift(before: Mapping[str, float], now: Mapping[str, float]) -> Drift | None:

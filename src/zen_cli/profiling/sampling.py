@@ -24,6 +24,7 @@ SECONDS = 0.1  # of runs in one visit, by the clock or on a core
 PROFILED_RUNS = 12
 IDLE = 0.03
 FASTEST = 0.1
+CONFIRMED = 0.03
 
 
 class Timing(NamedTuple):
@@ -54,6 +55,12 @@ def time_runs(
         return Timing(median(walls), _spread(walls), 0.0, len(walls))
     disturbed = sum(wall - core > IDLE * wall for wall, core in zip(walls, cores, strict=True))
     return Timing(quantile(cores, FASTEST), _spread(cores), disturbed / len(walls), len(walls))
+
+
+def is_confirmed(times: Sequence[float]) -> bool:
+    """Whether two visits of a network agree that it is as fast as the fastest one says."""
+    rows = sorted(times)
+    return len(rows) > 1 and rows[1] <= (1 + CONFIRMED) * rows[0]
 
 
 def time_layers(session: Session, spec: ArchSpec, runs: int = PROFILED_RUNS) -> list[float]:
