@@ -85,6 +85,13 @@ def test_so_it_is_where_the_classifier_reads_parts_of_a_map(end: dict[str, Any])
     assert measured(spec, "int8") == (weights, peak)
 
 
+def test_so_it_is_for_parallel_convolutions_but_that_a_norm_is_not_folded() -> None:
+    blocks = [{"op": "repvgg", "width": 16, "stride": 2}, {"op": "repvgg", "width": 32, "depth": 2, "group_width": 4}]
+    spec = parse_spec({"resolution": 16, "num_classes": 10, "blocks": blocks})
+    weights, peak = simulate(spec)
+    assert measured(spec, "int8") == (weights + 2 * 32, peak)
+
+
 @given(specs())
 def test_folding_takes_one_parameter_a_channel_away(spec: ArchSpec) -> None:
     from torch import nn

@@ -43,22 +43,27 @@ FAMILIES = {
         "tf_efficientnetv2_b0",
         "tinynet_e",
         "lcnet_050",
+        "repvgg_a0",
     ],
 }
-SHORTCUTS = (".proj.", ".downsample.", ".shortcut.")
+SHORTCUTS = (".proj.", ".downsample.", ".shortcut.", ".conv_1x1.", ".identity.", ".norm.")  # in order
 
 
 def weighted(model: nn.Module) -> list[nn.Module]:
     """The modules with weights, from the image to the classes, and shortcuts after the branch beside them."""
     ordered: list[tuple[str, nn.Module]] = []
-    shortcuts: dict[str, list[tuple[str, nn.Module]]] = {}
+    shortcuts: dict[str, list[tuple[int, str, nn.Module]]] = {}
     for name, module in model.named_modules():
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear):
-            unit = next((name.split(word)[0] + "." for word in SHORTCUTS if word in name), None)
-            (ordered if unit is None else shortcuts.setdefault(unit, [])).append((name, module))
+            word = next((word for word in SHORTCUTS if word in f"{name}."), None)
+            if word is None:
+                ordered.append((name, module))
+            else:
+                row = (SHORTCUTS.index(word), name, module)
+                shortcuts.setdefault(name.split(word.rstrip("."))[0] + ".", []).append(row)
     for unit, rows in shortcuts.items():
         end = max(index for index, (name, _) in enumerate(ordered) if name.startswith(unit)) + 1
-        ordered[end:end] = rows
+        ordered[end:end] = [(name, module) for _, name, module in sorted(rows, key=lambda row: row[0])]
     return [module for _, module in ordered]
 
 

@@ -16,6 +16,7 @@ from test_trace import hooked_macs
 
 from zen_cli import ArchSpec, build, parse_spec, score
 from zen_cli.errors import SpecError
+from zen_cli.exporters.weights import seeded
 from zen_cli.formats.plainnet import to_plainnet
 from zen_cli.metrics import find
 from zen_cli.metrics.mean_field import score_chain
@@ -23,6 +24,7 @@ from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.space import genome_of, to_spec
 from zen_cli.net.ops import Gene
+from zen_cli.net.styled_modules import ParallelConv
 from zen_cli.trace.blocks import spec_of
 from zen_cli.trace.modules import network_of_module
 
@@ -32,7 +34,7 @@ ACTIVATIONS = ["relu", "relu6", "silu", "hard_swish", "gelu", "leaky_relu"]
 @st.composite
 def styled_blocks(draw: st.DrawFn) -> dict[str, Any]:
     """A block with some of the keys."""
-    op = draw(st.sampled_from(["conv", "basic", "bottleneck", "mbconv", "fused"]))
+    op = draw(st.sampled_from(["conv", "basic", "bottleneck", "mbconv", "fused", "repvgg"]))
     width = st.sampled_from([8, 16, 24])
     row: dict[str, Any] = {"op": op, "kernel": draw(st.sampled_from([1, 3, 5])), "width": draw(width)}
     row |= {"depth": draw(st.integers(1, 3)), "stride": draw(st.integers(1, 2))}
@@ -46,6 +48,8 @@ def styled_blocks(draw: st.DrawFn) -> dict[str, Any]:
         optional |= {"bias": st.booleans(), "norm": st.booleans(), "group_width": st.just(8)}
         row["width"] = 8 * draw(st.integers(1, 2))
         row["group_width"] = row["width"]
+    elif op == "repvgg":
+        del optional["se"]
     else:
         optional["shortcut"] = st.sampled_from(["first", "needed", "pooled", "identity", "none"])
     if op in ("basic", "bottleneck"):
@@ -193,6 +197,21 @@ def test_another_end_is_another_network() -> None:
     assert parse_spec({"resolution": 16, "blocks": rows, "head_parts": 1, "head": []}).id == plain.id
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("keys", [{}, {"stride": 2}, {"width": 16}, {"group_width": 2}, {"kernel": 5}], ids=str)
+def test_one_convolution_does_what_parallel_ones_do(keys: dict[str, Any]) -> None:
+    blocks = [{"op": "conv", "width": 8}, {"op": "repvgg", "width": 8, "depth": 1, **keys}]
+    unit = seeded(parse_spec({"resolution": 16, "num_classes": 2, "blocks": blocks}), 0).blocks[1][0]
+    assert isinstance(unit, ParallelConv)
+    images = torch.randn(2, 8, 9, 9, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(unit.act(unit.merged()(images)), unit(images), rtol=1e-4, atol=1e-5)
+
+
+def test_parallel_convolutions_have_no_squeeze_and_excitation() -> None:
+    with pytest.raises(SpecError, match=r"blocks\[0\]\.se: a unit of repvgg has none; leave it out"):
+        parse_spec({"blocks": [{"op": "repvgg", "width": 8, "se": 0.25}]})
+
+
 GROUPED: dict[str, Any] = {"op": "basic", "width": 16, "mid_width": 8, "group_width": 2, "depth": 2}
 
 
@@ -259,6 +278,7 @@ def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp
         {"op": "conv", "kernel": 3, "width": 8, "stride": 2},
         {"op": "bottleneck", "width": 16, "mid_width": 8, "shortcut": "pooled", "stride": 2, "stride_in": True},
         {**BLOCK, "shortcut": "identity", "linear": True, "expansion_of": "input", "stride": 1, "skip_expansion": True},
+        {"op": "repvgg", "width": 16, "depth": 2, "group_width": 8},
         {"op": "fused", "width": 16, "expansion": 1, "skip_expansion": True, "linear": True, "shortcut": "identity"},
         {"op": "basic", "width": 16, "mid_width": 8, "group_width": 2, "pool": {"kind": "max"}, "depth": 2},
     ]

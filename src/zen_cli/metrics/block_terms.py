@@ -87,7 +87,7 @@ def split_block(gene: Gene, side: Side, convention: str, first: bool) -> tuple[P
     A block need not be computed again when the one before it changes its width: an evolution makes a third more
     proposals a second with this on CIFAR 1M, a tenth more on ImageNet 400M. Arguments as for `block_terms`.
     """
-    if gene.style is not None:  # widths inside and gates may follow the channels in
+    if gene.style is not None or gene.kind.is_parallel:  # what is inside or beside may follow the channels in
         return None
     reader = repeated_units(gene, 1)[0][0]
     layer = reader.layers(side)[0]

@@ -89,10 +89,10 @@ def gate_cost(unit: Unit) -> Cost:
 
 
 def extra_cost(unit: Unit) -> Cost:
-    """What biases of a plain convolution add, and a BN that it does not have takes away."""
+    """What biases of a plain convolution and a BN of its input add, and a BN that it does not have takes away."""
     if unit.details is None:
         return Cost()
-    return Cost(unit.width * (unit.details.bias - 2 * (not unit.details.norm)))
+    return Cost(unit.width * (unit.details.bias - 2 * (not unit.details.norm) + 2 * unit.adds_norm))
 
 
 def layer_cost(layer: ConvLayer) -> Cost:
@@ -105,7 +105,7 @@ def layer_cost(layer: ConvLayer) -> Cost:
 def projection_of(unit: Unit, side: Side) -> ConvLayer:
     """The 1x1 convolution that is the shortcut of a unit on a map of this side."""
     side, stride = unit.enter(side)
-    return square_conv(unit.in_width, unit.width, 1, side, stride)
+    return square_conv(unit.in_width, unit.width, 1, side, stride, unit.groups if unit.kind.is_parallel else 1)
 
 
 def projection_cost(unit: Unit, side: Side) -> Cost:

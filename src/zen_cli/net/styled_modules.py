@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from .unit_modules import ConvBN, Residual
@@ -56,6 +57,68 @@ class PlainConv(nn.Sequential):
         self.act = activation()
         if gate is not None:
             self.se = gate(width)
+
+
+class ParallelConv(nn.Module):
+    """A convolution, a 1x1 convolution and, where nothing changes, the input, each normalised, and added (RepVGG).
+
+    Args:
+        in_width: channels in.
+        width: channels out.
+        kernel: of the first convolution, odd.
+        stride: of both.
+        groups: of both.
+        activation: after the addition.
+        pool: makes a pooling before all of it.
+    """
+
+    def __init__(
+        self,
+        in_width: int,
+        width: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: type[nn.Module] = nn.ReLU,
+        pool: Callable[[], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        self.pool = nn.Identity() if pool is None else pool()
+        self.conv1 = ConvBN(in_width, width, kernel, stride, groups)
+        self.shortcut = ConvBN(in_width, width, 1, stride, groups)
+        self.norm = nn.BatchNorm2d(width) if in_width == width and stride == 1 else None
+        self.act = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(x)
+        y = self.conv1(x) + self.shortcut(x)
+        if self.norm is not None:
+            y = y + self.norm(x)
+        z: Tensor = self.act(y)
+        return z
+
+    @torch.no_grad()
+    def merged(self) -> nn.Conv2d:
+        """One convolution that does in evaluation what all branches do before the activation."""
+        conv, half = self.conv1.conv, self.conv1.conv.kernel_size[0] // 2
+        kernels = [conv.weight, nn.functional.pad(self.shortcut.conv.weight, [half] * 4)]
+        norms = [self.conv1.bn, self.shortcut.bn]
+        if self.norm is not None:
+            identity, channels = torch.zeros_like(conv.weight), torch.arange(conv.out_channels)
+            identity[channels, channels % conv.weight.shape[1], half, half] = 1
+            kernels.append(identity)
+            norms.append(self.norm)
+        widths, shape = (conv.in_channels, conv.out_channels), (2 * half + 1, conv.stride[0], half)
+        one = nn.Conv2d(*widths, *shape, groups=conv.groups, bias=True)
+        one.weight.zero_()
+        bias = torch.zeros_like(norms[0].bias)
+        for kernel, norm in zip(kernels, norms, strict=True):
+            scale = norm.weight / torch.sqrt(norm.get_buffer("running_var") + norm.eps)
+            one.weight += kernel * scale[:, None, None, None]
+            bias += norm.bias - norm.get_buffer("running_mean") * scale
+        one.bias = nn.Parameter(bias)
+        return one
 
 
 class ChannelGate(nn.Module):

@@ -15,6 +15,7 @@ from .efficient import edge_efficientnets, efficientnets, efficientnets_v2, tiny
 from .genets import genets
 from .mobile import lcnets, mobilenets
 from .regnets import regnets
+from .repvggs import repvggs
 from .resnets import resnets
 from .searched import hardcore, searched
 from .vggs import vggs
@@ -34,6 +35,7 @@ FAMILIES: tuple[Callable[[], Iterator[Published]], ...] = (
     tinynets,
     lcnets,
     vggs,
+    repvggs,
 )
 
 

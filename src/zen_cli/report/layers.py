@@ -122,7 +122,7 @@ def _of_unit(
         own = f"{name}.conv{index + 1}" if len(layers) > 1 else name
         cost = layer_cost(layer).plus(extra_cost(unit))  # which only a plain convolution has
         row = _of_layer(stage, own, layer, reach, next(terms), cost)
-        keys = [f"conv{index + 1}" if unit.kind.is_residual else "", *(() if index else ("pool",))]
+        keys = [f"conv{index + 1}" if unit.has_branches else "", *(() if index else ("pool",))]
         yield row._replace(live=max(live[key] for key in keys if key in live))
         if unit.squeeze and index == unit.squeezed_layer(len(layers)):
             shape = (layer.out_width, *layer.out_size)

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..net.classifier import Classifier
+from ..net.counting import projection_of
 from ..net.layers import ConvLayer, Side, area_of, shrink, size_of, square_conv
 from ..net.ops import Gene, Unit, block_units, repeated_units, walk
 from ..net.spec import ArchSpec
@@ -100,7 +101,7 @@ def block_operations(gene: Gene, in_width: int, side: Side, *, first: bool) -> I
 @lru_cache(maxsize=8192)
 def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Operation, ...]:
     """The operations of a unit on a map of this side; `first` where that is the image."""
-    layers, kind = unit.layers(side), unit.kind
+    layers = unit.layers(side)
     rows: list[Operation] = []
     inner, stride = unit.enter(side)
     if layers[0].pool is not None:
@@ -109,7 +110,7 @@ def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Ope
     has_shortcut = unit.has_shortcut
     for index, layer in enumerate(layers):
         held = block_input if has_shortcut and index else 0
-        path = f"conv{index + 1}" if kind.is_residual else ""
+        path = f"conv{index + 1}" if unit.has_branches else ""
         rows.append(_conv(path, layer, held, "image" if first and not index else ""))
         if unit.squeeze and index == unit.squeezed_layer(len(layers)):
             rows += _squeeze(unit, rows[-1].writes, block_input if has_shortcut else 0)
@@ -121,10 +122,13 @@ def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Ope
             pooled = unit.in_width * area_of(shrink(inner, stride))
             rows.append(Operation("shortcut.pool", "pool", block_input, pooled, out))
             inner, stride = shrink(inner, stride), 1
-        projection = square_conv(unit.in_width, unit.width, 1, inner, stride)
+        projection = projection_of(unit, side)._replace(in_size=size_of(inner), stride=(stride, stride))
         rows.append(_conv("shortcut", projection, out))
         shortcut = rows[-1].writes
-    rows.append(Operation("add", "add", out + shortcut, 0))
+    rows.append(Operation("add", "add", out + shortcut, 0, block_input if unit.adds_norm else 0))
+    if unit.adds_norm:
+        rows.append(Operation("norm", "gate", block_input, 0, out, weights=2 * unit.width))
+        rows.append(Operation("add", "add", out + block_input, 0))
     return tuple(rows)
 
 

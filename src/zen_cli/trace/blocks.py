@@ -181,6 +181,8 @@ def _insides(unit: Unit, details: Details, skips: bool) -> Iterator[dict[str, An
     group = {"group_width": unit.mid_width // unit.groups} if unit.groups > 1 else {}
     if unit.op == "conv":
         yield group | ({"bias": True} if details.bias else {}) | ({} if details.norm else {"norm": False})
+    elif unit.op == "repvgg":
+        yield group
     elif unit.op in ("basic", "bottleneck"):
         yield {"mid_width": unit.mid_width} | group
     else:

@@ -28,12 +28,16 @@ class Layer(NamedTuple):
 
 
 class Addition(NamedTuple):
-    """Layers and a shortcut around them, which may have layers itself; the pooling before them, and what follows."""
+    """Layers and a shortcut around them, which may have layers itself; the pooling before them, and what follows.
+
+    With `adds_norm` the input is added, too, after a normalisation.
+    """
 
     body: tuple[Layer, ...]
     shortcut: tuple[Layer, ...]
     pool: Window | None = None
     activation: str = ""
+    adds_norm: bool = False
 
 
 Part: TypeAlias = Layer | Addition
@@ -172,7 +176,7 @@ def _normed(part: Part, node: Node) -> Layer:
         raise TraceError(
             f"no block has {node.call} after an addition or an activation, as where it comes first in a unit"
         )
-    if node.call not in ("batch_norm", "BatchNormalization"):
+    if not _is_batch_norm(node):
         raise TraceError(f"no block has {node.call}; {part.label} is followed by it")
     return part._replace(normed=True)
 
@@ -190,7 +194,12 @@ def _squeezed(part: Part, squeeze: Squeeze) -> Layer:
 
 
 def _addition(*branches: list[_Mark]) -> Addition:
-    """The deeper branch is the body."""
+    """The deeper branch is the body; a normalisation alone belongs to the addition beside it."""
+    for branch, other in (branches, branches[::-1]):
+        if len(branch) == 1 and _is_batch_norm(branch[0].node):
+            beside = _grouped(other)
+            if len(beside) == 1 and isinstance(beside[0], Addition) and _is_free(beside[0]):
+                return beside[0]._replace(adds_norm=True)
     parts = [_grouped(branch) for branch in branches]
     if any(isinstance(part, Addition) for branch in parts for part in branch):
         first = next(layer for branch in parts for part in branch for layer in layers_of(part))
@@ -198,3 +207,12 @@ def _addition(*branches: list[_Mark]) -> Addition:
     layers = [tuple(part for part in branch if isinstance(part, Layer)) for branch in parts]
     shortcut, body = sorted(layers, key=lambda branch: (len(branch), sum(layer.conv.kernel[0] for layer in branch)))
     return Addition(body, shortcut)
+
+
+def _is_batch_norm(node: Node) -> bool:
+    return node.call in ("batch_norm", "BatchNormalization")
+
+
+def _is_free(part: Addition) -> bool:
+    """Whether nothing is before or after an addition, so that a third map may be added."""
+    return not part.activation and part.pool is None and not part.adds_norm

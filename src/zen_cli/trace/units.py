@@ -145,6 +145,10 @@ def _residual(part: Addition) -> Unit:
     for layer in (*body, *shortcut):
         if not layer.normed or layer.bias:
             raise TraceError(f"{layer.label} has a bias or no normalisation, and is inside of a unit")
+    if _is_parallel(part):
+        return _parallel(part)
+    if part.adds_norm:
+        raise TraceError(f"no block adds a normalised map to the unit from {_names(body)}")
     kinds = tuple("1" if _is_pointwise(layer) else "d" if _is_depthwise(layer) else "k" for layer in body)
     op = _OPS.get("".join(kinds))
     if op == "basic" and (body[0].conv.kernel, body[0].conv.groups) != (body[1].conv.kernel, body[1].conv.groups):
@@ -152,6 +156,27 @@ def _residual(part: Addition) -> Unit:
     if op is None or (op in ("mbconv", "fused") and any(x.conv.groups > 1 and not _is_depthwise(x) for x in body)):
         raise TraceError(f"the {len(body)} layers inside the shortcut from {_names(body)} are no unit of a block")
     return _joined(op, body, part.pool, part)
+
+
+def _is_parallel(part: Addition) -> bool:
+    """Whether a k x k and a 1x1 convolution are side by side."""
+    if len(part.body) != 1 or len(part.shortcut) != 1:
+        return False
+    first, second = part.body[0], part.shortcut[0]
+    plain = not any(layer.activation or layer.squeeze or layer.pool for layer in (first, second))
+    is_beside = second.conv == first.conv._replace(kernel=(1, 1), padding=(0, 0)) and first.conv.kernel != (1, 1)
+    return plain and is_beside
+
+
+def _parallel(part: Addition) -> Unit:
+    """The unit of parallel convolutions that an addition is."""
+    conv, pool = part.body[0].conv, _pooling(part.pool)
+    details = Details(
+        linear=not part.activation, activation=part.activation or "relu", pool=pool, adds_norm=part.adds_norm
+    )
+    stride = _stride(part.body, 0) * (1 if pool is None else pool.stride)
+    widths = conv.in_width, conv.out_width, conv.out_width
+    return Unit("repvgg", conv.kernel[0], stride, *widths, conv.groups, 0, True, _or_none(details))
 
 
 _OPS = {"kk": "basic", "1k1": "bottleneck", "1d1": "mbconv", "d1": "mbconv", "k1": "fused", "k": "fused"}

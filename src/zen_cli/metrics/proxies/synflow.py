@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import RunError
+from ...net.counting import projection_of
 from ...net.layers import Pool, square_pool
 from ...net.module import build_pool
 from ...net.network import Network
@@ -115,7 +116,8 @@ def _through(unit: Unit, pair: Tensor, weight: Callable[..., Tensor]) -> Tensor:
     stride = unit.enter(1)[1]
     if unit.details is not None and unit.details.pools_shortcut:
         pair, stride = functional.avg_pool2d(pair, 2, stride, ceil_mode=True, count_include_pad=False), 1
-    return body + conv(pair, unit.width, 1, stride)
+    body = body + conv(pair, unit.width, 1, stride, projection_of(unit, 1).groups)
+    return body + pair if unit.adds_norm else body
 
 
 def _pooled(pool: Pool, pair: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from .conv import ConvBlock
 from .details import Activation, Details, Gate, Style, round_to_8
 from .fused import FusedBlock
 from .mbconv import MBConvBlock
+from .repvgg import RepVGGBlock
 from .units import block_units, repeated_units, walk
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Gate",
     "Gene",
     "MBConvBlock",
+    "RepVGGBlock",
     "SearchBounds",
     "Span",
     "Style",

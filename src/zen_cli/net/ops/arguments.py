@@ -82,6 +82,16 @@ def plain_arguments(unit: Unit) -> dict[str, Any]:
     return row | _pool(details.pool)
 
 
+def parallel_arguments(unit: Unit) -> dict[str, Any]:
+    """The keyword arguments of `ParallelConv`."""
+    from torch import nn
+
+    details = unit.details or Details()
+    row: dict[str, Any] = {"kernel": unit.kernel} | optional(stride=(unit.enter(1)[1], 1), groups=(unit.groups, 1))
+    row |= {"activation": nn.Identity} if details.linear else _activation(details.activation)
+    return row | _pool(details.pool)
+
+
 def _activation(name: str) -> dict[str, Any]:
     return {} if name == "relu" else {"activation": activation_class(name)}
 

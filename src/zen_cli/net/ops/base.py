@@ -56,7 +56,17 @@ class Unit(NamedTuple):
     @property
     def has_shortcut(self) -> bool:
         """Whether it has a shortcut around its convolutions."""
-        return self.kind.is_residual and (self.details is None or self.details.has_shortcut)
+        return self.has_branches and (self.details is None or self.details.has_shortcut)
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether its module names its convolutions, as something may be beside them."""
+        return self.kind.is_residual or self.kind.is_parallel
+
+    @property
+    def adds_norm(self) -> bool:
+        """Whether its input is added after a BN of its own."""
+        return self.details is not None and self.details.adds_norm
 
     @property
     def gate(self) -> Gate:
@@ -168,6 +178,7 @@ class Block(BaseModel):
         chart_style: in flow charts.
         units_per_sublayer: units that published searches count as one sub-layer.
         is_residual: whether a unit has a shortcut around its convolutions.
+        is_parallel: whether a 1x1 convolution and, where nothing changes, a BN are beside the convolution of a unit.
         hashed_as: the op whose name is used in ids; another one where the units are a special case of its units.
         squeeze_after: the index of the convolution after which squeeze-and-excitation is placed.
         is_searchable: whether a space may contain it between stem and head.
@@ -191,6 +202,7 @@ class Block(BaseModel):
     chart_style: ClassVar[str]
     units_per_sublayer: ClassVar[int] = 1
     is_residual: ClassVar[bool] = True
+    is_parallel: ClassVar[bool] = False
     hashed_as: ClassVar[str]
     squeeze_after: ClassVar[int] = 0
     is_searchable: ClassVar[bool] = True

@@ -90,6 +90,7 @@ class Details(NamedTuple):
     skips_first: whether it has no first 1x1 convolution.
     gate: how squeeze-and-excitation is.
     pool: a pooling before it.
+    adds_norm: whether its input is added after a BN of its own.
     bias, norm: whether a plain convolution has a bias, and a BN.
     stride_in: whether the first convolution of a bottleneck has the stride.
     """
@@ -104,6 +105,7 @@ class Details(NamedTuple):
     bias: bool = False
     norm: bool = True
     stride_in: bool = False
+    adds_norm: bool = False
 
     @property
     def key(self) -> str:

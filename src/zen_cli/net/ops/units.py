@@ -44,8 +44,8 @@ def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
     for index in range(min(count, gene.depth)):
         mid_width, width, groups = kind.resolve(gene, index, in_width)
         stride = gene.stride if index == 0 else 1
-        if gene.style is not None:
-            rows.append(_styled_unit(gene, gene.style, index, (in_width, mid_width, width, groups)))
+        if gene.style is not None or kind.is_parallel:
+            rows.append(_styled_unit(gene, gene.style or Style(), index, (in_width, mid_width, width, groups)))
             in_width = width
             continue
         squeeze = 0 if gene.se is None else max(1, round(gene.se * mid_width))
@@ -63,8 +63,8 @@ def _styled_unit(gene: Gene, style: Style, index: int, widths: tuple[int, int, i
     inner = stride if pool is None else stride // pool.stride
     changes = inner > 1 or in_width != width
     rule = style.shortcut
-    projection = kind.is_residual and (
-        (changes or index == 0) if rule == "first" else changes and rule in ("needed", "pooled")
+    projection = kind.is_parallel or (
+        kind.is_residual and ((changes or index == 0) if rule == "first" else changes and rule in ("needed", "pooled"))
     )
     squeeze = 0 if gene.se is None else style.gate.squeeze(gene.se, mid_width, in_width, width)
     details = Details(
@@ -78,6 +78,7 @@ def _styled_unit(gene: Gene, style: Style, index: int, widths: tuple[int, int, i
         bias=style.bias,
         norm=style.norm,
         stride_in=style.stride_in and inner > 1,
+        adds_norm=kind.is_parallel and not changes,
     )
     return Unit(
         gene.op,

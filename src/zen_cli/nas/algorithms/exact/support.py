@@ -60,7 +60,7 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
     if not all(one.classifier.is_plain for one in seeds):
         return f"algorithm: the exact search knows no classifier but one linear layer on the mean of a map; {INSTEAD}"
     for block in (block for one in seeds for block in one.blocks):
-        if block.gene.style is not None:
+        if block.gene.style is not None or OPS[block.op].is_parallel:
             return (
                 f"algorithm: the exact search knows the units of ZenNets only, and a block of op {block.op} has other "
                 f"shortcuts, activations, gates or a pooling; {INSTEAD}"
