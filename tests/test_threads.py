@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
-from cli import ENVIRONMENT
+from forks import fork_server
 
 from zen_cli.errors import RunError
 from zen_cli.metrics import find, names
@@ -34,24 +32,20 @@ from zen_cli.metrics import find
 from zen_cli.metrics.settings import check_settings
 settings = check_settings(draws=3, batch_size=8, device="cpu")
 specs = [parse_spec({{**{WIDE!r}, "num_classes": classes}}) for classes in (10, 11)]
-found = {{}}
-for name in {MEASURED!r}:
-    found[name] = [(row.value, row.std_error) for row in find(name).evaluate_all(specs, settings)]
-print(json.dumps([torch.get_num_threads(), found]))
+for threads in (1, 4):
+    torch.set_num_threads(threads)
+    found = {{}}
+    for name in {MEASURED!r}:
+        found[name] = [(row.value, row.std_error) for row in find(name).evaluate_all(specs, settings)]
+    print(json.dumps([torch.get_num_threads(), found]))
 """
 
 
-def measure(threads: int) -> tuple[int, dict[str, list[list[float]]]]:
-    environment = {**ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    seen, found = json.loads(done.stdout)
-    return seen, found
-
-
-def test_measured_metrics_are_the_same_bits_on_one_core_and_on_several() -> None:
-    (one, expected), (several, found) = measure(1), measure(4)
-    assert one == 1 and several == min(4, os.cpu_count() or 1)
+def test_measured_metrics_are_the_same_bits_on_one_core_and_on_several(tmp_path: Path) -> None:
+    code, out, err = fork_server().run(tmp_path, SCRIPT)
+    assert code == 0, err
+    (one, expected), (several, found) = map(json.loads, out.splitlines())
+    assert (one, several) == (1, 4)
     assert set(expected) == set(MEASURED) >= {"zen", "phi", "grad_norm", "snip", "naswot", "ntk", "synflow"}
     assert found == expected
 

@@ -6,10 +6,14 @@ Memory that the kernels are given holds NaN, so that a score is a number only if
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from engine_reference import plain_chain, settings
 from plan_tools import expected, odd_chain, plan_of, wide_chain
+from triton.runtime import interpreter
 
 from zen_cli.metrics.monte_carlo import KeyedChain, fused, kernels
 from zen_cli.metrics.monte_carlo.dispatch import score_plain
@@ -32,7 +36,7 @@ def broken(copy: int, convention: str) -> list[float]:
     scores = []
     for wrong in (float("nan"), float("inf")):
         options = settings(batch_size=1, convention=convention)
-        tables, numbers = plan_of(CHAINS[:1], [0], options)
+        tables, numbers = plan_of([plain_chain(depth=1)], [0], options)
         images, *_, weights, _ = tables.offsets[0].tolist()
         numbers[images + copy * (weights - images) // 2] = wrong
         scores.append(fused.score_plan(tables, numbers, options, "float32").item())
@@ -54,7 +58,25 @@ def total(depth: int, options: ScoreSettings) -> tuple[list[float], list[float]]
     return scores.tolist(), (terms.sum(1) + found.mean(1).log()).tolist()
 
 
+def replace_language_once() -> None:
+    """Keeps what the interpreter puts in place of Triton's language, which it does again at each call of a function.
+
+    That would be more than a third of the time, and this process does nothing but interpret.
+    """
+    replace: Callable[[Any], object] = interpreter._patch_lang
+    done = set()
+
+    def replace_once(function: Any) -> SimpleNamespace:
+        if id(function.__globals__) not in done:
+            done.add(id(function.__globals__))
+            replace(function)
+        return SimpleNamespace(restore=lambda: None)
+
+    interpreter._patch_lang = replace_once
+
+
 def main() -> None:
+    replace_language_once()
     empty = torch.empty
     torch.empty = lambda *size, **kind: empty(*size, **kind).fill_(float("nan"))  # type: ignore[assignment]
     seeds = list(range(len(CHAINS)))
