@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from zen_cli.metrics import find
 from zen_cli.metrics.evenness import best_units, network_evenness
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.nas.answer import search
+from zen_cli.nas.outcome import Outcome
 from zen_cli.nas.request import check_request
 from zen_cli.nas.settings import SearchSettings
 
@@ -23,13 +25,19 @@ def settings_of(**more: Any) -> SearchSettings:
     return check_request({**SMALL, "budget": ("9kevals",), **more})
 
 
+@cache
+def found(space: str, width: str | None = None) -> Outcome:
+    """A search that several tests look at."""
+    return search(settings_of(space=space, top=50, evenness=width))
+
+
 def evenness(spec: ArchSpec) -> float:
     return find("even").evaluate(spec, ScoreSettings()).value
 
 
 @pytest.mark.parametrize("space", ["mobile", "resnet", "regnet"])
 def test_every_network_of_the_answer_is_in_the_band(space: str) -> None:
-    outcome = search(settings_of(space=space, top=50))
+    outcome = found(space)
     band = outcome.band
     assert band is not None
     assert outcome.evaluations <= 9000
@@ -43,19 +51,19 @@ def test_every_network_of_the_answer_is_in_the_band(space: str) -> None:
 
 
 def test_the_band_costs_score_and_buys_evenness() -> None:
-    inside, outside = search(settings_of(space="mobile")), search(settings_of(space="mobile", evenness="off"))
+    inside, outside = found("mobile"), found("mobile", "off")
     assert outside.band is None
     assert outside.candidates[0].score > inside.candidates[0].score
     assert evenness(outside.candidates[0].spec) < evenness(inside.candidates[0].spec)
 
 
 def test_a_narrower_band_has_a_lower_score() -> None:
-    scores = [search(settings_of(space="mobile", evenness=width)).candidates[0].score for width in ("0", "0.05", "0.5")]
+    scores = [found("mobile", width).candidates[0].score for width in ("0", None, "0.5")]
     assert scores == sorted(scores)
 
 
 def test_the_same_seed_gives_the_same_band_and_answer() -> None:
-    first, second = search(settings_of(seed=3)), search(settings_of(seed=3))
+    first, second = found("mobile"), search(settings_of(top=50))
     assert (first.band, first.candidates) == (second.band, second.candidates)
 
 

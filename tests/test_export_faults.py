@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli import ENVIRONMENT, Zen
+from cli import ENVIRONMENT, MAIN, Zen
 from cli_here import ZenHere
 from export_cases import PLAIN
+from forks import Forked, fork_server
 
 from zen_cli.errors import MemoryLimitError
 from zen_cli.exporters import memory, run
@@ -52,15 +53,12 @@ def processes_of(folder: Path) -> list[str]:
     return rows
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
+def start(folder: Path) -> Forked:
     """An export whose files are being checked."""
     (folder / "tmp").mkdir()
     (folder / "net.json").write_text(SPEC, encoding="utf-8")
-    command = [sys.executable, "-m", "zen_cli", "export", "net.json", "--to", "torch,torchscript", "-o", "out/", "-q"]
-    environment = {**ENVIRONMENT, "TMPDIR": str(folder / "tmp")}
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
-    )
+    words = ["export", "net.json", "--to", "torch,torchscript", "-o", "out/", "-q"]
+    process = fork_server().start(folder, MAIN, *words, TMPDIR=str(folder / "tmp"))
     wait_for(lambda: process.poll() is not None or list(folder.glob("tmp/*/*/job.json")))
     wait_for(lambda: process.poll() is not None or processes_of(folder / "tmp"))
     assert process.poll() is None, process.communicate()
@@ -98,21 +96,15 @@ def test_after_a_kill_the_check_ends_and_the_next_export_cleans_up(
 
 def test_a_full_disk_of_temporary_files_is_named(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="limits of POSIX")
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
+    limit = f"import resource\nresource.setrlimit({resource.RLIMIT_FSIZE}, (20_000, 20_000))\n"
     (tmp_path / "tmp").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "zen_cli", "export", "-", "--to", "torch", "-o", "out.py", "-q"],
-        cwd=tmp_path,
-        env={**ENVIRONMENT, "TMPDIR": str(tmp_path / "tmp")},
-        input=SPEC.encode(),
-        capture_output=True,
-        preexec_fn=limit,
-        check=False,
-    )
-    assert done.stderr.decode() == (
+    words = ["export", "-", "--to", "torch", "-o", "out.py", "-q"]
+    process = fork_server().start(tmp_path, limit + MAIN, *words, TMPDIR=str(tmp_path / "tmp"))
+    _, err = process.communicate(SPEC.encode())
+    assert err.decode() == (
         f"zen: {tmp_path}/tmp: cannot be written, file too large; free some space, or set TMPDIR to another folder\n"
     )
-    assert done.returncode == 2
+    assert process.returncode == 2
     assert {path.name for path in tmp_path.iterdir()} == {"tmp"}
     assert not list((tmp_path / "tmp").glob("zen-*"))
 

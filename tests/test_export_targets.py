@@ -32,7 +32,7 @@ def test_every_target_agrees_with_the_network(tmp_path: Path, checker: Checker) 
     targets = [name for name in INSTALLED if name != "plainnet"]
     headless = PLAIN.replace(name=None, blocks=[{"op": "basic", "width": 8, "mid_width": 4, "stride": 2}])
     options = ExportOptions(f"{tmp_path}/", "seed")
-    done = export([EVERYTHING, PLAIN, headless], targets, options, checker=checker)
+    done = export([EVERYTHING, headless], targets, options, checker=checker)
     assert {row.target for row in done} == {*targets, "weights"}
     for row in done:
         assert row.path is not None
@@ -55,19 +55,19 @@ def test_members_of_every_space_and_published_networks_agree(
     for number, name in enumerate(BUILTIN):
         space: Any = load_space(name)
         rng, base = Random(number), space.seed(32)
-        genome = space.start(base)
+        genome = space.smallest(base)[0]
         for _ in range(20):
             genome = space.mutate(genome, rng)
         spec = to_spec(space.genes(genome, base), base).replace(resolution=32)
         rows.append(with_se(spec) if number % 2 else spec)
     for fact in published:
-        if fact["name"].startswith(("zennet-0.5M", "zennet-400M")):
+        if fact["name"] in ("zennet-0.5M", "zennet-400M-se"):
             spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
-            rows += [spec, with_se(spec)]
+            rows.append(with_se(spec) if fact["name"].endswith("se") else spec)
     targets = [name for name in ("torch", "onnx") if name in INSTALLED]
     done = export(rows, targets, ExportOptions(f"{tmp_path}/"), checker=checker)
     assert len(done) == len(rows) * len(targets)
-    assert len(rows) == len(BUILTIN) + 4
+    assert len(rows) == len(BUILTIN) + 2
 
 
 def test_a_wrong_export_does_not_pass(tmp_path: Path, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,9 +117,7 @@ def test_the_comparison_sees_every_tensor(spec: ArchSpec) -> None:
 
 @pytest.mark.parametrize("se", [False, True])
 def test_rounding_stays_below_the_tolerance(published: list[dict[str, Any]], se: bool) -> None:
-    for fact in published:
-        if fact["params_without_shortcut_conv_bias"] > 8e6:
-            continue
+    for fact in [fact for fact in published if fact["name"] in ("zennet-1.0M", "zennet-400M-se")]:  # deep and small
         spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
         net = ExportSource(with_se(spec) if se else spec).reference
         images = random_images(8, 3, 32, torch.Generator().manual_seed(1))

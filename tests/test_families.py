@@ -69,7 +69,7 @@ def test_what_is_found_has_the_shape_of_published_networks(name: str) -> None:
     from zen_cli.nas.answer import search
 
     limits = {"resnet-d": "4.1G", "regnetx": "400M"}.get(name, "300M")
-    request = {"space": name, "max_macs": limits, "budget": ("12000evals",), "verify": 0, "algorithm": "evolution"}
+    request = {"space": name, "max_macs": limits, "budget": ("6000evals",), "verify": 0, "algorithm": "evolution"}
     spec = search(check_request(request)).candidates[0].spec
     found = network_evenness(spec.genes, spec.in_channels, spec.resolution)
     assert 10 <= found.residual_units <= 28

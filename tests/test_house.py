@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -80,30 +81,39 @@ MODULES = {name: path for path in sorted(SOURCE.rglob("*.py")) if (name := name_
 
 
 def walk(node: ast.AST, top: bool) -> Iterator[ast.AST]:
-    """The nodes of a file; with `top` only those that run when it is imported."""
+    """The statements of a file; with `top` only those that run when it is imported."""
     for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):  # an expression imports nothing
+            continue
         if top and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
             continue
-        if top and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if top and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         yield child
         yield from walk(child, top)
 
 
-def imports(name: str, *, top: bool = False) -> Iterator[tuple[bool, str]]:
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+@cache
+def imports(name: str, *, top: bool = False) -> frozenset[tuple[bool, str]]:
     """(whether it is one of ours, its dotted name) of each module that a module imports, type checking included."""
-    path = MODULES[name]
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in walk(ast.parse(path.read_text(encoding="utf-8")), top):
+    package = name.split(".") if MODULES[name].name == "__init__.py" else name.split(".")[:-1]
+    found = set()
+    for node in walk(tree(name), top):
         if isinstance(node, ast.Import):
-            yield from ((False, alias.name.split(".")[0]) for alias in node.names)
+            found |= {(False, alias.name.split(".")[0]) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield False, (node.module or "").split(".")[0]
+            found.add((False, (node.module or "").split(".")[0]))
         elif isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
             for alias in node.names:
                 full = ".".join([*base, alias.name])
-                yield True, full if full in MODULES else ".".join(base)
+                found.add((True, full if full in MODULES else ".".join(base)))
+    return frozenset(found)
 
 
 def ours(name: str, *, top: bool = False) -> set[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
-from cli import ENVIRONMENT, Zen
+from cli import Zen
 from cli_here import ZenHere
+from forks import fork_server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,9 +53,11 @@ def run(folder: Path, number: int, *, script: str = "from zen_cli.cli import mai
     """A shard as a script of a cluster runs it: its output is appended to the file that says what is done."""
     part = folder / f"part-{number}.jsonl"
     words = ["score", "--estimator", "mean-field", "--quiet", "--shard", f"{number}/8", "--skip-done", str(part)]
-    with open(part, "ab") as out:
-        command = [sys.executable, "-c", script, *words, "networks.txt"]
-        return subprocess.run(command, cwd=folder, env=ENVIRONMENT, stdout=out, check=False).returncode
+    server = fork_server()
+    with open(os.devnull, "rb") as none, open(part, "ab") as out, open(folder / "errors.txt", "ab") as errors:
+        pipes = [none.fileno(), out.fileno(), errors.fileno()]
+        number = server.fork(folder, script, *words, "networks.txt", descriptors=pipes)
+    return os.waitstatus_to_exitcode(server.ask({"wait": number, "options": 0})[1])
 
 
 def test_eight_shards_of_which_two_are_killed_and_run_again_are_one_run(tmp_path: Path, zen_here: ZenHere) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zen_cli.nas import loop
 from zen_cli.nas.answer import search as run_search
-from zen_cli.nas.loop import SPARK_POINTS, Snapshot
+from zen_cli.nas.loop import Snapshot
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
 from zen_cli.nas.scorers import Evaluator
@@ -107,13 +108,15 @@ def test_growth_names_both_ends_and_fits(trail: list[float], width: int) -> None
         assert {f"{first:.2f}", f"{trail[-1]:.2f}"} <= set(words)
 
 
-def test_the_trail_is_the_best_score_after_equal_numbers_of_generations() -> None:
-    _, moments = search(4 * 512 * (SPARK_POINTS + 40) // 4, patience=None, algorithm="evolution")
+def test_the_trail_is_the_best_score_after_equal_numbers_of_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = 24
+    monkeypatch.setattr(loop, "SPARK_POINTS", points)
+    _, moments = search(512 * (points + 8), patience=None, algorithm="evolution")
     best = [snapshot.best.score for snapshot, _ in moments]
-    assert len(best) > SPARK_POINTS
-    for count in (1, 2, SPARK_POINTS, len(best)):
+    assert len(best) > points
+    for count in (1, 2, points, len(best)):
         trail = moments[count - 1][0].trail
-        step = 1 if count <= SPARK_POINTS else 2
+        step = 1 if count <= points else 2
         assert list(trail[:-1]) == best[step - 1 : count : step]
         assert trail[-1] == best[count - 1]
 

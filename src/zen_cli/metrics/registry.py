@@ -6,6 +6,7 @@ A metric of a package is loaded when a name is wanted that is not built in, or w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -134,6 +135,7 @@ def refuse_unused(given: Iterable[str], metrics: Collection[Metric], settings: S
             raise UsageError(f"{name}: has no effect on {what}; leave it out")
 
 
+@cache  # a search asks for the metrics of its limits with each move
 def _built_in(name: str) -> Metric:
     direction, unit, summary, source, closed, measured = BUILT_IN[name]
     is_additive = name in Terms._fields

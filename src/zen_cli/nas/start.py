@@ -15,6 +15,7 @@ from .scorers import Evaluator
 # Three walks share the tries. The first never steps further from the limits; where it ends in a dead end, such as a
 # space whose widths may only change together, the others anneal: (share of the tries, temperature at the beginning).
 WALKS = ((0.2, 0.0), (0.4, 0.1), (0.4, 0.05))
+HOPELESS = 10  # a limit that is so many times below all that the first walk sees ends the search
 SEED = 0  # of the steps away from the limits; the moves come from the caller
 
 
@@ -62,6 +63,8 @@ def find_start(evaluator: Evaluator, limits: Limits, neighbour: Callable[[Any], 
                 genome, value = changed, found
             if value < least_excess:
                 nearest, least_excess = genome, value
+        if any(least[name] > HOPELESS * limit for name, limit in limits.items()):
+            break
     raise SpecError(_too_tight(limits, least, evaluator.terms(nearest)))
 
 
