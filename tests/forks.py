@@ -22,8 +22,10 @@ from typing import Any
 
 from fork_child import HEAD
 
+# Not kept: what colours output, and what makes each process compile all of `zen` again.
+LEFT_OUT = ("FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT = {
-    **{key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "GITHUB_ACTIONS")},
+    **{key: value for key, value in os.environ.items() if key not in LEFT_OUT},
     "NO_COLOR": "1",
     "TERM": "dumb",
     "COLUMNS": "100",

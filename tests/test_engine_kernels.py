@@ -30,11 +30,7 @@ from zen_cli.net.layers import Chain, ConvLayer
 
 CPU = torch.device("cpu")
 CHAINS = [plain_chain(), odd_chain(), wide_chain(), plain_chain(depth=2)]
-SHARED_BYTES = {
-    "75": 64 * 1024,
-    "80": 99 * 1024,
-    "90": 99 * 1024,
-}  # what a program may take on any card of a generation
+SHARED_BYTES = {"75": 64 * 1024, "80": 99 * 1024, "90": 99 * 1024}  # what any card of a generation has
 
 
 def run(script: str, *words: str, **environment: str) -> dict[str, object]:

@@ -55,8 +55,8 @@ def test_any_options_of_score(rows: list[list[str]]) -> None:
 
 @fuzz(100, st.lists(options("search"), min_size=1, max_size=2))
 def test_any_options_of_search(rows: list[list[str]]) -> None:
-    base = ("--space", "regnet", "--max-layers", "40", "--budget", "64evals", "--verify", "0", "--population", "8")
-    in_a_folder(lambda: zen("search", *base, *flat(rows)))
+    base = ("--space", "regnet", "--resolution", "32", "--max-layers", "40", "--budget", "64evals", "--verify", "0")
+    in_a_folder(lambda: zen("search", *base, "--population", "8", *flat(rows)))
 
 
 @fuzz(60, st.lists(options("export"), min_size=1, max_size=2), st.sampled_from(["json", "svg", "plainnet", "mermaid"]))
