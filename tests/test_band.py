@@ -125,6 +125,7 @@ def test_a_command_says_its_limit_and_the_record_has_the_band(zen: Zen) -> None:
         assert part["best"] - part["width"] <= part["value"] + 1e-9
         assert part["best_is"] == "found"
         assert sum(part["shares"].values()) == pytest.approx(1)
+    words += ["--algorithm", "evolution"]
     assert "evenness" not in zen("search", *words, "--evenness", "off").rows[0]["search"]
     assert zen("search", *words, "--objective", "even", "--top", "1").rows[0]["search"]["proxy"] == "even"
 

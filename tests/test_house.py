@@ -174,10 +174,12 @@ WITHOUT_NUMPY = [
     ["score", "--estimator", "mean-field", "--breakdown", "SuperConvK3BNRELU(3,8,1,2)"],
     ["score", "--estimator", "mean-field", "--format", "table", "SuperConvK3BNRELU(3,8,1,2)"],
 ]
+TINY = ["search", "--space", "zennet-resnet", "--resolution", "16", "--max-params", "60k", "--max-sublayers", "6"]
+TINY += ["--num-classes", "10", "--verify", "0"]
 WITHOUT_TORCH = [
-    [*CIFAR, "--budget", "400evals"],
-    [*CIFAR, "--algorithm", "exact", "--gap", "5%", "--top", "1"],
-    [*CIFAR, "--budget", "400evals", "--bound"],
+    [*TINY, "--budget", "400evals"],
+    [*TINY, "--algorithm", "exact", "--gap", "5%", "--top", "1"],
+    [*TINY, "--algorithm", "evolution", "--budget", "400evals", "--bound"],
 ]
 
 

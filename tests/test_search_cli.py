@@ -31,6 +31,7 @@ SMALL = [
     "10",
 ]
 QUICK = [*SMALL, "--budget", "2000evals", "--verify", "0"]
+EVOLVED = ["--algorithm", "evolution"]  # where it does not matter that the exact search comes first
 
 BAD: list[tuple[list[str], list[str]]] = [
     (["--budget", "30parsec"], ["--budget", "unknown unit", "30parsec", "gpu-day"]),
@@ -98,7 +99,7 @@ def test_a_mistake_is_one_line_and_exit_2(zen: Zen, words: list[str], named: lis
 def test_a_space_of_a_user(zen: Zen, write: Any) -> None:
     space = json.loads(subprocess_space())
     write("mine.json", {**space, "name": "mine", "kernels": [3, 9]})
-    done = zen("search", *QUICK, "--space", "mine.json")
+    done = zen("search", *QUICK, *EVOLVED, "--space", "mine.json")
     assert done.code == 0, done.err
     kernels = {block["kernel"] for row in done.rows for block in row["arch"]["blocks"]}
     assert kernels <= {1, 3, 9}
@@ -108,7 +109,7 @@ def test_a_space_of_a_user(zen: Zen, write: Any) -> None:
     assert "the space mine is sound" in check.err
     assert check.out.count("C3-") >= 5
     write("bad.json", {**space, "kernels": [3, 4]})
-    for words in (QUICK, ["--check"]):
+    for words in ([*QUICK, *EVOLVED], ["--check"]):
         zen("search", *words, "--space", "bad.json").fails("bad.json: kernels", "even")
 
 
@@ -116,7 +117,7 @@ def test_a_space_with_one_seed_is_searched_for_the_input_of_that_seed(zen: Zen, 
     space = json.loads(subprocess_space())
     seed = {**space["seeds"][0], "resolution": 48, "num_classes": 7}
     write("mine.json", {**space, "seeds": [seed]})
-    words = ["search", "--space", "mine.json", "--budget", "100evals", "--verify", "0", "--top", "1"]
+    words = ["search", "--space", "mine.json", "--budget", "100evals", "--verify", "0", "--top", "1", *EVOLVED]
     for more, expected in (([], (48, 7)), (["--resolution", "32", "--num-classes", "3"], (32, 3))):
         (row,) = zen(*words, "--max-sublayers", "20", *more).rows
         assert (row["arch"]["resolution"], row["arch"]["num_classes"]) == expected
@@ -138,7 +139,7 @@ def test_ctrl_c_while_verifying_hands_over_what_the_search_found(zen: Zen) -> No
 
 
 def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) -> None:
-    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--precision", "0.5"]
+    words = [*SMALL, *EVOLVED, "--budget", "2000evals", "--batch-size", "2", "--precision", "0.5"]
     done = zen("search", *words, "--top", "8")
     scores = [(row["zen"]["value"], row["zen"]["std_error"]) for row in done.rows]
     best, error = scores[0]
@@ -151,7 +152,7 @@ def test_it_says_how_many_of_the_verified_might_as_well_stand_first(zen: Zen) ->
 
 
 def test_it_says_how_sure_it_is_that_the_first_is_the_best_of_the_verified(zen: Zen) -> None:
-    words = [*SMALL, "--budget", "2000evals", "--batch-size", "2", "--draws", "3", "--verify", "4"]
+    words = [*SMALL, *EVOLVED, "--budget", "2000evals", "--batch-size", "2", "--draws", "3", "--verify", "4"]
     done = zen("search", *words, "--tolerance", "50")
     race = done.rows[0]["search"]["race"]
     assert (race["ending"], race["tolerance"], race["draws"]) == ("tolerance", 50.0, 12)
@@ -225,7 +226,7 @@ def test_no_two_networks_of_an_answer_are_the_same_layers_in_other_blocks(zen: Z
 
 
 def test_a_closed_pipe_ends_it_quietly(zen: Zen) -> None:
-    command = f"{sys.executable} -m zen_cli search {' '.join(QUICK)} --top 300 --quiet --format jsonl"
+    command = f"{sys.executable} -m zen_cli search {' '.join(QUICK + EVOLVED)} --top 300 --quiet --format jsonl"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -1"],
         cwd=zen.folder,
@@ -265,7 +266,7 @@ def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]
 
 def test_without_a_limit_on_depth_it_says_why_one_is_needed(zen: Zen) -> None:
     words = ["--space", "zennet-resnet", "--resolution", "16", "--max-params", "200k"]
-    words += ["--budget", "500evals", "--verify", "0"]
+    words += ["--budget", "500evals", "--verify", "0", *EVOLVED]
     done = zen("search", *words)
     assert done.code == 0
     warning = done.err.splitlines()[0]
@@ -286,7 +287,7 @@ def test_the_screen_of_a_pipe_is_plain_lines(zen: Zen) -> None:
 
 
 def test_a_preset_is_a_problem_in_one_word_and_options_overrule_it(zen: Zen) -> None:
-    words = ["--preset", "cifar-1m", "--budget", "600evals", "--verify", "0", "--top", "1"]
+    words = ["--preset", "cifar-1m", "--budget", "600evals", "--verify", "0", "--top", "1", *EVOLVED]
     done = zen("search", *words)
     (row,) = done.rows
     assert row["search"]["limits"] == {"params": 1_050_000, "macs": 160_000_000, "sublayers": 18}

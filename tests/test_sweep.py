@@ -25,6 +25,7 @@ from zen_cli.nas.sweep import Problem, check_sweep, expand, merge, parse_seeds
 from zen_cli.nas.sweep_folder import make_folder, open_folder
 
 SMALL = {
+    "algorithm": "evolution",
     "space": "zennet-resnet",
     "resolution": 16,
     "num_classes": 10,
@@ -33,8 +34,20 @@ SMALL = {
     "top": 3,
     "similar": True,
 }
-WORDS = ["search", "--space", "zennet-resnet", "--resolution", "16", "--num-classes", "10", "--max-sublayers", "10"]
-WORDS += ["--verify", "0", "--top", "3", "--similar", "--quiet", "--budget", "1024evals"]
+WORDS = [
+    "search",
+    "--algorithm",
+    "evolution",
+    "--space",
+    "zennet-resnet",
+    "--resolution",
+    "16",
+    "--num-classes",
+    "10",
+    "--max-sublayers",
+    "10",
+]
+WORDS += ["--algorithm", "evolution", "--verify", "0", "--top", "3", "--similar", "--quiet", "--budget", "1024evals"]
 NOWHERE = Place(None, False)
 
 
@@ -90,7 +103,8 @@ def test_the_merged_answer_is_the_best_of_all_without_doubles() -> None:
 
 
 def test_merged_networks_are_in_the_band_below_the_best_evenness_of_any_seed() -> None:
-    settings, _ = check_sweep({"resolution": 32, "max_macs": "20M", "budget": ("3kevals",), "verify": 0}, "0..2")
+    problem = {"resolution": 32, "max_macs": "20M", "budget": ("3kevals",), "verify": 0, "algorithm": "evolution"}
+    settings, _ = check_sweep(problem, "0..2")
     outcomes = [search(one) for one in settings]
     _, outcome = merge(Problem(tuple(settings), tuple(outcomes)))
     assert outcome.band is not None
@@ -128,7 +142,7 @@ def resume_what_was_cut_short(zen: Zen, whole: Path, wanted: str) -> None:
     make_folder(part, settings, seeds)
     ticks = count()
     with RunDirectory.open(part / "1") as run:
-        assert search(settings[0], run, Callbacks(should_stop=lambda: next(ticks) > 2)).stopped == "interrupted"
+        assert search(settings[0], run, Callbacks(should_stop=lambda: next(ticks) > 0)).stopped == "interrupted"
     resumed = zen("search", "-q", "--resume", "part")
     assert (resumed.code, resumed.out) == (0, wanted)
     assert (part / "results.jsonl").read_text() == wanted
@@ -143,6 +157,7 @@ def resume_what_was_cut_short(zen: Zen, whole: Path, wanted: str) -> None:
 
 def test_python_merges_what_seeds_found_and_resumes_it(tmp_path: Path) -> None:
     problem: dict[str, Any] = {"space": "zennet-resnet", "resolution": 16, "num_classes": 10, "top": 2, "verify": 0}
+    problem |= {"algorithm": "evolution"}
     problem |= {"limits": {"params": 2e5, "sublayers": 10}, "budget": "512evals"}
     merged = zen_cli.search(**problem, seeds=range(1, 3), out=tmp_path / "run")
     alone = [row for seed in (1, 2) for row in zen_cli.search(**problem, seed=seed)]
