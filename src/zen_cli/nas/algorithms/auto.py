@@ -45,8 +45,9 @@ class _AutoAlgorithm:
 
 def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
     from .exact.support import unsupported_settings
+    from .timed import can_open
 
-    if unsupported_settings(settings):
+    if unsupported_settings(settings) and not can_open(settings):
         return None
     try:
         return _solve(settings, callbacks, began)
@@ -60,6 +61,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     from ..options import DEFAULT_EVALUATIONS
     from ..space import RegNetSpace
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
+    from .timed import open_timed
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
@@ -75,6 +77,8 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     if isinstance(settings.space, RegNetSpace) and evaluations < LISTED_FROM:
         return None
     solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
+    if "latency" in settings.limits:
+        return open_timed(settings, solver._replace(most_work=share * WORK))
     band: Band | None = None
     evenest: ExactResult | None = None
     if settings.evenness is not None:
