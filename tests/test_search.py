@@ -414,3 +414,14 @@ def test_the_start_is_within_the_limits_even_at_their_edge() -> None:
     evaluator, random = Evaluator(settings.space, settings.seed_network(), "paper"), Random(0)
     genome = find_start(evaluator, settings.limits, lambda genome: settings.space.neighbour(genome, random))
     assert keeps(evaluator.spec(genome), settings.limits)
+
+
+def test_the_answer_of_a_monte_carlo_search_is_not_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zen_cli.nas import answer
+
+    settings = wanted(evaluations=64, estimator="monte-carlo", batch_size=2, draws=2, device="cpu")
+    outcome = answer.search(settings)
+    again = [row._replace(measured=None) for row in outcome.candidates]
+    measured = answer.finish(settings, outcome._replace(candidates=tuple(again)))
+    monkeypatch.setattr(answer, "score_all", lambda *_: pytest.fail("measured again"))
+    assert answer.finish(settings, outcome).to_bytes() == measured.to_bytes()

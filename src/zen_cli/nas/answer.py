@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from ..errors import UsageError, ZenError
 from ..metrics.evenness import network_evenness
-from ..metrics.records import EvennessRow, LatencyRow, RaceRow, ScoreRecord, SearchRow
-from ..metrics.scoring import score_all
+from ..metrics.records import CostRow, EvennessRow, LatencyRow, RaceRow, ScoreRecord, SearchRow
+from ..metrics.scoring import score_all, zen_of
 from ..metrics.settings import ScoreSettings
 from ..net.layers import side_key
 from ..net.spec import ArchSpec
@@ -207,7 +207,18 @@ def _records(
 
 
 def _scored(candidates: Sequence[Candidate], score: ScoreSettings) -> list[ScoreRecord | ZenError]:
-    return list(score_all([candidate.spec for candidate in candidates], score)) if candidates else []
+    """Records of candidates by these scores; what the search measured in the same way is not measured again."""
+    known = {
+        row.spec.id: ScoreRecord.of(
+            row.spec, zen=zen_of(row.measured), cost=CostRow.of(row.spec, row.spec.cost, score.dtype)
+        )
+        for row in candidates
+        if row.measured is not None
+        and (score.estimator, score.seed) == ("monte-carlo", row.measured.settings.get("seed"))
+    }
+    fresh = [row.spec for row in candidates if row.spec.id not in known]
+    rows = score_all(fresh, score) if fresh else iter(())
+    return [known[row.spec.id] if row.spec.id in known else next(rows) for row in candidates]
 
 
 def _close(verified: Sequence[ScoreRecord]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
-from ..metrics import Metric, find
+from ..metrics import Measurement, Metric, find
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Proposer, Rating
@@ -22,6 +22,7 @@ from .space import Space
 if TYPE_CHECKING:
     from ..metrics.monte_carlo.executors import Executor
 
+MOST_KEPT = 1024  # Monte-Carlo scores, so that the answer need not measure its networks again
 Make = Callable[[Space, tuple[Any, Rating], SearchSettings, Band | None], Proposer]
 
 
@@ -93,13 +94,29 @@ def make_scorer(settings: SearchSettings, evaluator: Evaluator, executor: Execut
         norm, alpha = score.norm, score.alpha
         return 1, ClosedFormScorer(evaluator, limits, lambda terms: terms.zen(norm, alpha), stages=False)
     if settings.proxy is None:
-        return 1, BatchScorer(evaluator, limits, lambda specs: _measured(find("zen"), specs, score, executor))
+        kept: dict[str, Measurement] = {}
+        return 1, BatchScorer(evaluator, limits, lambda specs: _monte_carlo(kept, specs, score, executor), kept)
     metric = find(settings.proxy, "proxy")
     sign, closed_form = metric.sign, metric.closed_form
     if closed_form is not None:
         form = closed_form
         return sign, ClosedFormScorer(evaluator, limits, lambda terms: sign * form(terms, score))
     return sign, BatchScorer(evaluator, limits, lambda specs: _measured(metric, specs, score, executor))
+
+
+def _monte_carlo(
+    kept: dict[str, Measurement], specs: Sequence[ArchSpec], settings: ScoreSettings, executor: Executor | None
+) -> Iterator[float | RunError]:
+    """Scores one by one; those of the best networks are kept."""
+    for spec, row in zip(specs, find("zen").evaluate_all(specs, settings, executor=executor), strict=False):
+        if isinstance(row, RunError):
+            yield row
+            continue
+        kept[spec.id] = row
+        if len(kept) > 2 * MOST_KEPT:
+            for name in sorted(kept, key=lambda name: kept[name].value)[:MOST_KEPT]:
+                del kept[name]
+        yield row.value
 
 
 def _measured(

@@ -60,6 +60,7 @@ def drive(
     proposer, loop, stopped = climb(make, rest, evaluator, sign, scorer, opening.start, began, run, callbacks, spent)
     members = [*proposer.population, *_rated(scorer, opening.others)]
     candidates = _candidates(sorted(members, reverse=True), evaluator, sign, settings)
+    candidates = tuple(row._replace(measured=scorer.measured.get(row.spec.id)) for row in candidates)
     if opening.is_proven and stopped in ("evaluations", "patience"):
         stopped = "gap"
     evaluations = max(1, spent + proposer.proposals)

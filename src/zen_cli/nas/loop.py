@@ -155,7 +155,7 @@ class Loop:
 
         Args:
             on_generation: called after every generation.
-            should_stop: called between generations, and between networks of a slow scorer.
+            should_stop: called between steps, and between networks of a slow scorer.
         """
         try:
             return self._search(on_generation, should_stop)
@@ -199,8 +199,9 @@ class Loop:
         def is_over() -> bool:
             return should_stop() or self._is_late()
 
-        end = proposer.proposals + (1 if scorer.is_slow else self._generation)
-        while proposer.proposals < end and not self._is_spent():
+        done = proposer.proposals % self._generation  # of a generation that the clock cut short
+        end = proposer.proposals + (1 if scorer.is_slow else self._generation - done)
+        while proposer.proposals < end and not self._is_spent() and not is_over():
             before = proposer.state() if scorer.is_slow else None
             ratings, are_all = scorer.rate(proposer.propose(), is_over)
             proposer.tell(ratings)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ZenError
+from ..metrics.metric import Measurement
 from ..metrics.records import MeasuredTime
 from ..metrics.scoring import OnProgress
 from ..net.spec import ArchSpec
@@ -37,6 +38,7 @@ class Candidate(NamedTuple):
         bound: of a front: what no network within its own limits exceeds, if that is known.
         limits: of a front: its own limits, where they are not those of the search.
         band: of a front: of evenness, of its own limits.
+        measured: its Monte-Carlo score, where the search was for that.
     """
 
     spec: ArchSpec
@@ -44,6 +46,7 @@ class Candidate(NamedTuple):
     bound: float | None = None
     limits: Limits | None = None
     band: Band | None = None
+    measured: Measurement | None = None
 
 
 class Outcome(NamedTuple):

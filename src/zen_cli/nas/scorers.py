@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import RunError
 from ..metrics.block_terms import Terms
+from ..metrics.metric import Measurement
 from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
 from ..net.layers import mean_side
 from ..net.spec import ArchSpec
@@ -26,9 +28,11 @@ class Scorer(Protocol):
 
     Attributes:
         is_slow: whether one network takes long enough to look at the clock after it.
+        measured: Monte-Carlo scores of the best networks by their ids, where that is the score.
     """
 
     is_slow: bool
+    measured: Mapping[str, Measurement]
 
     def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
         """One rating a genome, in order, and whether all were rated: a slow scorer stops where `is_over` says so."""
@@ -92,6 +96,7 @@ class ClosedFormScorer:
     """
 
     is_slow = False
+    measured: Mapping[str, Measurement] = {}  # nobody writes to it
 
     def __init__(self, evaluator: Evaluator, limits: Limits, score: ClosedForm, *, stages: bool = True) -> None:
         self._evaluator = evaluator
@@ -116,7 +121,14 @@ class BatchScorer:
 
     is_slow = True
 
-    def __init__(self, evaluator: Evaluator, limits: Limits, score: BatchScore) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        limits: Limits,
+        score: BatchScore,
+        measured: Mapping[str, Measurement] = MappingProxyType({}),
+    ) -> None:
+        self.measured = measured
         self._evaluator = evaluator
         self._limits = limits
         self._score = score

@@ -15,7 +15,7 @@ and only its first unit has other channels in.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,9 +31,13 @@ MAX_CACHE = 100_000_000  # bytes of the largest tables in a cache
 
 
 class TableCache:
-    """Tables of the problems of one search, which differ in limits and units: cuts leave most cells as they are."""
+    """Tables of the problems of one search, which differ in limits and units: cuts leave most cells as they are.
 
-    def __init__(self) -> None:
+    `check` is called before one is made, and may end the search.
+    """
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
         self._tables: dict[tuple[object, ...], SubLayer] = {}
         self._bytes = 0
 
@@ -51,6 +55,7 @@ class TableCache:
         )
         found = self._tables.get(key)
         if found is None:
+            self._check()
             stride = stage.stride if slot.enter else 1
             variant, is_even = problem.variants[index], problem.evenness is not None
             found = sublayer_tables(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from .listing import list_by_labels, list_by_paths
 from .paths import best_path
 from .polish import Polisher
 from .problem import Problem
-from .program import ROUNDING, Program
+from .program import ROUNDING, Program, TableCache
 from .reduce import cut, prune
 from .relaxation import Point, Relaxation
 from .tighten import Node, Stop, Tightener
@@ -75,7 +76,10 @@ class Search:
         self.smallest = first.space.smallest(first.seed)
         for genome in (*map(genome_of, known), *self.smallest, genome_of(first.seed)):
             polisher.weigh(genome)
-        self.bounds = [_first_bound(problem) for problem in problems]
+        self.bounds = [math.inf] * len(problems)
+        with suppress(Stop):  # the rest then stays without a bound
+            for index, problem in enumerate(problems):
+                self.bounds[index] = _first_bound(problem, self.tightener.tables)
         self.bound = max(self.bounds)
 
     @property
@@ -279,9 +283,9 @@ class Search:
         return f"limits: no network was found that keeps all of them at once; raise {names or 'them'}"
 
 
-def _first_bound(problem: Problem) -> float:
+def _first_bound(problem: Problem, tables: TableCache) -> float:
     """A bound within milliseconds: one cell for all widths, at the first prices."""
     relaxation = Relaxation(problem)
     point, _ = relaxation.start()
-    program = Program(problem, make_graph(problem, WHOLE, covering=True))
+    program = Program(problem, make_graph(problem, WHOLE, covering=True), tables)
     return program.solve(relaxation.rates(point)).value + relaxation.constant(point)

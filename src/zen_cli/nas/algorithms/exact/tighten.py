@@ -62,7 +62,7 @@ class Tightener:
         self.deadline = deadline
         self.most_work, self.work = most_work, 0
         self.iterations = 0
-        self.tables = TableCache()
+        self.tables = TableCache(self.check)
         self.tried: set[Genome] = set()
 
     def tighten(self, node: Node, rounds: int, least: float | None = None, polishing: int = 1) -> list[Genome]:
