@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from zen_cli.errors import SourceError
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.networks import find, names, networks
 
+FACTS = os.environ.get("ZEN_FACTS")  # a folder with tables of published networks
 # Counted on the modules of torchvision 0.29 and timm 1.0.31, on images of 224 x 224.
 with open(Path(__file__).parent / "data" / "networks.csv", encoding="utf-8", newline="") as stream:
     COUNTED = list(csv.DictReader(stream))
@@ -23,6 +26,23 @@ def test_every_network_costs_what_the_library_that_has_it_builds() -> None:
     for row in COUNTED:
         cost = find(row["name"]).spec.replace(resolution=224).cost
         assert (cost.params, cost.macs) == (int(row["params"]), int(row["macs"])), row["name"]
+
+
+# Families of the table that blocks cannot express: concatenations, other normalisations, convolutions before others.
+NOT_BLOCKS = {
+    *("shufflenet_v2_x1_0", "squeezenet1_1", "densenet121", "googlenet", "convnext_tiny", "convnextv2_atto"),
+    *("mobilenetv4_conv_small", "mobilenetv4_conv_medium", "mixnet_s", "ghostnet_100"),
+}
+
+
+@pytest.mark.skipif(not FACTS, reason="ZEN_FACTS does not name a folder with networks.json")
+def test_every_network_of_the_table_that_blocks_can_express_has_its_counts() -> None:
+    rows = json.loads((Path(FACTS or "") / "networks.json").read_text(encoding="utf-8"))
+    counted = {row["name"].partition(":")[2]: row for row in rows}
+    assert set(counted) - set(names()) == NOT_BLOCKS
+    for name in set(counted) - NOT_BLOCKS:
+        row, cost = counted[name], find(name).spec.replace(resolution=counted[name]["resolution"]).cost
+        assert (cost.params, cost.macs) == (row["params"], row["macs"]), name
 
 
 def test_a_name_has_the_epsilon_of_its_library() -> None:

@@ -77,6 +77,7 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--verify", "-1"], ["--verify: '-1' is too small; use at least 0"]),
     (["--lineages", "70000"], ["--lineages: '70000' is too large; use at most 65536"]),
     (["--resolution", "0"], ["--resolution"]),
+    (["--resolution", "3x4"], ["--resolution: a search takes square images, not 3 x 4; give one side"]),
     (["--resolution", "2"], ["1 x 1 map"]),
     (["--num-classes", "0"], ["--num-classes"]),
     (["--seed", "-1"], ["--seed"]),

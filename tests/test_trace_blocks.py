@@ -61,6 +61,16 @@ def test_a_published_network_comes_back_from_its_module(name: str) -> None:
     assert (found.id, found.cost[:4]) == (spec.id, spec.cost[:4])
 
 
+@pytest.mark.parametrize("size", [(32, 48), (64, 32)])
+def test_a_module_for_images_that_are_not_square_comes_back(size: tuple[int, int]) -> None:
+    pool = {"kind": "max", "kernel": 2, "stride": 2}
+    spec = parse_spec({**EXPRESSIBLE, "resolution": size, "head_pool": pool})
+    with torch.device("meta"):
+        module = build(spec)
+    found = spec_of(network_of_module(module, (3, *size), source="test:module"))
+    assert (found.id, found.image_size) == (spec.id, size)
+
+
 def test_the_epsilon_of_a_module_is_that_of_its_spec() -> None:
     spec = parse_spec({**EXPRESSIBLE, "bn_eps": 1e-3})
     assert spec_of(traced(spec)) == spec_of(traced(parse_spec(EXPRESSIBLE))).replace(bn_eps=1e-3)

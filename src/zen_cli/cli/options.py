@@ -199,6 +199,21 @@ def overrides_of(params: Mapping[str, Any]) -> Overrides:
     return Overrides(resolution, classes, arg=tuple(params.get("arg") or ()), path=params.get("path"))
 
 
+def square_side(text: str) -> int:
+    """The side of the images of a search, which are square: `224`, or `224x224`.
+
+    Raises:
+        UsageError: no size, or one of two sides.
+    """
+    from ..net.layers import side_text
+    from ..net.spec import MAX_SIDE
+
+    size = parse_size(text, "resolution", most=MAX_SIDE)
+    if size[0] != size[1]:
+        raise UsageError(f"resolution: a search takes square images, not {side_text(size)}; give one side")
+    return size[0]
+
+
 def deployment(target: str | None, dtype: str | None, *, quiet: bool) -> dict[str, Any]:
     """The device and its numbers that were asked for, as settings.
 

@@ -230,6 +230,8 @@ def search(
     from ..nas.workers import check_workers
 
     request = {name: value for name, value in ctx.params.items() if name not in _NOT_OF_THE_SEARCH and value}
+    if resolution is not None:
+        request["resolution"] = opt.square_side(resolution)
     if from_ is not None:
         from .reading import read_one
 

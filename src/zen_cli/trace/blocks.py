@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..errors import RunError, SpecError, TraceError
 from ..net.classifier import Classifier
-from ..net.layers import BN_EPS, Chain, ConvLayer
+from ..net.layers import BN_EPS, Chain, ConvLayer, side_of
 from ..net.network import Network, label
 from ..net.ops import OPS, Unit, block_units
 from ..net.ops.details import Details, Gate, gate_keys
@@ -61,14 +61,13 @@ def _spec(network: TracedNetwork) -> ArchSpec:
     outline, first = network.outline, network.chain[0]
     if outline is None:
         raise TraceError(f"a record of layers does not say where shortcuts are; name {network.source} instead")
-    if first.in_size[0] != first.in_size[1]:
-        raise TraceError(f"its images are {first.in_size[0]} x {first.in_size[1]}, and those of blocks are square")
     for index, layer in enumerate(network.chain):
         _check_layer(layer, _name(network, index))
     if outline.fault:
         raise TraceError(outline.fault)
-    side, stride = first.in_size[0], 1 if first.pool is None else first.pool.stride[0]
-    document = {"name": network.name, "resolution": side * stride, **_document(outline)}
+    strides = (1, 1) if first.pool is None else first.pool.stride
+    sides = side_of((first.in_size[0] * strides[0], first.in_size[1] * strides[1]))
+    document = {"name": network.name, "resolution": sides, **_document(outline)}
     document |= {} if outline.bn_eps == BN_EPS else {"bn_eps": outline.bn_eps}
     document |= {"in_channels": first.in_width, "num_classes": outline.classifier.num_classes}
     try:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from ...net.layers import side_text
 from ...net.ops import OPS, Gene, Unit, repeated_units
 from ...net.spec import ArchSpec
 from ...net.validation import show
@@ -51,6 +52,9 @@ class BlockSpace(BlockKeys):
         if reason := self.shape_fault():
             raise ValueError(reason)
         for index, seed in enumerate(self.seeds):
+            if isinstance(seed.resolution, tuple):
+                size = side_text(seed.resolution)
+                raise ValueError(f"seeds[{index}].resolution: a search takes square images, not {size}; give one side")
             if reason := self.excludes(genome_of(seed), seed):
                 raise ValueError(f"seeds[{index}]: is outside its own space, {reason}")
         return self
