@@ -12,6 +12,7 @@ from itertools import chain
 from ..errors import SourceError, closest, shorten
 from .base import Accuracy, Published
 from .efficient import edge_efficientnets, efficientnets, efficientnets_v2, tinynets
+from .fbnets import fbnets
 from .genets import genets
 from .mobile import lcnets, mobilenets
 from .regnets import regnets
@@ -36,6 +37,7 @@ FAMILIES: tuple[Callable[[], Iterator[Published]], ...] = (
     lcnets,
     vggs,
     repvggs,
+    fbnets,
 )
 
 

@@ -53,8 +53,9 @@ class Published:
         return parse_spec({"name": self.name, **_epsilon(name), **self.document}, name)
 
 
-# Names of torchvision whose batch normalisations have another epsilon than usual; those of TensorFlow have it, too.
-_LARGER = {"mobilenet_v3_large", "mobilenet_v3_small", *(f"efficientnet_{size}" for size in ("b5", "b6", "b7"))}
+# Names whose batch normalisations have another epsilon than usual; those of TensorFlow have it, too.
+_LARGER = {"mobilenet_v3_large", "mobilenet_v3_small", "mobilenetv3_rw"}
+_LARGER |= {f"efficientnet_{size}" for size in ("b5", "b6", "b7")}
 _LARGER |= {f"efficientnet_v2_{size}" for size in ("s", "m", "l")}
 
 

@@ -74,6 +74,8 @@ def mobilenets() -> Iterator[Published]:
     """MobileNetV1, V2 and V3 in several widths."""
     for share in (50, 75, 100, 125):
         yield _named(f"mobilenetv1_{share:03d}", _v1(share / 100), V1, *["mobilenet_v1"] * (share == 100))
+    wider = _v1(1)
+    yield _named("mobilenetv1_100h", {**wider, "blocks": [*wider["blocks"], conv(1024, 1)]}, V1)
     for share in (35, 50, 75, 100, 140):
         names = ["mobilenet_v2"] * (share == 100) + [f"mobilenetv2_{share:03d}"]
         yield _named(names[0], _v2(share / 100), V2, *names[1:])
@@ -84,6 +86,8 @@ def mobilenets() -> Iterator[Published]:
             short = f"mobilenetv3_{size}_{share:03d}"
             names = [f"mobilenet_v3_{size}"] * (share == 100) + [short, f"tf_{short}"]
             yield _named(names[0], _v3(size == "large", share / 100), V3, *names[1:])
+        if size == "large":
+            yield _named("mobilenetv3_rw", _v3_rw(), V3)
         name = f"mobilenetv3_{size}_minimal_100"
         yield _named(name, _v3(size == "large", 1, is_minimal=True), V3, f"tf_{name}")
 
@@ -126,6 +130,17 @@ def _v3(is_large: bool, share: float, *, is_minimal: bool = False) -> dict[str, 
     last, hidden = (960, 1280) if is_large else (576, 1024)
     head = {"head": [hidden], "head_activation": "relu" if is_minimal else "hard_swish"}
     return document([*blocks, conv(to_8s(share * last), 1, **smooth)], **head)
+
+
+def _v3_rw() -> dict[str, Any]:
+    """The large one with other widths of gates, no bias in the hidden layer and no shortcut in the first unit."""
+    spec = _v3(True, 1)
+    blocks = []
+    for block in spec["blocks"]:
+        smooth = {"activation": block["activation"]} if "activation" in block else {}
+        blocks.append({**block, "se": {**LCNET_GATE, **smooth}} if "se" in block else block)
+    blocks[1] = {**blocks[1], "shortcut": "none"}
+    return {**spec, "blocks": blocks, "head_bias": False}
 
 
 def _lcnet(share: float) -> dict[str, Any]:

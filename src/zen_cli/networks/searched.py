@@ -30,6 +30,7 @@ ACCURACIES = {
 B1 = ((3, 3, 24, 3, 2), (5, 3, 40, 3, 2), (5, 6, 80, 3, 2), (3, 6, 96, 2, 1), (5, 6, 192, 4, 2), (3, 6, 320, 1, 1))
 A1 = ((3, 6, 24, 2, 2), (5, 3, 40, 3, 2), (3, 6, 80, 4, 2), (3, 6, 112, 2, 1), (5, 6, 160, 3, 2), (3, 6, 320, 1, 1))
 A1_WITH_SE = (40, 112, 160)
+SMALL = ((3, 3, 16, 1, 2), (3, 6, 16, 2, 2), (5, 6, 32, 4, 2), (3, 6, 32, 3, 1), (5, 6, 88, 3, 2), (3, 6, 144, 1, 1))
 SINGLE_PATH = (
     (3, 3, 24, 3, 2),
     (5, 6, 40, 1, 2),
@@ -82,6 +83,8 @@ def searched() -> Iterator[Published]:
     for share in (50, 75, 100, 140):
         name = f"semnasnet_{share:03d}"
         yield Published(name, _network(A1, share / 100, with_se=A1_WITH_SE), MNASNET, ACCURACIES.get(name))
+    small = [conv(8, 3, 2), inverted(8, 1, 1, 3, 1), *_stages(SMALL, 1, (32, 88)), conv(1280, 1)]
+    yield Published("mnasnet_small", document(small), MNASNET)
     yield Published("spnasnet_100", _network(SINGLE_PATH), SPNASNET, ACCURACIES["spnasnet_100"])
     # FBNet keeps the first convolution of a unit that does not expand.
     blocks = [inverted(16, 1, 1, 3, 1), *_stages(FBNET_C, 1, ())]
