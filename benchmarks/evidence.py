@@ -28,7 +28,7 @@ from proxies import network as nats_network
 from report import FACTS, table
 
 from zen_cli.bench.figures import PLACE
-from zen_cli.bench.statistics import spearman
+from zen_cli.bench.statistics import half_samples, ratio, spearman
 from zen_cli.bench.summary import MOST_BINS, RULE, Summary, Table, summarize
 from zen_cli.metrics import find
 from zen_cli.metrics.block_terms import Terms
@@ -209,6 +209,24 @@ def report_table(name: str, count: int, summaries: Sequence[Summary]) -> str:
     return f"### {name}, {count:,} networks\n\n{table(head, rows)}"
 
 
+def report_halves(data: Table, count: int) -> str:
+    """Ratios on halves of a table: smaller bins have a smaller regret at chance, and ratios fall with them."""
+    picks, total = data.picks(), len(data.accuracy)
+    kinds = {
+        "whole": [data.everything],
+        "first and second half of the rows": [data.everything[: total // 2], data.everything[total // 2 :]],
+        f"{count} random halves": half_samples(total, count),
+    }
+    rows = []
+    for kind, parts in kinds.items():
+        for name in (RULE, "zen", "even"):
+            pick = picks[name]
+            groups = [(data.deciles(part), data.cells(part)) for part in parts]
+            pairs = [[ratio(data.accuracy, each, pick) for each in pair] for pair in groups]
+            rows.append([kind, name, *(f"{value:.2f}"[1:] for value in np.mean(pairs, axis=0))])
+    return f"### Accel-NASBench, means over halves\n\n{table(['part', 'maximised', 'MACs deciles', 'cells'], rows)}"
+
+
 def figures_of(title: str, summaries: Sequence[Summary]) -> dict[str, Any]:
     """What `zen search` quotes of a table: the ratios of each metric, with their intervals, to five digits."""
     kept = ("ratio", "cells", "limit")
@@ -238,6 +256,7 @@ def main() -> None:
     parts = [
         report_table("Accel-NASBench (ImageNet, its proxy recipe)", len(anb.accuracy), large),
         report_table("NATS-Bench size space (CIFAR-10, 90 epochs)", len(nats.accuracy), small),
+        report_halves(anb, options.halves),
         report_grid("MobileNetV1 and V2, widths and resolutions (ImageNet)", grid),
     ]
     text = "\n\n".join(parts)
