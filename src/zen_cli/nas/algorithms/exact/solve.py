@@ -21,12 +21,12 @@ from .polish import Aim, Polisher
 from .problem import Problem, read_problem
 from .result import ExactResult, Row, result_of
 from .search import Progress, Search
-from .starts import even_networks
+from .starts import search_evenly
 from .tables import check_tables
 from .tighten import Stop
 
 MAX_UNITS = 200
-EVEN_STARTS, WORK_OF_START = 32, 15e6
+EVEN_STARTS, WORK_OF_START = 24, 20e6
 BOUND_WORK = 1e9  # for a bound alone, with evenness
 
 
@@ -150,12 +150,9 @@ def _begin_evenly(polisher: Polisher, deadline: Callable[[], bool] | None, most_
         if deadline is not None and deadline():
             raise Stop("deadline")
 
-    aim = polisher.aim
-    most_units = None if aim is None or aim.floor is None else aim.most_units
     polisher.check = check
     with suppress(Stop):
-        for genome in even_networks(polisher.problem, count, most_units):
-            polisher.descend(genome)
+        search_evenly(polisher, count)
 
 
 def _evenest_problems(
