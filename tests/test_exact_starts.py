@@ -9,7 +9,7 @@ import pytest
 from zen_cli.metrics.evenness import best_units, network_evenness, upper_bound
 from zen_cli.nas.algorithms.exact.polish import Aim, Polisher
 from zen_cli.nas.algorithms.exact.problem import Problem, read_problem
-from zen_cli.nas.algorithms.exact.starts import SPREAD, even_networks
+from zen_cli.nas.algorithms.exact.starts import SPREAD, even_networks, search_evenly
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.shapes import shape_of
 from zen_cli.nas.space import BlockSpace, load_space
@@ -49,6 +49,17 @@ def test_their_units_are_even_and_from_them_a_local_search_is_near_the_free_boun
         assert found.unit_deficit < 0.2
         assert abs(math.log(found.unit_macs / macs)) < 0.5
     polisher = Polisher(problem, Aim(None, 200))
-    for genome in genomes:
-        polisher.descend(genome)
+    polisher.descend(genomes[0])
     assert polisher.best > upper_bound(macs, 5) - 0.1
+
+
+def test_searches_from_their_ends_never_lose_the_best_and_are_the_same_each_time() -> None:
+    problem = problem_of(*PROBLEMS[3])
+    polishers = [Polisher(problem, Aim(None, 200)) for _ in range(3)]
+    for polisher, count in zip(polishers, (1, 2, 2), strict=True):
+        search_evenly(polisher, count)
+    few, *many = (polisher.best for polisher in polishers)
+    assert few <= many[0] == many[1]
+    best = polishers[1].best_of_shapes(2)
+    assert network_evenness(best[0], 3, 224).value == many[0]
+    assert shape_of(best[0]) != shape_of(best[1])
