@@ -5,8 +5,8 @@
     python benchmarks/shapes.py --write         ... and keep the table in benchmarks/results/shapes.md
 
 Nothing is verified by Monte-Carlo. Seconds are CPU seconds of one process. A row keeps the ranges that networks have
-which are known to train well: 12 to 28 residual units, r sqrt(weights / MACs) from 12 to 25 (at 224 pixels), activations /
-(r sqrt(MACs)) from 0.25 to 2.2, and at most half of the MACs at one resolution.
+which are known to train well: 12 to 28 residual units, r sqrt(weights / MACs) from 12 to 25 (at 224 pixels),
+activations / (r sqrt(MACs)) from 0.25 to 2.2, and at most half of the MACs at one resolution.
 """
 
 from __future__ import annotations
