@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from strategies import blocks, specs
 
 from zen_cli.errors import SpecError
@@ -62,6 +62,7 @@ def test_units_are_those_that_the_op_gives_one_by_one(row: dict[str, Any]) -> No
 
 
 @given(blocks())
+@settings(max_examples=30)
 def test_the_module_of_a_block_is_what_its_layers_say(row: dict[str, Any]) -> None:
     block, side = block_of(row), 12
     with torch.device("meta"):

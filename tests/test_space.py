@@ -318,7 +318,7 @@ def regnets(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(regnets(), st.integers(0, 2**32))
 def test_a_regnet_space_is_refused_or_has_members_that_moves_do_not_leave(document: dict[str, Any], seed: int) -> None:
     try:
