@@ -160,4 +160,4 @@ def test_scores_have_the_latency_of_a_target(zen: Zen, tmp_path: Path) -> None:
     assert row["cost"]["dtype"] == "float32"
     words = ("score", "-", "--estimator", "mean-field", "--target")
     zen(*words, "t.json", "--dtype", "int8", "-q", stdin=net).fails("int8", "float32")
-    zen(*words, "none.json", stdin=net).fails("target: ", "none.json")
+    zen(*words, "none.json", stdin=net).fails("--target: none.json cannot be read", "zen profile")

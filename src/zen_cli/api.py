@@ -226,8 +226,8 @@ def load_target(source: str | PathLike[str]) -> Target:
     """A device: a file that `zen profile` wrote or a person, or `here`, this machine, measured if it was not before.
 
     Raises:
-        SourceError: the file cannot be read, or is no target.
-        UsageError: this machine cannot be measured.
+        SourceError: the file is no target.
+        UsageError: the file cannot be read, or this machine cannot be measured.
     """
     from .profiling.kept import load_target as load
 

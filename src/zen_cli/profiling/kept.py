@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import SourceError, reason
+from ..errors import SourceError, UsageError, reason
 from ..formats.files import write_file
 from ..nas.keeping import state_folder
 from ..target.model import Target, parse_target
@@ -36,8 +36,8 @@ def load_target(word: str, on_visit: OnVisit = lambda *_: None) -> tuple[Target,
         on_visit: called while this machine is measured, as by `profile`.
 
     Raises:
-        SourceError: the file cannot be read, or is no target.
-        UsageError: this machine cannot be measured.
+        SourceError: the file is no target.
+        UsageError: the file cannot be read, or this machine cannot be measured.
     """
     if word == HERE:
         return _here(on_visit)
@@ -46,7 +46,7 @@ def load_target(word: str, on_visit: OnVisit = lambda *_: None) -> tuple[Target,
         with open(path, "rb") as file:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise SourceError(
+        raise UsageError(
             f"target: {word} cannot be read, {reason(error)}; name a file of zen profile, or here"
         ) from None
     if len(data) > MOST_BYTES:
