@@ -11,6 +11,7 @@ import pytest
 from cli_here import ZenHere
 from hypothesis import given
 from strategies import specs
+from test_target import a_target
 
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.records import CostRow
@@ -23,6 +24,7 @@ from zen_cli.networks.near import near
 from zen_cli.report.comparison import differences
 from zen_cli.report.layers import conv_text, layer_rows
 from zen_cli.report.stages import most_live, stage_rows
+from zen_cli.target.latency import latency_ms
 from zen_cli.ui.layers import layers_sheet, stages_sheet
 from zen_cli.ui.layout import lay_out
 
@@ -168,6 +170,18 @@ def test_a_comparison_ends_with_published_networks_of_about_the_same_cost(zen_he
     assert sum(name in known_names() for name in names) == 5
     assert "of about" not in zen_here("compare", "resnet18", "resnet50", "--format", "table", "--no-references").out
     assert len(zen_here("compare", "resnet18", "resnet50").rows) == 2  # data hold what was named
+
+
+def test_a_comparison_on_a_target_has_the_latency_of_all(zen_here: ZenHere) -> None:
+    target = a_target(host="elsewhere")
+    (zen_here.folder / "t.json").write_bytes(target.to_bytes())
+    words = ("compare", "mobilenet_v2", "efficientnet_b0", "--target", "t.json")
+    for row, name in zip(zen_here(*words).rows, ("mobilenet_v2", "efficientnet_b0"), strict=True):
+        assert row["latency_ms"] == pytest.approx(latency_ms(target, find(name).spec))
+    table = zen_here(*words, "--format", "table").out
+    assert "predicted latency (ms)" in table and " ms " in table.split("of about the MACs")[1]
+    (zen_here.folder / "t.json").write_text('{"schema": "zen-target/1", "name": "micro"}')
+    zen_here(*words).fails("--target: micro says nothing about times")
 
 
 def test_published_networks_are_put_on_the_images_of_the_others() -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..net.network import Network
     from ..networks.near import Near
     from ..report.comparison import Compared
+    from ..target.model import Target
 
 REFERENCES = 5  # the most published networks beside those that are compared
 
@@ -34,11 +35,12 @@ def compare(
     num_classes: opt.NumClasses = None,
     arg: opt.FactoryArgument = None,
     path: opt.FactoryPath = None,
+    target: opt.TargetOption = None,
     references: opt.References = True,
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Networks side by side: score, cost, stages, and what differs.
+    """Networks side by side: score, cost, stages, and what differs; with --target, their predicted latency.
 
     Examples: zen compare last last:2; zen compare old.json new.json --draws 16
     """
@@ -48,6 +50,7 @@ def compare(
     format_ = opt.check_format(style)
     opt.parsed(ScoreSettings, {"convention": convention})
     count = None if draws is None else parse_count(draws, "draws")
+    device = _timed(target, quiet=quiet)
     networks: list[Network] = []
     for item in read_sources(sources or [], opt.overrides_of(ctx.params), quiet=quiet):
         if item.error is not None:
@@ -56,7 +59,7 @@ def compare(
             networks.append(item.network)
     if len(networks) < 2:
         raise UsageError(f"{len(networks)} to compare; name at least two, such as last last:2 or two files")
-    rows = _compared(networks, convention, count, quiet=quiet)
+    rows = _compared(networks, convention, count, device, quiet=quiet)
     if format_ == "csv":
         write_listing(format_, [_flat(row) for row in rows], lambda: None)
         return
@@ -64,12 +67,29 @@ def compare(
     def show() -> None:
         from ..ui.comparison import print_comparison
 
-        print_comparison(rows, convention or "paper", _references(networks, convention) if references else ())
+        near = _references(networks, convention) if references else ()
+        print_comparison(rows, convention or "paper", near, device)
 
     write_listing(format_, [row.to_dict() for row in rows], show)
 
 
-def _compared(networks: list[Network], convention: str | None, draws: int | None, *, quiet: bool) -> list[Compared]:
+def _timed(word: str | None, *, quiet: bool) -> Target | None:
+    """The target, if one was named.
+
+    Raises:
+        UsageError: it predicts no times.
+    """
+    from ..metrics.proxies.latency import require_target
+    from ..metrics.settings import check_settings
+
+    if word is None:
+        return None
+    return require_target(check_settings(estimator="mean-field", **opt.deployment(word, None, quiet=quiet)))
+
+
+def _compared(
+    networks: list[Network], convention: str | None, draws: int | None, target: Target | None, *, quiet: bool
+) -> list[Compared]:
     """The networks with all that is compared.
 
     Raises:
@@ -88,7 +108,7 @@ def _compared(networks: list[Network], convention: str | None, draws: int | None
             settings = check_settings(draws=draws, **given)
             measured = [_raised(row) for row in score_all(networks, settings, on_progress=progress.update)]
     maps = any(network.spec is None for network in networks)
-    return [compare_one(*row, maps=maps) for row in zip(networks, closed, measured, strict=True)]
+    return [compare_one(*row, maps=maps, target=target) for row in zip(networks, closed, measured, strict=True)]
 
 
 def _references(networks: list[Network], convention: str | None) -> list[tuple[Near, ScoreRecord]]:

@@ -13,6 +13,8 @@ from ..metrics.evenness import network_evenness
 from ..metrics.records import ScoreRecord
 from ..net.network import Network
 from ..net.spec import ArchSpec
+from ..target.latency import latency_ms
+from ..target.model import Target
 from .documents import network_part
 from .layers import layer_rows
 from .stages import StageRow, by_map, most_live, stage_rows
@@ -40,6 +42,7 @@ QUANTITIES = (
     Quantity("activations", "activations", "count"),
     Quantity("bytes", "bytes moved (float32)", "count"),
     Quantity("memory", "live memory (float32)", "count"),
+    Quantity("latency_ms", "predicted latency (ms)", "real"),
     Quantity("layers", "layers in the chain", "integer"),
     Quantity("units", "units", "integer"),
     Quantity("resolution", "input side", "integer"),
@@ -67,7 +70,12 @@ class Compared(NamedTuple):
 
 
 def compare(
-    network: Network, scored: ScoreRecord, measured: ScoreRecord | None = None, *, maps: bool = False
+    network: Network,
+    scored: ScoreRecord,
+    measured: ScoreRecord | None = None,
+    *,
+    maps: bool = False,
+    target: Target | None = None,
 ) -> Compared:
     """All that is compared of one network.
 
@@ -76,6 +84,7 @@ def compare(
         scored: its record by the closed form.
         measured: its record by random networks, if there is one.
         maps: whether its stages are those of equal maps, so that a network without blocks can be beside it.
+        target: one that predicts times, for the latency of a network of blocks.
     """
     layers = layer_rows(network, scored.zen.convention)
     stages = stage_rows(network, by_map(layers) if maps else layers)
@@ -88,6 +97,7 @@ def compare(
         **{name: getattr(network.cost, name) for name in ("params", "macs", "activations", "layers")},
         "bytes": sum(row.bytes for row in layers),
         "memory": most_live(layers),
+        "latency_ms": None if spec is None or target is None else latency_ms(target, spec),
         "units": None if spec is None else len(spec.units),
         "resolution": max(network.chain[0].in_size),
         "num_classes": None if spec is None else spec.num_classes,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..report.comparison import ABSENT_STAGE, QUANTITIES, Compared, Quantity, differences
 from ..report.layers import size_text
+from ..target.latency import latency_ms
 from .layout import Field, Line, Sheet, fit, lay_out, wrap
 from .numbers import write_column
 from .terminal import print_lines, width_of
@@ -16,12 +17,18 @@ if TYPE_CHECKING:
     from ..metrics.records import ScoreRecord
     from ..networks.near import Near
     from ..report.stages import StageRow
+    from ..target.model import Target
 
     Reference: TypeAlias = tuple[Near, ScoreRecord]
 
 
-def print_comparison(rows: Sequence[Compared], convention: str, references: Sequence[Reference] = ()) -> None:
-    """Prints networks side by side on stdout: numbers, stages, what differs from the first, and published networks."""
+def print_comparison(
+    rows: Sequence[Compared], convention: str, references: Sequence[Reference] = (), target: Target | None = None
+) -> None:
+    """Prints networks side by side on stdout: numbers, stages, what differs from the first, and published networks.
+
+    `target`: for the latency of the published networks.
+    """
     width = width_of(sys.stdout)
     print_lines(lay_out(numbers_sheet(rows, convention, width), width))
     print()
@@ -30,11 +37,13 @@ def print_comparison(rows: Sequence[Compared], convention: str, references: Sequ
     print_lines(difference_lines(rows, width))
     if references:
         print()
-        print_lines(lay_out(references_sheet(references, rows[0].label), width))
+        print_lines(lay_out(references_sheet(references, rows[0].label, target), width))
 
 
-def references_sheet(references: Sequence[Reference], first: str) -> Sheet:
-    """One row a published network: its score, its cost, and the accuracy that is published for it, if there is one."""
+def references_sheet(references: Sequence[Reference], first: str, target: Target | None = None) -> Sheet:
+    """One row a published network: its score, its cost, its latency on a target that predicts times, and the accuracy
+    that is published for it, if there is one.
+    """
     specs = [row.spec for row, _ in references]
     tops = ["" if row.top1 is None else f"{row.top1:.1f}" for row, _ in references]
     fields = [
@@ -45,6 +54,8 @@ def references_sheet(references: Sequence[Reference], first: str) -> Sheet:
         Field("acts", write_column([spec.cost.activations for spec in specs], "count"), drop=2),
         Field("layers", write_column([spec.cost.layers for spec in specs], "integer"), drop=1),
     ]
+    if target is not None:
+        fields.append(Field("ms", write_column([latency_ms(target, spec) for spec in specs], "real")))
     captions = [f"published networks on images of {specs[0].resolution} x {specs[0].resolution}"]
     if any(tops):
         fields.append(Field("top-1 %", tops, drop=3))
