@@ -35,7 +35,7 @@ def test_the_file_that_was_written_is_measured(machine: FakeBackend, zen_here: Z
     (written,) = (zen_here.folder / "out").glob("*.json")
     assert machine.written == [written.read_bytes()] * ROUNDS
     (line,) = [line for line in done.err.splitlines() if "ms measured" in line]
-    assert written.name in line and "as built" not in line and "+100% now beside the profile" in line
+    assert written.name in line and "as built" not in line and "now take 100% more time than in the profile" in line
 
 
 def test_a_network_without_such_a_file_is_built(machine: FakeBackend, zen_here: ZenHere) -> None:

@@ -82,8 +82,12 @@ def drift_words(rows: Sequence[MeasuredTime]) -> str:
     if not known:
         return ""
     least, most = min(known), max(known)
-    share = f"{least:+.0%}" if round(least, 2) == round(most, 2) else f"{least:+.0%} to {most:+.0%}"
-    return f"; known networks like it take {share} now beside the profile"
+    words = _more(most) if round(least, 2) == round(most, 2) else f"{_more(least)} to {_more(most)}"
+    return f"; known networks of this size now take {words} time than in the profile"
+
+
+def _more(share: float) -> str:
+    return f"{share:.0%} more" if share >= 0 else f"{-share:.0%} less"
 
 
 def say_nearby(target: Target, ms: float) -> None:
