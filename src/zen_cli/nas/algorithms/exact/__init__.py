@@ -8,6 +8,7 @@
     evenly    evenness as an objective or as a floor
     relaxation  what is worth what at prices and tangents
     tables    gains and costs of a sub-layer, for all cells of its widths
+    live      what a limit on memory leaves out of the tables
     program   the dynamic program: the best path at given prices
     paths     the best path, and all that are good enough, one by one
     reduce    smaller graphs: what no good path uses is removed; the space is cut in two
