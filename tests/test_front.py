@@ -21,6 +21,7 @@ from zen_cli.nas.algorithms.proposer import Member, Rating
 from zen_cli.nas.answer import search
 from zen_cli.nas.front import SPAN, front_limits
 from zen_cli.nas.front_series import _Series
+from zen_cli.nas.options import BAND_LINEAGES, FRONT_LINEAGES, front_lineages
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.pareto import non_dominated
 from zen_cli.nas.request import check_request
@@ -184,6 +185,14 @@ def test_the_limits_of_a_front() -> None:
     assert rungs[0]["params"] == 60_000 // SPAN
     assert {rung["sublayers"] for rung in rungs} == {6}
     assert (settings.top, check_request(SMALL).top, check_request({**SMALL, "front": None}).top) == (6, 10, 5)
+
+
+@pytest.mark.parametrize("top", [1, 2, 6, 10, 20, 31, 32, 33, 500])
+def test_the_limits_of_the_answer_are_among_those_of_the_lineages(top: int) -> None:
+    for is_banded, most in ((False, FRONT_LINEAGES), (True, BAND_LINEAGES)):
+        count = front_lineages(top, is_banded=is_banded)
+        assert 1 <= count <= most
+        assert top > most or top == 1 or (count - 1) % (top - 1) == 0
 
 
 def check_front(rows: list[dict[str, Any]]) -> None:

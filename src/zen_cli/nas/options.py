@@ -15,7 +15,7 @@ DEFAULT_VERIFY = 8
 DEFAULT_TOLERANCE = 0.1
 DEFAULT_TOP = 5
 FRONT_TOP = 10
-FRONT_LINEAGES = 32
+FRONT_LINEAGES, BAND_LINEAGES = 32, 20
 DEFAULT_SPACE = "mobile"
 DEFAULT_ALGORITHM = "auto"
 # Fields that only some algorithms use; see `Algorithm.uses`.
@@ -57,9 +57,11 @@ class SearchOptions(BaseModel):
     gap: float | None = Field(default=None, ge=0, le=1, description="Exact search: stop at this gap.")
 
 
-def front_lineages(top: int) -> int:
-    """How many lineages evolve a front of so many networks: at most 32, each below a limit of its own; those of the
-    answer are among these limits where it has no more networks.
+def front_lineages(top: int, *, is_banded: bool) -> int:
+    """How many lineages evolve a front of so many networks, each below a limit of its own.
+
+    At most 32, or 20 where local searches in bands take longer; the limits of the answer are among theirs where it has
+    no more networks.
     """
-    steps = top - 1
-    return 1 + (FRONT_LINEAGES - 1) // steps * steps if 1 <= steps < FRONT_LINEAGES else FRONT_LINEAGES
+    steps, most = top - 1, BAND_LINEAGES if is_banded else FRONT_LINEAGES
+    return 1 + (most - 1) // steps * steps if 1 <= steps < most else most

@@ -231,7 +231,7 @@ def _fill_in(base: dict[str, Any]) -> None:
     """What follows from the score: how many lineages pay, and whether a Monte-Carlo check says anything new."""
     if base.get("front"):
         base.setdefault("top", FRONT_TOP)
-        lineages = front_lineages(base["top"])
+        lineages = front_lineages(base["top"], is_banded=base.get("evenness") is not None)
         base.setdefault("lineages", min(lineages, base["budget"].evaluations or lineages))
         base.setdefault("verify", base["top"] if base.get("proxy") is None else 0)
     if "lineages" not in base:
