@@ -21,7 +21,8 @@ def front_lines(settings: SearchSettings, outcome: Outcome) -> list[str]:
         values = [_cost(name, candidate) for candidate in found]
         worst = min(candidate.score for candidate in found)
         reach = f"{format_count(min(values))} to {format_count(max(values))}"
-        lines.append(f"a front of {len(found)} network{'s' if len(found) > 1 else ''} over {name}, {reach}: {worst:.2f} to {found[0].score:.2f}")
+        many = f"{len(found)} network{'s' if len(found) > 1 else ''}"
+        lines.append(f"a front of {many} over {name}, {reach}: {worst:.2f} to {found[0].score:.2f}")
     gaps = [(row.bound - row.score) / abs(row.score) for row in found if row.bound is not None]
     if len(gaps) == len(found):
         lines.append(f"each network is within {max(0.0, *gaps):.2%} of what any network within its limits can reach")
