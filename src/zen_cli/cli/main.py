@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import SpecError, UsageError, ZenError, nearest, reason
+from ..errors import RunError, SpecError, UsageError, ZenError, nearest, reason
 from .endings import Endings
 from .help import FIRST_EXAMPLES, FIRST_PAGE, PAGES, GroupedCommand, epilog, help_text
 from .reporting import STDOUT, report
+from .shortage import shortage
 
 # The commands, each in the module of its name, with the first line of its help.
 COMMANDS = {
@@ -128,6 +129,8 @@ def main() -> None:
             where = f"{STDOUT}: cannot be written"
         code = report(f"{where}, {reason(error)}", 1)
     except Exception as error:
+        if text := shortage(error):
+            sys.exit(report(text, RunError.exit_code))
         if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
             raise
         text = error.format_message()

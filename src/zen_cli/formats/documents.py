@@ -15,6 +15,7 @@ import orjson
 from ..errors import SourceError
 from .literal import is_python_literal, read_literal
 
+NO_MEMORY = "Not enough memory"  # what orjson says of a document that it cannot hold
 MAX_DOCUMENT_BYTES = 64 * 2**20
 MAX_NESTING = 64
 MAX_VALUES = 4_000_000  # of one document: a value takes up to 80 bytes
@@ -228,6 +229,8 @@ def _literal(text: bytes, label: str, line: int) -> Any:
 
 
 def _not_json(text: bytes, label: str, line: int, error: orjson.JSONDecodeError) -> SourceError:
+    if NO_MEMORY in error.msg:
+        raise MemoryError from None
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as fault:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from ...errors import SourceError, SpecError, UsageError, nearest, reason
+from ...formats.documents import NO_MEMORY
 from ...formats.foreign import document_kind
 from ...net.ops import OPS
 from ...net.validation import excess_size, first_fault, kind, show
@@ -46,6 +47,8 @@ def load_space(source: str) -> Space:
     try:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
+        if NO_MEMORY in error.msg:
+            raise MemoryError from None
         if foreign := document_kind(data):
             raise SourceError(f"{source}: is {foreign}") from None
         raise SourceError(f"{source}:{error.lineno}: not valid JSON, {error.msg}; check it with jq") from None
