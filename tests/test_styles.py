@@ -172,6 +172,10 @@ def test_a_key_changes_the_id_where_it_changes_the_network() -> None:
             {"pool": {"kind": "max", "kernel": 2, "stride": 3}},
             "blocks[1].pool: a window of 2 with stride 3 leaves a rest",
         ),
+        (
+            {"pool": {"kind": "max", "kernel": 4, "stride": 2}},
+            "blocks[1].pool: a window of 4 with stride 2 leaves a smaller map",
+        ),
     ],
 )
 def test_a_wrong_key_is_named(change: dict[str, Any], message: str) -> None:

@@ -71,6 +71,14 @@ def test_a_module_for_images_that_are_not_square_comes_back(size: tuple[int, int
     assert (found.id, found.image_size) == (spec.id, size)
 
 
+@pytest.mark.parametrize("name", ["rows", "fused"])
+def test_parallel_convolutions_are_told_from_other_units(name: str) -> None:
+    rows = {"rows": {"op": "repvgg", "depth": 3}, "fused": {"op": "fused", "expansion": 1, "skip_expansion": True}}
+    blocks = [{"op": "conv", "width": 8}, {**rows[name], "width": 8, "kernel": 3}]
+    spec = parse_spec({"resolution": 16, "num_classes": 2, "blocks": blocks})
+    assert spec_of(traced(spec)).id == spec.id
+
+
 def test_the_epsilon_of_a_module_is_that_of_its_spec() -> None:
     spec = parse_spec({**EXPRESSIBLE, "bn_eps": 1e-3})
     assert spec_of(traced(spec)) == spec_of(traced(parse_spec(EXPRESSIBLE))).replace(bn_eps=1e-3)

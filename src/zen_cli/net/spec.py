@@ -210,11 +210,15 @@ def _check_groups(gene: Gene, in_width: int, place: str) -> None:
 
 
 def _check_pool(pool: PoolKeys | None, side: Side, place: str) -> None:
-    """Raises ValueError where an even window does not end at the border of a map of this side."""
-    if pool is not None and pool.kernel % 2 == 0 and any(length % pool.stride for length in size_of(side)):
+    """Raises ValueError where even windows, which have no padding, do not tile a map of this side."""
+    if pool is None or pool.kernel % 2:
+        return
+    window = f"{place}: a window of {pool.kernel} with stride {pool.stride}"
+    if pool.kernel > pool.stride:
+        raise ValueError(f"{window} leaves a smaller map than one of that stride; use an odd kernel or a larger stride")
+    if any(length % pool.stride for length in size_of(side)):
         raise ValueError(
-            f"{place}: a window of {pool.kernel} with stride {pool.stride} leaves a rest on a map of "
-            f"{side_text(side)}; use an odd kernel or another resolution"
+            f"{window} leaves a rest on a map of {side_text(side)}; use an odd kernel or another resolution"
         )
 
 

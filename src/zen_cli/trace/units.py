@@ -159,13 +159,14 @@ def _residual(part: Addition) -> Unit:
 
 
 def _is_parallel(part: Addition) -> bool:
-    """Whether a k x k and a 1x1 convolution are side by side."""
+    """Whether a k x k and a 1x1 convolution are side by side, with the input where nothing changes."""
     if len(part.body) != 1 or len(part.shortcut) != 1:
         return False
     first, second = part.body[0], part.shortcut[0]
     plain = not any(layer.activation or layer.squeeze or layer.pool for layer in (first, second))
     is_beside = second.conv == first.conv._replace(kernel=(1, 1), padding=(0, 0)) and first.conv.kernel != (1, 1)
-    return plain and is_beside
+    keeps_shape = first.conv.in_width == first.conv.out_width and max(first.conv.stride) == 1
+    return plain and is_beside and part.adds_norm == keeps_shape
 
 
 def _parallel(part: Addition) -> Unit:
