@@ -142,7 +142,7 @@ def test_a_search_in_a_space_of_regnets_is_proven(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "more", "message"),
     [
-        (Limits(macs=1_000), {}, "limits: no network of the space"),
+        (Limits(macs=1_000), {}, "limits: the smallest networks of the space exceed them"),
         (Limits(macs=10**8, sublayers=30), {}, "max_sublayers: is no sum over units"),
         (Limits(params=10**6), {"objective": "even"}, "max_macs: is missing"),
     ],
@@ -163,3 +163,13 @@ def test_a_listing_that_is_ended_proves_nothing() -> None:
     space = space_of()
     result = solve_listed(space, space.seed(32), LIMITS, deadline=lambda: True)
     assert (result.networks, result.bound, result.stopped) == ((), float("inf"), "deadline")
+
+
+def test_a_search_that_is_ended_before_its_first_network_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "space.json"
+    path.write_text(json.dumps({**DOCUMENT, "schema": "zen-space/1"}))
+    settings = check_request(
+        {"space": str(path), "max_macs": "30M", "resolution": 96, "algorithm": "exact", "verify": 0}
+    )
+    outcome = search(settings.model_copy(update={"budget": Budget(seconds=1e-6)}))
+    assert (outcome.candidates, outcome.stopped) == ((), "time")

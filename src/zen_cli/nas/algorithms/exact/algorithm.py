@@ -126,6 +126,8 @@ def search_from(
         evenest = solver.evenest()
         programs = evenest.iterations
         band, known = band_of(settings, evenest), [*known, *evenest.networks]
+        if band is None:  # ended before the first network
+            return Outcome((), stopped or evenest.stopped, programs, time.monotonic() - began)
     result = solver.best(band, known, max(settings.top, settings.verify))
     rows = zip(result.networks, result.values, strict=True)
     candidates = tuple(Candidate(named(spec, settings.space.name), value) for spec, value in rows)

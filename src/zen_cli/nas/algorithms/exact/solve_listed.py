@@ -47,6 +47,9 @@ def solve_listed(
     is_even = objective == "even"
     if reason := unsupported(space, limits, seed, is_even=is_even or band is not None):
         raise UsageError(reason)
+    smallest = (to_spec(space.genes(genome, seed), seed) for genome in space.smallest(seed))
+    if not any(limits.admits(spec_terms(spec)) for spec in smallest):
+        raise UsageError("limits: the smallest networks of the space exceed them; raise them")
 
     def check() -> None:
         if deadline is not None and deadline():
