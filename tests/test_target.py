@@ -22,6 +22,7 @@ from zen_cli.target.graph import KINDS, operations_of
 from zen_cli.target.latency import predict_ms, whole_of
 from zen_cli.target.model import Cold, ErrorRow, LatencyModel, Law, Target, parse_target
 from zen_cli.target.terms import Terms, terms
+from zen_cli.ui.fronts import front_lines
 
 ERROR = ErrorRow(median=0.04, p90=0.1, rank_correlation=0.99, n=20, spread=0.03)
 MICRO = {"schema": "zen-target/1", "name": "micro", "memory": 320_000, "weights": 1_000_000, "clock": 216e6}
@@ -143,6 +144,17 @@ def test_an_evolution_keeps_limits_of_a_device(given_: dict[str, str]) -> None:
         used = {"max_latency": time, "max_memory": record.cost.memory, "max_weights": record.cost.weights}
         value = used[next(iter(given_))]
         assert value is not None and 0.5 * bound < value <= bound
+
+
+def test_a_front_over_latency() -> None:
+    target = a_target()
+    request = {"budget": ["3000evals"], "verify": 0, "target": target, "resolution": 96, "max_macs": "100M"}
+    settings = check_request({"max_latency": "3ms", "front": "latency", "evenness": "off", "top": 4, **request})
+    found = search(settings).candidates
+    times = [predicted(target, candidate.spec) for candidate in found]
+    assert len(times) > 1 and times == sorted(times, reverse=True) and times[0] <= 3
+    (line,) = front_lines(settings, search(settings))
+    assert f"{times[-1]:.3g} to {times[0]:.3g} ms" in line
 
 
 def test_limits_survive_a_replacement() -> None:

@@ -58,8 +58,8 @@ def _least_costs(settings: SearchSettings) -> list[float]:
     space, seed = settings.space, settings.seed_network()
     evaluator = Evaluator(space, seed, settings.score.convention)
     found = [evaluator.terms(genome) for genome in (space.start(seed), *space.smallest(seed))]
-    metrics, score = [find(name) for name in settings.front], ScoreSettings(estimator="mean-field")
-    return [min(metric.value_of(terms, score) for terms in found if terms is not None) for metric in metrics]
+    metrics = [find(name) for name in settings.front]
+    return [min(metric.value_of(terms, settings.score) for terms in found if terms is not None) for metric in metrics]
 
 
 def _bound(name: str, value: float) -> float:
@@ -78,7 +78,7 @@ class _Evolving:
         self.settings, self.run, self.callbacks = settings, run, callbacks
         self.began = time.monotonic()
         self.evaluator = Evaluator(settings.space, settings.seed_network(), settings.score.convention)
-        self.cost_of = make_cost(self.evaluator, settings.front)
+        self.cost_of = make_cost(self.evaluator, settings.front, settings.score)
         self.rungs, self.starts = self._starts()
         self.bands: list[Band] = []
 
@@ -214,17 +214,19 @@ class _Evolving:
         return _is_below(self.cost_of(member), limits) and self._admits(place, member.genome)
 
 
-def make_cost(evaluator: Evaluator, names: Sequence[str]) -> Callable[[Member], tuple[float, ...]]:
-    """A function from members to their costs, by the names of metrics."""
+def make_cost(
+    evaluator: Evaluator, names: Sequence[str], score: ScoreSettings
+) -> Callable[[Member], tuple[float, ...]]:
+    """A function from members to their costs, by the names of metrics; `score` says on which target they are."""
     if set(names) <= {"params", "macs"}:
         return lambda member: tuple(float(-getattr(member, name)) for name in names)
-    metrics, settings = [find(name) for name in names], ScoreSettings(estimator="mean-field")
+    metrics = [find(name) for name in names]
 
     @lru_cache(maxsize=8192)
     def costs(genome: Any) -> tuple[float, ...]:
         terms = evaluator.terms(genome)
         assert terms is not None  # without limits there always are some
-        return tuple(float(metric.value_of(terms, settings)) for metric in metrics)
+        return tuple(float(metric.value_of(terms, score)) for metric in metrics)
 
     return lambda member: costs(member.genome)
 
