@@ -40,7 +40,9 @@ def compare(
     style: opt.OutputFormat = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Networks side by side: score, cost, stages, and what differs; with --target, their predicted latency.
+    """Networks side by side: score, cost, stages, and what differs.
+
+    With --target also their predicted latency.
 
     Examples: zen compare last last:2; zen compare old.json new.json --draws 16
     """

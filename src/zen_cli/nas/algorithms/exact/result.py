@@ -17,7 +17,8 @@ class ExactResult(NamedTuple):
         networks: the best, distinct, best first; none where a deadline came before the first network within the limits.
         values: their closed-form scores in nats, or their evenness where that is the objective.
         genomes: of the networks, for moves of the space.
-        bound: no network of the space within the limits exceeds it; infinite where a listing was ended.
+        bound: no network of the space within the limits exceeds it; infinite where a search with evenness or
+            a listing was ended before there was one.
         gap: bound over the best value, less one; infinite where no network was found.
         iterations: dynamic programs solved.
         stopped: why it ended: `optimal`, `gap`, `deadline`, `work`, or `branches` where nothing was left to divide.

@@ -77,9 +77,10 @@ class Search:
         for genome in (*map(genome_of, known), *self.smallest, genome_of(first.seed)):
             polisher.weigh(genome)
         self.bounds = [math.inf] * len(problems)
-        with suppress(Stop):  # the rest then stays without a bound
+        tables = TableCache() if first.evenness is None else self.tightener.tables
+        with suppress(Stop):  # with evenness there are many problems, and the rest then stays without a bound
             for index, problem in enumerate(problems):
-                self.bounds[index] = _first_bound(problem, self.tightener.tables)
+                self.bounds[index] = _first_bound(problem, tables)
         self.bound = max(self.bounds)
 
     @property
