@@ -42,7 +42,7 @@ def solve_listed(
 ) -> ExactResult:
     """The best networks of a space of RegNets; arguments and errors as for `solve.solve`.
 
-    There is no bound before the end. What `iterations` counts is a million networks.
+    There is no bound before the end. `iterations` counts millions of networks within the limits.
     """
     is_even = objective == "even"
     if reason := unsupported(space, limits, seed, is_even=is_even or band is not None):
