@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from types import FunctionType
 
 import pytest
 from cli import Zen
 
+import zen_cli
 from zen_cli import SearchResult, export, load, score, search
 from zen_cli.errors import UsageError
 
@@ -110,3 +112,13 @@ def test_records_are_a_table_of_their_flat_rows() -> None:
     table = pandas.DataFrame(records)
     assert set(table.columns) == {name for record in records for name in record.row()}
     assert table["zen"].tolist() == [record.zen.value for record in records]
+
+
+def test_source_without_an_installed_package_has_a_version_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zen_cli.__version__ == metadata.version("zen-cli")
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("zen_cli.version.version", missing)
+    assert zen_cli.__version__ == "uninstalled"

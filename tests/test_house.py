@@ -18,6 +18,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "zen_cli"
 # From left to right; a package stands for all of its modules.
 HOUSE = (
     "errors",
+    "version",
     "units",
     "devices",
     "net",

@@ -6,7 +6,7 @@
     best, *_ = search(preset="cifar-1m", verify=0)
     export(best.arch, to="onnx", out="best.onnx")
 
-Names are imported where they are first used; torch only by a Monte-Carlo score or by `build`.
+Names are imported where they are first used; torch only by a Monte-Carlo score or by `build`. `__version__` is one too.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from .version import zen_version
+
+        return zen_version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -77,9 +77,9 @@ def _wanted(words: list[str]) -> tuple[str, ...]:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from ..version import zen_version
 
-        typer.echo(f"zen {version('zen-cli')}")
+        typer.echo(f"zen {zen_version()}")
         raise typer.Exit
 
 

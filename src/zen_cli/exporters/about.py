@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from ..net.layers import side_text
 from ..net.spec import ArchSpec
+from ..version import zen_version
 
 _LONGEST = 200
 _TITLE = 60
@@ -21,7 +21,7 @@ class Fact(NamedTuple):
 
 def tool() -> str:
     """The name and version of this program."""
-    return f"zen {version('zen-cli')}"
+    return f"zen {zen_version()}"
 
 
 def facts(spec: ArchSpec, record: dict[str, Any] | None) -> list[Fact]:

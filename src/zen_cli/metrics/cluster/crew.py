@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable, Iterable
-from importlib.metadata import version
 from typing import Any
 
 from ...errors import RunError
+from ...version import zen_version
 from .fleet import Batch, Done, Fleet, Greeting, Member, Work, WorkerLostError
 
 POLL_SECONDS = 0.5
@@ -168,7 +168,7 @@ def own_versions() -> Greeting:
 
     import torch
 
-    return Greeting(version("zen-cli"), str(torch.__version__), socket.gethostname())
+    return Greeting(zen_version(), str(torch.__version__), socket.gethostname())
 
 
 def places(members: Iterable[Member]) -> int:
