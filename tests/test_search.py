@@ -425,3 +425,17 @@ def test_the_answer_of_a_monte_carlo_search_is_not_measured_again(monkeypatch: p
     measured = answer.finish(settings, outcome._replace(candidates=tuple(again)))
     monkeypatch.setattr(answer, "score_all", lambda *_: pytest.fail("measured again"))
     assert answer.finish(settings, outcome).to_bytes() == measured.to_bytes()
+
+
+def test_a_race_whose_time_is_up_makes_no_draw_after_its_first_look() -> None:
+    from zen_cli.metrics.settings import check_settings
+    from zen_cli.nas.outcome import Callbacks
+    from zen_cli.nas.verify import RaceLimits, race
+
+    evaluator, _, rows = members(1)
+    score, seen = check_settings(batch_size=2, draws=2, device="cpu"), list[int]()
+    callbacks = Callbacks(on_draws=lambda made, _: seen.append(made))
+    specs = [evaluator.spec(rows[0])] * 3  # so that no draw decides the race
+    raced = race(specs, score, tolerance=0.0, limits=RaceLimits(None, 0.0), callbacks=callbacks)
+    assert raced.ending == "time"
+    assert max(seen) == raced.draws == 6

@@ -167,6 +167,8 @@ def _run(
     """What ended the race; None where no finalist is left. Takes out those with errors, and notes these."""
     while state.decided is None and state.running:
         first, count = state.wanted
+        if first and limits.is_over():
+            return "time"
         if first and limits.draws is not None:
             count = min(count, (limits.draws - state.total) // len(state.running))
             if count < 1:
