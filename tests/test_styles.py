@@ -10,7 +10,7 @@ import orjson
 import pytest
 import torch
 from cli import Zen
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_trace import hooked_macs
 
@@ -60,7 +60,7 @@ def styled_blocks(draw: st.DrawFn) -> dict[str, Any]:
         row["expansion"] = draw(st.integers(1, 2))
         optional |= {"expansion_of": st.sampled_from(["width", "input"]), "skip_expansion": st.booleans()}
     optional.pop("group_width", None)
-    for key in draw(st.sets(st.sampled_from(sorted(optional)))):
+    for key in sorted(draw(st.sets(st.sampled_from(sorted(optional))))):
         row[key] = draw(optional[key])
     return row
 
@@ -75,7 +75,7 @@ def gates(draw: st.DrawFn, *, inner_only: bool) -> dict[str, Any]:
         "gate": st.sampled_from(["sigmoid", "hard_sigmoid"]),
         "place": st.just("inner") if inner_only else st.sampled_from(["inner", "end"]),
     }
-    chosen = draw(st.sets(st.sampled_from(sorted(keys))))
+    chosen = sorted(draw(st.sets(st.sampled_from(sorted(keys)))))
     return {"ratio": draw(st.sampled_from([0.25, 0.5])), **{key: draw(keys[key]) for key in chosen}}
 
 
@@ -99,6 +99,12 @@ def styled_specs(draw: st.DrawFn) -> ArchSpec:
     return parse_spec(row)
 
 
+# One convolution whose squeeze-and-excitation scales what it gives, not what would be inside.
+NARROW = {"op": "fused", "width": 16, "se": 0.25, "expansion": 1, "expansion_of": "input", "skip_expansion": True}
+NARROW_SPEC = parse_spec({"resolution": 32, "num_classes": 2, "blocks": [{"op": "conv", "width": 8}, NARROW]})
+
+
+@example(NARROW_SPEC)
 @settings(max_examples=60)
 @given(styled_specs())
 def test_what_is_counted_is_what_is_built(spec: ArchSpec) -> None:

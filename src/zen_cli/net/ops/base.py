@@ -75,7 +75,9 @@ class Unit(NamedTuple):
 
     def squeezed_width(self) -> int:
         """The width that its squeeze-and-excitation scales."""
-        return self.width if self.gate.place == "end" or not self.kind.is_residual else self.mid_width
+        skips = self.details is not None and self.details.skips_first
+        inside = self.kind.inside_width(self.mid_width, self.width, skips_first=skips)
+        return self.width if self.gate.place == "end" or not self.kind.is_residual else inside
 
     def squeezed_layer(self, count: int) -> int:
         """The index of the convolution, of `count`, that its squeeze-and-excitation follows."""
@@ -278,6 +280,11 @@ class Block(BaseModel):
     def skips_first(cls, style: Style, in_width: int, mid_width: int) -> bool:
         """Whether a unit has no first 1x1 convolution."""
         return False
+
+    @classmethod
+    def inside_width(cls, mid_width: int, width: int, *, skips_first: bool) -> int:
+        """The channels of a unit where an inner squeeze-and-excitation scales them."""
+        return mid_width
 
     @property
     def sublayers(self) -> int:

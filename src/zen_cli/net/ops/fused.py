@@ -38,6 +38,10 @@ class FusedBlock(InvertedBlock):
         return inside, width, 1
 
     @classmethod
+    def inside_width(cls, mid_width: int, width: int, *, skips_first: bool) -> int:
+        return width if skips_first else mid_width
+
+    @classmethod
     def layers(cls, unit: Unit, side: Side) -> Chain:
         if unit.details is not None and unit.details.skips_first:
             return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride),)

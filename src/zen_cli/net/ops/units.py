@@ -66,13 +66,15 @@ def _styled_unit(gene: Gene, style: Style, index: int, widths: tuple[int, int, i
     projection = kind.is_parallel or (
         kind.is_residual and ((changes or index == 0) if rule == "first" else changes and rule in ("needed", "pooled"))
     )
-    squeeze = 0 if gene.se is None else style.gate.squeeze(gene.se, mid_width, in_width, width)
+    skips = kind.skips_first(style, in_width, mid_width)
+    inside = kind.inside_width(mid_width, width, skips_first=skips)
+    squeeze = 0 if gene.se is None else style.gate.squeeze(gene.se, inside, in_width, width)
     details = Details(
         has_shortcut=not kind.is_residual or projection or (rule != "none" and not changes),
         pools_shortcut=rule == "pooled" and projection and inner > 1,
         linear=style.linear,
         activation=style.activation,
-        skips_first=kind.skips_first(style, in_width, mid_width),
+        skips_first=skips,
         gate=style.gate._replace(of="inside", divisor=0) if squeeze else Gate(),
         pool=pool,
         bias=style.bias,
