@@ -91,7 +91,10 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
     result = solver._replace(most_work=work).best(band, known, max(settings.top, settings.verify))
     if not result.networks and evenest is None:
         return None
+    is_proven = result.gap <= wanted_gap(settings)
     start, *others = result.genomes or (evenest or result).genomes
+    if evenest is not None and not is_proven:  # elsewhere there may be better ones; from here only others like it
+        start, *others = evenest.genomes[0], *result.genomes
     return Opening(
         start,
         others,
@@ -99,7 +102,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         even_bound=None if band is None else band.bound,
         bound=result.bound if result.gap < NO_BOUND else None,
         is_exact=bool(result.networks),
-        is_proven=result.gap <= wanted_gap(settings),
+        is_proven=is_proven,
         is_whole=not interrupted,
     )
 
