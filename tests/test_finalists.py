@@ -51,6 +51,16 @@ def test_only_a_target_of_this_machine_with_a_limit_is_measured() -> None:
     assert not finalists.can_measure(request(target=HERE.model_copy(update={"host": "elsewhere"})))
 
 
+def test_what_keeps_the_limit_without_room_is_handed_over_only_where_nothing_has_room(machine: Any) -> None:
+    settings = request()
+    outcome = search(settings)
+    near = outcome.candidates[0].spec
+    machine(lambda spec: 0.99 * LIMIT / latency_ms(HERE, spec) if spec.id == near.id else 0.5)
+    assert near.id not in {row.spec.id for row in finalists.measure_finalists(settings, outcome).outcome.candidates}
+    machine(lambda spec: 0.99 * LIMIT / latency_ms(HERE, spec))
+    assert finalists.measure_finalists(settings, outcome).outcome.candidates[0].spec.id == near.id
+
+
 def test_what_breaks_the_limit_is_left_out(machine: Any) -> None:
     settings = request()
     outcome = search(settings)
