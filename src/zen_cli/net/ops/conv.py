@@ -7,41 +7,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from ..layers import Chain, Side, square_conv
 from .arguments import optional, plain_arguments
-from .base import Block, Gene, Unit, Width, register
+from .base import Unit, register
 from .details import Style
+from .grouped import GroupedBlock
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @register
-class ConvBlock(Block):
+class ConvBlock(GroupedBlock):
     """`depth` plain k x k convolutions, each with BN and ReLU."""
 
     letter, title, color = "C", "convolution", "#7a8896"
     chart_style = "fill:#dee2e6,stroke:#495057,color:#212529"
-    is_residual, has_mid, hashed_as, groups_input = False, False, "conv", True
+    hashed_as = "conv"
     structure, structure_example = re.compile(r"SuperConvK(?P<kernel>[0-9]{1,4})BNRELU"), "SuperConvK3BNRELU"
     structure_numbers = ("depth",)
 
     op: Literal["conv"]
-    group_width: Width | None = Field(default=None, description="channels out per group (default: one group)")
     bias: bool | None = Field(default=None, description="whether convolutions have a bias")
     norm: bool | None = Field(default=None, description="whether convolutions have a BN (default true)")
-
-    def check(self) -> None:
-        if self.group_width is not None and self.width % self.group_width:
-            raise ValueError(f"group_width: {self.group_width} does not divide width {self.width}; use a divisor of it")
-
-    def own_fields(self) -> dict[str, int]:
-        group = self.group_width or 0
-        return {"group_width": 0 if group == self.width else group}
-
-    @classmethod
-    def own_keys(cls, gene: Gene) -> dict[str, Any]:
-        return {"group_width": gene.group_width} if gene.group_width else {}
 
     def style(self, activation: str) -> Style:
         return super().style(activation)._replace(bias=bool(self.bias), norm=self.norm is not False)
@@ -50,14 +37,6 @@ class ConvBlock(Block):
     def style_keys(cls, style: Style) -> dict[str, Any]:
         row = super().style_keys(style) | ({"bias": True} if style.bias else {})
         return row if style.norm else {**row, "norm": False}
-
-    @classmethod
-    def unit_widths(cls, gene: Gene, index: int) -> tuple[int, int, int]:
-        return gene.width, gene.width, gene.width // gene.group_width if gene.group_width else 1
-
-    @classmethod
-    def layers(cls, unit: Unit, side: Side) -> Chain:
-        return (square_conv(unit.in_width, unit.width, unit.kernel, side, unit.stride, unit.groups),)
 
     @classmethod
     def module_class(cls, unit: Unit) -> type[nn.Module]:
