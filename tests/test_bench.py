@@ -172,7 +172,7 @@ def test_wrong_options_are_one_line(zen_here: ZenHere, tmp_path: Path) -> None:
     zen_here("bench", "latin.csv").fails("latin.csv: is not UTF-8")
 
 
-@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
 def test_the_table_fits_and_keeps_its_names(width: int) -> None:
     one = Estimate(0.45, 0.25, 0.5)
     none = Estimate(math.nan, math.nan, math.nan)

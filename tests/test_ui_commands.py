@@ -1,4 +1,4 @@
-"""What commands show and write of their records: tables at three widths, CSV, orders, columns."""
+"""What commands show and write of their records: CSV, orders, columns, and what is not verified apart."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from cli import Result, Zen
 
 from zen_cli import score
 from zen_cli.formats.csv_rows import csv_row, flatten
-from zen_cli.metrics import names as proxy_names
 from zen_cli.metrics.columns import COLUMNS, columns_of
 from zen_cli.metrics.ordering import Order, Selection, parse_order
-from zen_cli.nas.presets import presets
 from zen_cli.net.spec import parse_spec
-from zen_cli.networks import networks
 
 SPECS = [
     {"name": f"network-{width}", "resolution": 16, "num_classes": 10, "blocks": [{"op": "conv", "width": width}]}
@@ -47,25 +44,6 @@ def at(width: int, zen: Zen, *words: str, stdin: str = "") -> Result:
 
 def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
-
-
-@pytest.mark.parametrize("width", [40, 80, 120])
-def test_what_must_be_typed_is_whole_at_every_width(zen: Zen, width: int) -> None:
-    listings: list[tuple[list[str], list[str]]] = [
-        (["search", "--list-presets"], list(presets())),
-        (["score", "--list-proxies"], list(proxy_names())),
-        (["score", "--list-networks"], [row.name for row in networks()]),
-        (["score", "--estimator", "mean-field", "-"], [str(spec["name"]) for spec in SPECS]),
-        (["score", "--estimator", "mean-field", "--breakdown", "-"], ["closed form, layer by layer"]),
-        (["search", "--check", *SEARCH], []),
-    ]
-    for words, typed in listings:
-        done = at(width, zen, *words, stdin=LINES)
-        assert done.code == 0, done.err
-        assert max(map(len, done.out.splitlines())) <= width
-        found = " ".join(done.out.split())
-        for word in typed:
-            assert word in found
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..report.comparison import ABSENT_STAGE, QUANTITIES, Compared, Quantity, differences
 from ..report.layers import size_text
 from ..target.latency import latency_ms
-from .layout import Field, Line, Sheet, fit, lay_out, wrap
+from .layout import Field, Line, Sheet, fit, lay_out, pack, wrap
 from .numbers import write_column
 from .terminal import print_lines, width_of
 
@@ -120,7 +120,7 @@ def difference_lines(rows: Sequence[Compared], width: int) -> Iterator[Line]:
     """What differs between the first network and each other one."""
     first = rows[0]
     for row in rows[1:]:
-        yield Line(f"{first.label} → {row.label}", "bold")
+        yield from (Line(text, "bold") for text in pack([first.label, "→", row.label], width, " "))
         found = differences(first.network, row.network)
         for text in found or ["nothing: they are the same network"]:
             yield from (Line(f"  {line}") for line in wrap(text, width - 2))

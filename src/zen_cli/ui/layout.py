@@ -189,7 +189,13 @@ def _stack(fields: Sequence[Field], sections: Mapping[int, str], width: int) -> 
         yield Line(name, "bold")
         values = [(row, row.cells[index].strip()) for row in rest]
         values = [(row, value) for row, value in values if value not in ("", ABSENT)]
-        short = [f"{row.title} {value}".strip() for row, value in values if not row.wraps]
+        short = [part for row, value in values if not row.wraps for part in _labelled(row.title, value, room)]
         long = [f"{row.title} {value}".strip() for row, value in values if row.wraps]
         for line in (*pack(short, room), *(line for text in long for line in wrap(text, room))):
             yield Line(INDENT + line)
+
+
+def _labelled(title: str, value: str, room: int) -> list[str]:
+    """A value after its title; where they do not fit on one line, each on its own."""
+    text = f"{title} {value}".strip()
+    return [text] if cells(text) <= room else [part for part in (title, value) if part]
