@@ -70,16 +70,21 @@ def trace(name: str, side: int | None = None) -> TracedNetwork:
 
 
 def hooked_macs(network: TracedNetwork) -> int:
-    """MACs as hooks on convolutions and linear layers of a module count them."""
+    """MACs as hooks on convolutions and linear layers of a module count them, and what mixes kernels."""
+    from timm.layers import CondConv2d
+
     module, total = network.module, 0
     assert module is not None
 
     def count(layer: Any, _: object, out: torch.Tensor) -> None:
         nonlocal total
         is_linear = isinstance(layer, nn.Linear)
+        if isinstance(layer, CondConv2d):
+            total += layer.weight.numel() + layer.weight[0].numel() * out[0, 0].numel()
+            return
         total += layer.weight.numel() * (out.numel() // out.shape[-1] if is_linear else out[0, 0].numel())
 
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear, CondConv2d)
     handles = [part.register_forward_hook(count) for part in module.modules() if isinstance(part, kinds)]
     image = torch.zeros(1, *image_size(network), device="meta")
     with torch.no_grad():

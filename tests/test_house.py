@@ -46,6 +46,7 @@ SLOW = {
         "trace.recorder",
         "trace.calls",
         "trace.rules",
+        "trace.convolutions",
         "trace.modules",
         *(f"metrics.cluster.{name}" for name in ("actor", "connect", "ray_fleet", "workers")),
         "metrics.monte_carlo",

@@ -16,11 +16,13 @@ from trace_modules import (
     Dense,
     Depends,
     Gate,
+    Mixed,
     Mixer,
     Net,
     Parallel,
     Pointwise,
     Residual,
+    Resolutions,
     SamePadding,
     Several,
     Shuffle,
@@ -126,6 +128,22 @@ def test_a_concatenation_is_said_and_the_longest_path_scored() -> None:
     network = trace(Net(Dense()))
     assert [layer.in_width for layer in network.chain] == [3, 8, 12, 8]
     assert len(network.notes) == 1 and network.notes[0].startswith("it joins branches by concatenation")
+
+
+def test_a_kernel_that_the_image_mixes_is_a_layer_of_its_shape() -> None:
+    network = trace(Net(Mixed()))
+    layer = network.chain[1]
+    assert (layer.in_width, layer.out_width, layer.kernel, layer.padding) == (8, 8, (3, 3), (1, 1))
+    assert network.layer_names[1] == "middle"
+    assert network.notes == ("the image mixes the kernels of 1 of 3 convolutions: the score gives each a random one",)
+    kernel = 8 * 8 * 9
+    assert network.cost.macs == trace(Net(conv(8, 8))).cost.macs + 2 * kernel + 2 * 8  # mixing, and its weights
+
+
+def test_branches_of_two_resolutions_need_half_of_the_macs_and_are_said() -> None:
+    network = trace(Net(Resolutions(), width=8))
+    assert network.layer_names == ("stem.0", "middle.down.0", "middle.small.0", "end.0")
+    assert len(network.notes) == 1 and network.notes[0].startswith("it adds branches of several resolutions: the lo")
 
 
 POOLS = [

@@ -11,7 +11,7 @@ from cli_here import ZenHere
 from hypothesis import given, settings
 from strategies import specs
 from torch import nn
-from trace_modules import Blur, Gate, Net, Parallel, Swish
+from trace_modules import Blur, Gate, Mixed, Net, Parallel, Swish
 
 from zen_cli import export, load, score
 from zen_cli.errors import TraceError
@@ -109,6 +109,7 @@ MISFITS = [
     (nn.Sequential(nn.Conv2d(8, 8, 1), nn.PReLU()), "no block has prelu, as after middle.0"),
     (Blur(), "no block has a fixed convolution, as after stem.0"),
     (Parallel(), "no block has an addition inside of another one, as around middle.large.0"),
+    (Mixed(), "no block has kernels that the image mixes, as middle"),
     (Gate(), "no block multiplies maps with each other, as after stem.0"),
     (Swish(), "no block scales a map by a constant, as after stem.0"),
     (nn.Sequential(nn.ReLU(), nn.ReLU()), "no block has a second activation, or one after a gate, as after stem.0"),

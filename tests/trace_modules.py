@@ -144,6 +144,31 @@ class Dense(nn.Module):
         return self.back(torch.cat([x, self.grow(x)], 1))
 
 
+class Mixed(nn.Module):
+    """A convolution whose kernel is a mixture of two, weighed for each image, as in CondConv."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.route, self.norm = nn.Linear(width, 2), nn.BatchNorm2d(width)
+        self.weight = nn.Parameter(torch.randn(2, width * width * 9))
+
+    def forward(self, x: Tensor) -> Tensor:
+        width = x.shape[1]
+        kernel = torch.matmul(torch.sigmoid(self.route(x.mean((2, 3)))), self.weight).view(width, width, 3, 3)
+        return functional.relu(self.norm(functional.conv2d(x, kernel, padding=1)))
+
+
+class Resolutions(nn.Module):
+    """Two resolutions side by side, each of which is added to the other."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.large, self.down, self.small = conv(width, width), conv(width, width, stride=2), conv(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.large(x) + functional.interpolate(self.small(self.down(x)), scale_factor=2.0)
+
+
 class Blur(nn.Module):
     """A convolution with a fixed kernel, as of anti-aliasing."""
 

@@ -3,7 +3,7 @@
     names     what a user writes -> a module or a file
     modules   a module -> its graph, by one recorded forward pass
     recorder  what PyTorch does in that pass, a call at a time
-    calls     a call of PyTorch -> a node of the graph: a table
+    calls     a call of PyTorch -> a node of the graph: a table of `rules`, and of `convolutions` for what has weights
     onnx_file a file -> its graph, which is read and not run
     onnx_ops  an operator of ONNX -> a node of the graph: a table
     graph     what a node is

@@ -5,22 +5,9 @@ Names come without leading and trailing underscores, so that `relu`, `relu_` and
 
 from __future__ import annotations
 
+from .convolutions import conv1d, conv2d, linear, product_of_matrices
 from .recorder import Call, Record, tensors
-from .rules import (
-    Rule,
-    adaptive_pool,
-    as_fault,
-    as_kind,
-    batch_norm,
-    conv1d,
-    conv2d,
-    linear,
-    pad,
-    pool,
-    product_of_matrices,
-    reduce,
-    unknown,
-)
+from .rules import Rule, adaptive_pool, as_fault, as_kind, batch_norm, pad, pool, reduce, unknown
 
 
 def record_call(record: Record, call: Call) -> None:

@@ -17,6 +17,8 @@ from .paths import Paths, Step, find_paths, last_conv, steps
 from .units import outline_of
 
 LEAST_SHARE, LEAST_SHARE_OF_BRANCHES = 0.75, 0.5
+# Joins after which a network has more than one chain.
+BRANCHES = {"concat": "joins branches by concatenation", "resized": "adds branches of several resolutions"}
 NO_MARGIN: Margin = (0, 0, 0, 0)
 
 
@@ -48,7 +50,8 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
     held = frozenset(convs)
     if len(convs) < 2:
         raise TraceError(f"a chain needs two convolutions on the way to the output, and it has {len(convs)}")
-    branches = [join for join in paths.joins if join.kind == "concat" and _is_on(join.chosen, held, graph)]
+    joins = {join.kind for join in paths.joins if _is_on(join.chosen, held, graph)}
+    branches = [words for kind, words in BRANCHES.items() if kind in joins]
     share = _share(graph, paths, held)
     least = LEAST_SHARE_OF_BRANCHES if branches else LEAST_SHARE
     if share < least:
@@ -57,7 +60,10 @@ def chain_of_graph(graph: Graph, *, folded: bool = False) -> Traced:
     if on_path is not path:
         notes.append("its last convolution is taken for the classifier and left out")
     if branches:
-        notes.append(f"it joins branches by concatenation: the longest one is scored, with {share:.0%} of the MACs")
+        notes.append(f"it {' and '.join(branches)}: the longest one is scored, with {share:.0%} of the MACs")
+    if mixed := sum(len(graph.nodes[number].inputs) > 1 for number in convs):
+        count = f"{mixed} of {len(convs)} convolutions"
+        notes.append(f"the image mixes the kernels of {count}: the score gives each a random one")
     bare = [number for number in convs if number not in paths.normed]
     if bare and not folded:
         count = f"{len(bare)} of {len(convs)} convolutions"

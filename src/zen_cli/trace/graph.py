@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from ..net.layers import ConvLayer, Pair
@@ -39,7 +40,7 @@ class Node(NamedTuple):
 
     Attributes:
         kind: what it does.
-        inputs: the numbers of the nodes that it reads.
+        inputs: the numbers of the nodes that it reads; those of a convolution are two where its kernel is computed.
         width: channels of its output.
         size: height and width of its output; (1, 1) for a vector.
         numel: elements of its output.
@@ -85,3 +86,11 @@ class Graph(NamedTuple):
     def activations(self) -> int:
         """Output elements of all convolutions."""
         return sum(node.activations for node in self.nodes)
+
+
+def mixing_layer(nodes: Sequence[Node], number: int) -> Node | None:
+    """The linear layer that mixes learned kernels into the weight that is this node, if there is one."""
+    node = nodes[number]
+    while node.kind == "same" and node.size == (1, 1) and len(node.inputs) == 1:
+        node = nodes[node.inputs[0]]
+    return node if node.kind == "linear" and node.call != "conv1d" else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..net.layers import BN_EPS, ConvLayer, Pair
-from .graph import Kind, Margin, Node, Window
+from .graph import Kind, Margin, Node, Window, mixing_layer
 from .layouts import SPATIAL, Shape, after_reduction, axes_after, permuted, span
 from .onnx_constants import fold
 from .onnx_graph import Operator, Reader, Value
@@ -77,8 +77,10 @@ def _unknown(reader: Reader, operator: Operator) -> None:
 
 
 def _conv(reader: Reader, operator: Operator) -> None:
-    x, weight = reader.value(operator.inputs[0]), reader.constant(operator.inputs[1])
-    if weight is None or x.node is None:
+    x, mixed = reader.value(operator.inputs[0]), reader.value(operator.inputs[1])
+    weight = reader.constant(operator.inputs[1]) if mixed.node is None else mixed.shape
+    mixture = None if mixed.node is None else mixing_layer(reader.nodes, mixed.node)
+    if not weight or x.node is None or (mixed.node is not None and mixture is None):
         _put(reader, operator, "fault", "it has convolutions whose weights are computed from the image")
         return
     if len(weight) != 4:
@@ -99,11 +101,11 @@ def _conv(reader: Reader, operator: Operator) -> None:
     else:
         made = Node(
             "conv",
-            (node,),
+            (node,) if mixed.node is None else (node, mixed.node),
             out,
             layer.out_size,
             count,
-            reader.layer_name(operator),
+            reader.layer_name(operator) if mixture is None else mixture.label,
             layer,
             macs=math.prod(weight) * math.prod(layer.out_size),
             activations=count,

@@ -93,6 +93,8 @@ class _Reader:
             return known
         if node.kind == "product":
             return self._product(number)
+        if node.kind == "conv" and len(node.inputs) > 1:
+            raise TraceError(f"no block has kernels that the image mixes, as {node.label}")
         if len(node.inputs) != 1:
             raise self._fault(number, f"no block joins {len(node.inputs)} maps")
         if node.kind == "same" and hides(node):

@@ -3,6 +3,7 @@
     addition     the deepest branch; of equally deep ones that with the larger kernels
     product      the map, not what scales it: a vector from a global pool, a smaller map, a gate
     concatenation  the deepest branch, and the network is not one chain: the caller is told
+    enlarged maps  the same where they are added to others, as in networks of several resolutions
 
 What is deeper counts in convolutions.
 """
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .graph import Graph, Node
+
+_RESIZING = {"interpolate", "upsample", "upsample_nearest", "upsample_bilinear", "Resize", "Upsample"}
 
 
 class Step(NamedTuple):
@@ -32,6 +35,7 @@ class Step(NamedTuple):
 class State(NamedTuple):
     """What a value is: the path that leads to it, and whether it is a map.
 
+    is_resized: whether a map was enlarged after its last convolution.
     has_layers: whether a convolution or linear layer followed the global pool, as in a classifier.
     fault: what on its path a chain cannot express.
     """
@@ -39,12 +43,16 @@ class State(NamedTuple):
     path: Step | None
     is_vector: bool = False
     is_gate: bool = False
+    is_resized: bool = False
     has_layers: bool = False
     fault: str = ""
 
 
 class Join(NamedTuple):
-    """Where branches meet: the kind of node, the path that goes on, and the others."""
+    """Where branches meet: the kind of node, the path that goes on, and the others.
+
+    An addition of a map that was enlarged for it is of the kind `resized`.
+    """
 
     kind: str
     chosen: Step | None
@@ -94,11 +102,13 @@ class _Follower:
         if node.kind in ("conv", "linear") and (state.is_vector or node.kind == "linear"):
             return state._replace(is_vector=True, is_gate=False, has_layers=True)
         if node.kind in ("conv", "pool", "pad"):
-            return state._replace(path=self._step(node, state.path), is_gate=False)
+            return state._replace(path=self._step(node, state.path), is_gate=False, is_resized=False)
         if node.kind == "global":
             return state._replace(is_vector=True, is_gate=False)
         if node.kind == "gate":
             return state._replace(is_gate=True)
+        if node.call in _RESIZING:
+            return state._replace(is_resized=True)
         if node.kind == "fault":
             return state._replace(fault=state.fault or node.label)
         if node.kind == "norm" and (last := last_conv(state.path, self._nodes)) is not None:
@@ -115,8 +125,10 @@ class _Follower:
         chosen = self._deepest(node, before)
         others = [state.path for state in before if state.path is not None and state.path is not chosen.path]
         if others:
-            self.joins.append(Join(node.kind, chosen.path, tuple({id(path): path for path in others}.values())))
-        return chosen
+            is_resized = node.kind == "sum" and any(state.is_resized for state in before)
+            kind = "resized" if is_resized else node.kind
+            self.joins.append(Join(kind, chosen.path, tuple({id(path): path for path in others}.values())))
+        return chosen._replace(is_resized=False)
 
     def _deepest(self, node: Node, before: Sequence[State]) -> State:
         """The map of the deepest branch; the first of equal ones. A vector only where nothing is a map."""
