@@ -62,11 +62,8 @@ def model_of(library: str, name: str) -> Any:
     return models.get_model(name, weights=None)
 
 
-def logits_of_both(library: str, name: str, side: int = 65) -> tuple[Tensor, Tensor]:
-    """The logits of two random images by the network of a library, and by that of zen with the same weights.
-
-    Sides of maps are odd, 65 to 3: there TensorFlow's padding, which tf_ networks have, is the same on both sides.
-    """
+def logits_of_both(library: str, name: str, side: int = 64) -> tuple[Tensor, Tensor]:
+    """The logits of two random images by the network of a library, and by that of zen with the same weights."""
     model, random = model_of(library, name), torch.Generator().manual_seed(0)
     with torch.device("meta"):
         ours = build(find(name).spec_as(name))

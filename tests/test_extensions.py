@@ -113,7 +113,7 @@ def test_an_input_format_is_scored_and_exported_from_files_pipes_and_arguments(f
         "zen: argument: assumed strides of 2",
         "zen: nets.txt:3: widths are whole numbers; write widths 8 16 32",
         "zen: nets.txt:4: widths: unknown key; known: activation, blocks, bn_eps, head, head_activation, head_bias, "
-        "head_parts, head_pool, in_channels, name, num_classes, resolution, schema "
+        "head_parts, head_pool, in_channels, name, num_classes, padding, resolution, schema "
         "(and 1 more)",
     ]
     done = run("extension_format.py", folder, "export", "--to", "plainnet", "--quiet", "widths 8 16")

@@ -45,9 +45,10 @@ def test_every_network_of_the_table_that_blocks_can_express_has_its_counts() -> 
         assert (cost.params, cost.macs) == (row["params"], row["macs"]), name
 
 
-def test_a_name_has_the_epsilon_of_its_library() -> None:
+def test_a_name_has_the_epsilon_and_the_padding_of_its_library() -> None:
     wanted = {"mobilenet_v3_large": 1e-3, "mobilenetv3_large_100": None, "tf_efficientnet_b0": 1e-3, "resnet18": None}
     assert {name: load(name).bn_eps for name in wanted} == wanted
+    assert [name for name in wanted if load(name).padding == "same"] == ["tf_efficientnet_b0"]
 
 
 def test_names_are_of_one_network_each() -> None:

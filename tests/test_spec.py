@@ -201,7 +201,7 @@ def test_the_schema_names_every_key_that_the_model_has() -> None:
     schema = json_schema()
     keys = {"schema", "name", "resolution", "in_channels", "num_classes", "blocks"}
     ends = {"head", "head_activation", "head_bias", "head_parts", "head_pool"}
-    assert set(schema["properties"]) == keys | {"activation", "bn_eps"} | ends
+    assert set(schema["properties"]) == keys | {"activation", "bn_eps", "padding"} | ends
     ops = {name: set(part["properties"]) for name, part in schema["$defs"].items()}
     assert ops["BottleneckBlock"] >= {"op", "kernel", "width", "stride", "depth", "se", "mid_width", "groups"}
     assert all(part["additionalProperties"] is False for part in schema["$defs"].values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,8 @@ def styled_specs(draw: st.DrawFn) -> ArchSpec:
     if draw(st.booleans()):
         row["bn_eps"] = 1e-3
     row["blocks"] = [draw(styled_blocks()) for _ in range(draw(st.integers(1, 2)))]
+    if not any(block["op"] == "repvgg" for block in row["blocks"]) and draw(st.booleans()):
+        row["padding"] = "same"
     return parse_spec(row)
 
 
@@ -261,12 +263,31 @@ def test_the_epsilon_of_batch_normalisations_is_built_and_is_not_part_of_the_id(
         parse_spec({**document, "bn_eps": 0})
 
 
+@pytest.mark.parametrize(("side", "kernel", "stride"), [*product((7, 8, 9), (3, 5), (2, 3))])
+def test_same_padding_reads_what_a_window_over_endless_zeros_does(side: int, kernel: int, stride: int) -> None:
+    """Windows that cover ceil(side / stride) steps, begun where as little as possible of the zeros is below."""
+    blocks = [{"op": "conv", "width": 4, "kernel": kernel, "stride": stride, "norm": False}]
+    spec = parse_spec({"resolution": side, "in_channels": 2, "num_classes": 0, "padding": "same", "blocks": blocks})
+    conv = build(spec).blocks[0][0].conv
+    image, steps = torch.randn(1, 2, side, side), -(-side // stride)
+    before = ((steps - 1) * stride + kernel - side) // 2
+    endless = torch.nn.functional.pad(image, [before, 20, before, 20])
+    expected = torch.nn.functional.conv2d(endless, conv.weight, stride=stride)[:, :, :steps, :steps]
+    torch.testing.assert_close(conv(image), expected)
+    usual = spec.replace(padding="even")
+    assert (spec.id, spec.cost, spec.chain) == (usual.id, usual.cost, usual.chain)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"num_classes": 0, "head": [8]}, "head: hidden layers without a classifier"),
         ({"num_classes": 0, "head_parts": 2}, "head_parts: has no effect without a classifier"),
         ({"head_bias": False}, "head_bias: has no effect without head"),
+        (
+            {"padding": "same", "blocks": [{"op": "repvgg", "width": 8}]},
+            "padding: with same, the branches of",
+        ),
         ({"head_parts": 65}, "head_parts: 65 is too large"),
         ({"head_pool": {"kind": "max", "kernel": 2, "stride": 3}}, "head_pool: a window of 2 with stride 3 leaves"),
     ],
@@ -281,6 +302,8 @@ def test_what_a_structure_string_cannot_say_it_refuses() -> None:
     spec = parse_spec({"resolution": 16, "blocks": [{"op": "conv", "width": 16}, {**BLOCK, "linear": True}]})
     with pytest.raises(SpecError, match="cannot express shortcuts, activations"):
         to_plainnet(spec)
+    with pytest.raises(SpecError, match="padding: a structure string cannot express same"):
+        to_plainnet(parse_spec({"padding": "same", "blocks": [{"op": "conv", "width": 16}]}))
 
 
 def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp_path: Path) -> None:
@@ -296,10 +319,11 @@ def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp
     blocks[1]["se"] = gate
     row = {"resolution": 32, "num_classes": 3, "activation": "hard_swish", "head": [8], "blocks": blocks}
     row |= {"bn_eps": 1e-3, "head_pool": {"kind": "max", "kernel": 3, "stride": 1}, "head_parts": 2, "head_bias": False}
-    document = orjson.dumps(parse_spec(row).to_dict())
+    same = {**row, "padding": "same", "blocks": [block for block in blocks if block["op"] != "repvgg"]}
+    document = b"\n".join(orjson.dumps(parse_spec(one).to_dict()) for one in (row, same))
     done = zen("export", "-", "--to", "torch,onnx,svg,mermaid", "-o", f"{tmp_path}/out/", stdin=document)
     assert done.code == 0, done.err
-    assert len(list((tmp_path / "out").iterdir())) == 4
+    assert len(list((tmp_path / "out").iterdir())) == 8
 
 
 def test_synflow_and_measured_proxies_take_them() -> None:

@@ -88,6 +88,12 @@ def test_the_epsilon_of_a_module_is_that_of_its_spec() -> None:
         spec_of(network_of_module(net, (3, 8, 8), source="test:module"))
 
 
+@pytest.mark.parametrize(("side", "padding"), [(32, "same"), (33, None)])
+def test_padding_as_of_tensorflow_comes_back_where_it_makes_a_difference(side: int, padding: str | None) -> None:
+    spec = parse_spec({**EXPRESSIBLE, "resolution": side, "padding": "same"})
+    assert (spec_of(traced(spec)).id, spec_of(traced(spec)).padding) == (spec.id, padding)
+
+
 @settings(max_examples=30)
 @given(specs())
 def test_a_spec_comes_back_or_is_refused_and_is_never_another(spec: ArchSpec) -> None:
@@ -109,6 +115,8 @@ MISFITS = [
     (nn.Sequential(nn.Conv2d(8, 8, 1), nn.PReLU()), "no block has prelu, as after middle.0"),
     (Blur(), "no block has a fixed convolution, as after stem.0"),
     (Parallel(), "no block has an addition inside of another one, as around middle.large.0"),
+    (nn.Sequential(nn.ZeroPad2d((0, 2, 0, 2)), nn.Conv2d(8, 8, 3)), "middle.1 pads its sides as no block does"),
+    (nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"), "middle pads its sides as no block does"),
     (Mixed(), "no block has kernels that the image mixes, as middle"),
     (Gate(), "no block multiplies maps with each other, as after stem.0"),
     (Swish(), "no block scales a map by a constant, as after stem.0"),

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import fx, nn
 
 from ..errors import SpecError, UsageError
-from .onnx_rules import FUNCTIONS, MODULES
+from .onnx_rules import FUNCTIONS, module_rule
 from .onnx_writer import GraphWriter
 
 # Weights that are no inputs of the graph came with this IR and this opset.
@@ -38,6 +38,13 @@ LOWEST = {
 }
 
 
+class _Tracer(fx.Tracer):
+    """Takes every module that has a rule as one step."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_rule(m) is not None or super().is_leaf_module(m, module_qualified_name)
+
+
 def write_graph(net: nn.Module, shape: tuple[int, int, int]) -> GraphWriter:
     """The graph of a module on images of shape (C, H, W).
 
@@ -45,7 +52,7 @@ def write_graph(net: nn.Module, shape: tuple[int, int, int]) -> GraphWriter:
         SpecError: an operation that is not in the tables.
     """
     graph = GraphWriter(net, shape)
-    for step in fx.Tracer().trace(net).nodes:
+    for step in _Tracer().trace(net).nodes:
         if step.op == "placeholder":
             graph.keep(step, "images")
         elif step.op == "output":
@@ -60,7 +67,7 @@ def _translate(graph: GraphWriter, step: fx.Node) -> str:
         module = graph.net.get_submodule(str(step.target))
         if isinstance(module, nn.Identity):
             return graph.value(step.args[0])
-        rule = MODULES.get(type(module))
+        rule = module_rule(module)
         if rule is not None:
             return rule(graph, str(step.target), module, graph.value(step.args[0]))
         raise SpecError(f"ONNX export knows no {type(module).__name__}; export to pt2 instead")

@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from ..errors import SpecError
+from ..net.unit_modules import SameConv2d
 from .onnx_writer import GraphWriter
 
 ModuleRule: TypeAlias = Callable[[GraphWriter, str, Any, str], str]
@@ -20,6 +21,11 @@ FunctionRule: TypeAlias = Callable[[GraphWriter, fx.Node], str]
 def _conv(graph: GraphWriter, name: str, conv: nn.Conv2d, value: str) -> str:
     if isinstance(conv.padding, str) or conv.padding_mode != "zeros":
         raise SpecError("ONNX export knows convolutions with a number of zeros around only; export to pt2 instead")
+    return _convolution(graph, name, conv, value, [*conv.padding, *conv.padding])
+
+
+def _convolution(graph: GraphWriter, name: str, conv: nn.Conv2d, value: str, margins: list[int]) -> str:
+    """A convolution with these margins: top, left, bottom, right."""
     weights = graph.tensors(name, "weight", "bias")
     return graph.node(
         "Conv",
@@ -27,10 +33,15 @@ def _conv(graph: GraphWriter, name: str, conv: nn.Conv2d, value: str) -> str:
         [value, *weights],
         kernel_shape=list(conv.kernel_size),
         strides=list(conv.stride),
-        pads=[*conv.padding, *conv.padding],
+        pads=margins,
         dilations=list(conv.dilation),
         group=conv.groups,
     )
+
+
+def _same_conv(graph: GraphWriter, name: str, conv: SameConv2d, value: str) -> str:
+    left, right, top, bottom = conv.margins(*graph.size_before(name))
+    return _convolution(graph, name, conv, value, [top, left, bottom, right])
 
 
 def _norm(graph: GraphWriter, name: str, norm: nn.BatchNorm2d, value: str) -> str:
@@ -151,6 +162,7 @@ MODULES: dict[type[nn.Module], ModuleRule] = {
     nn.AvgPool2d: _pool("AveragePool"),
     nn.AdaptiveAvgPool2d: _adaptive,
 }
+OWN_MODULES: dict[str, ModuleRule] = {SameConv2d.__name__: _same_conv}  # by name: files have copies of these classes
 FUNCTIONS: dict[Any, FunctionRule] = {
     operator.add: _simple("Add", "add"),
     operator.mul: _simple("Mul", "mul"),
@@ -159,3 +171,8 @@ FUNCTIONS: dict[Any, FunctionRule] = {
     "mean": _mean,
     "flatten": _flatten,
 }
+
+
+def module_rule(module: nn.Module) -> ModuleRule | None:
+    """How a module becomes one operation, if it does."""
+    return MODULES.get(type(module)) or OWN_MODULES.get(type(module).__name__)

@@ -36,6 +36,7 @@ def unit_code(spec: ArchSpec, *more: Symbol) -> Code:
     """The source of the classes that the units of a network need, and of other code."""
     symbols = {Symbol.of(value): None for unit in dict.fromkeys(spec.units) for value in _classes(unit)}
     more = more if spec.bn_eps is None else (*more, Symbol(_UNITS, "set_bn_eps"))
+    more = more if spec.padding != "same" else (*more, Symbol(_UNITS, "set_same_padding"))
     code = collect([*symbols, *more])
     is_partial = any(isinstance(value, partial) for unit in set(spec.units) for value in _arguments(unit).values())
     return Code((*code.imports, PARTIAL), code.pieces) if is_partial else code
@@ -78,6 +79,7 @@ def stage_table(spec: ArchSpec) -> list[str]:
 def ending_lines(spec: ArchSpec) -> list[str]:
     """The last statements of `__init__`."""
     lines = [] if spec.bn_eps is None else [f"        set_bn_eps(self, {spec.bn_eps!r})"]
+    lines += ["        set_same_padding(self)"] if spec.padding == "same" else []
     return [*lines, "        self.init_weights(zero_init_residual)"]
 
 

@@ -106,6 +106,8 @@ def to_plainnet(spec: ArchSpec) -> str:
     """
     if not spec.classifier._replace(num_classes=1).is_plain:
         raise SpecError("head: a structure string cannot express hidden layers and poolings; export to json instead")
+    if spec.padding == "same":
+        raise SpecError("padding: a structure string cannot express same; export to json instead")
     rows, in_width = [], spec.in_channels
     for index, block in enumerate(spec.blocks):
         try:

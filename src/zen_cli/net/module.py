@@ -12,7 +12,7 @@ from .layers import BN_EPS, Chain, Pool, square_pool
 from .ops import Gene, Unit, block_units
 from .ops.arguments import activation_class
 from .spec import ArchSpec
-from .unit_modules import set_bn_eps
+from .unit_modules import set_bn_eps, set_same_padding
 
 
 class ZenNet(nn.Module):
@@ -33,6 +33,8 @@ class ZenNet(nn.Module):
         self.classifier = build_classifier(spec)
         if spec.bn_eps is not None:
             set_bn_eps(self, spec.bn_eps)
+        if spec.padding == "same":
+            set_same_padding(self)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last feature map, [B, C, H', W']."""

@@ -56,6 +56,9 @@ class ArchSpec(BaseModel):
     bn_eps: float | None = Field(
         default=None, gt=0, le=1, allow_inf_nan=False, description="epsilon of batch normalisations (default 1e-5)"
     )
+    padding: Literal["even", "same"] | None = Field(
+        default=None, description="of convolutions with a stride: even (default), or same as in TensorFlow"
+    )
     head: tuple[Width, ...] | None = Field(
         default=None, max_length=8, strict=False, description="widths of hidden layers before the classifier"
     )
@@ -80,6 +83,10 @@ class ArchSpec(BaseModel):
                     f"use stride 1 here or a resolution above {side_key(self.resolution)}"
                 )
             _check_pool(block.pool, side, f"blocks[{index}].pool")
+            if self.padding == "same" and block.is_parallel:
+                raise ValueError(
+                    f"padding: with same, the branches of blocks[{index}] would read other positions; leave it out"
+                )
             _check_groups(block.gene, self.blocks[index - 1].width if index else self.in_channels, f"blocks[{index}]")
             side = shrink(side, block.gene.stride)
         _check_pool(self.head_pool, side, "head_pool")
@@ -174,9 +181,9 @@ class ArchSpec(BaseModel):
     def id(self) -> str:
         """16 hex digits that name the network: equal for equal networks, however they are written.
 
-        SHA-256 of the resolved units, resolution, channels in and classes; the name, `bn_eps`, the order of keys,
-        defaults written out, `groups` or `group_width` for the same convolution, and an inverted residual written as a
-        bottleneck with as many groups as channels make no difference.
+        SHA-256 of the resolved units, resolution, channels in and classes; the name, `bn_eps`, `padding`, the order of
+        keys, defaults written out, `groups` or `group_width` for the same convolution, and an inverted residual written
+        as a bottleneck with as many groups as channels make no difference.
         """
         rows = ";".join(map(_unit_key, self.units))
         text = f"{SCHEMA}|{side_key(self.resolution)}|{self.in_channels}|{self.num_classes}|{rows}{self.classifier.key}"

@@ -32,6 +32,7 @@ class Outline(NamedTuple):
     units: the units of the network, without the blocks that they come in.
     classifier: what follows the last map; 0 classes where it has no linear layers.
     bn_eps: the epsilon of its batch normalisations.
+    padding: of its convolutions with a stride, as in a spec.
     folded: whether the source has merged batch normalisations into convolutions, so that parameters are missing in it.
     fault: the first thing that units cannot express; the rest is empty then.
     """
@@ -39,6 +40,7 @@ class Outline(NamedTuple):
     units: tuple[Unit, ...] = ()
     classifier: Classifier = Classifier(0)
     bn_eps: float = BN_EPS
+    padding: str = "even"
     folded: bool = False
     fault: str = ""
 

@@ -20,6 +20,36 @@ def set_bn_eps(net: nn.Module, eps: float) -> None:
             module.eps = eps
 
 
+class SameConv2d(nn.Conv2d):
+    """A convolution with the padding that TensorFlow calls "same", which depends on the side of the map.
+
+    Its output has ceil(side / stride) rows and columns. On even sides with stride 2 there are one row and one column of
+    zeros more below and on the right than above and on the left; on odd sides as many.
+    """
+
+    def margins(self, rows: int, columns: int) -> tuple[int, int, int, int]:
+        """(left, right, top, bottom) for a map of this size."""
+        (high, wide), (down, across) = self.kernel_size, self.stride
+        tall = (rows + down - 1) // down * down - down + high - rows
+        broad = (columns + across - 1) // across * across - across + wide - columns
+        return broad // 2, broad - broad // 2, tall // 2, tall - tall // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = nn.functional.pad(x, self.margins(x.shape[2], x.shape[3]))
+        return nn.functional.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def set_same_padding(net: nn.Module) -> None:
+    """Gives all convolutions with a stride below their kernel the padding that TensorFlow calls "same"."""
+    for parent in [*net.modules()]:
+        for name, conv in [*parent.named_children()]:
+            if isinstance(conv, nn.Conv2d) and 1 < conv.stride[0] <= conv.kernel_size[0]:
+                kernel, stride = conv.kernel_size[0], conv.stride[0]
+                same = SameConv2d(conv.in_channels, conv.out_channels, kernel, stride, groups=conv.groups)
+                same.weight, same.bias = conv.weight, conv.bias
+                setattr(parent, name, same)
+
+
 class ConvBN(nn.Sequential):
     """A convolution without bias and its batch normalisation."""
 

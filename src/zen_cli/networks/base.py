@@ -50,17 +50,19 @@ class Published:
 
     def spec_as(self, name: str) -> ArchSpec:
         """The network as the library builds it that knows it by one of its names."""
-        return parse_spec({"name": self.name, **_epsilon(name), **self.document}, name)
+        return parse_spec({"name": self.name, **_library_keys(name), **self.document}, name)
 
 
-# Names whose batch normalisations have another epsilon than usual; those of TensorFlow have it, too.
+# Names whose batch normalisations have another epsilon than usual; those of TensorFlow have it, and its padding.
 _LARGER = {"mobilenet_v3_large", "mobilenet_v3_small", "mobilenetv3_rw"}
 _LARGER |= {f"efficientnet_{size}" for size in ("b5", "b6", "b7")}
 _LARGER |= {f"efficientnet_v2_{size}" for size in ("s", "m", "l")}
 
 
-def _epsilon(name: str) -> dict[str, float]:
-    return {"bn_eps": 1e-3} if name in _LARGER or name.startswith("tf_") else {}
+def _library_keys(name: str) -> dict[str, Any]:
+    if name.startswith("tf_"):
+        return {"bn_eps": 1e-3, "padding": "same"}
+    return {"bn_eps": 1e-3} if name in _LARGER else {}
 
 
 def to_8s(width: float) -> int:

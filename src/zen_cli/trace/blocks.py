@@ -69,6 +69,7 @@ def _spec(network: TracedNetwork) -> ArchSpec:
     sides = side_of((first.in_size[0] * strides[0], first.in_size[1] * strides[1]))
     document = {"name": network.name, "resolution": sides, **_document(outline)}
     document |= {} if outline.bn_eps == BN_EPS else {"bn_eps": outline.bn_eps}
+    document |= {} if outline.padding == "even" else {"padding": outline.padding}
     document |= {"in_channels": first.in_width, "num_classes": outline.classifier.num_classes}
     try:
         spec = parse_spec(document)

@@ -236,7 +236,8 @@ def _pad(reader: Reader, operator: Operator) -> None:
         return
     margin: Margin = (pads[2], pads[6], pads[3], pads[7])
     shape = (*x.shape[:2], x.shape[2] + pads[2] + pads[6], x.shape[3] + pads[3] + pads[7])
-    made = Node("pad", (x.node,), shape[1], (shape[2], shape[3]), math.prod(shape), "Pad", margin=margin)
+    size, mode = (shape[2], shape[3]), operator.text("mode")
+    made = Node("pad", (x.node,), shape[1], size, math.prod(shape), "Pad", margin=margin, call=mode)
     reader.put(operator.outputs[0], made, shape, "NCHW")
 
 

@@ -162,8 +162,8 @@ def pad(record: Record, call: Call) -> None:
         put(record, call, "same")  # channels of zeros, or of another layout
         return
     size = (int(result.shape[-2]), int(result.shape[-1]))
-    margin = (top, bottom, left, right)
-    node = Node("pad", (value.node,), int(result.shape[1]), size, result.numel(), "pad", margin=margin)
+    margin, mode = (top, bottom, left, right), str(call.argument(2, "mode", "constant"))
+    node = Node("pad", (value.node,), int(result.shape[1]), size, result.numel(), "pad", margin=margin, call=mode)
     record.put(result, node, "NCHW")
 
 

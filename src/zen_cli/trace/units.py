@@ -13,6 +13,7 @@ from ..net.ops.details import Details, Gate, Pooling
 from ..net.traced import Outline
 from .endings import read_ending
 from .graph import Graph, Window
+from .padding import padding_of
 from .parts import Addition, Layer, Part, layers_of, read_parts
 
 
@@ -29,11 +30,11 @@ def outline_of(graph: Graph, convs: Collection[int], *, folded: bool) -> Outline
         parts = read_parts(graph.nodes, end.last, folded=folded)
         merged = folded and any(not layer.normed for part in parts for layer in layers_of(part))
         units = _units([_normal(part) for part in parts] if folded else parts)
-        pool, eps = _pooling(end.pool), _epsilon(graph)
+        pool, eps, padding = _pooling(end.pool), _epsilon(graph), padding_of(graph)
     except TraceError as error:
         return Outline(fault=str(error))
     classifier = Classifier(end.num_classes, end.hidden, end.activation, end.bias, pool, end.parts)
-    return Outline(tuple(units), classifier, eps, merged)
+    return Outline(tuple(units), classifier, eps, padding, merged)
 
 
 def _epsilon(graph: Graph) -> float:
