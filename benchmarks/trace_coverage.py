@@ -46,6 +46,7 @@ vgg vovnet xception xception_aligned
 """
 NOT_CONVOLUTIONAL = ("it has attention", "it mixes positions", "it has recurrent")
 SIDE, NETWORKS, DRAWS = 96, 60, 2
+MOST_SECONDS = 2
 EXPORTED = """
 torchvision:resnet18 torchvision:resnet50 torchvision:mobilenet_v2 torchvision:mobilenet_v3_small torchvision:vgg11_bn
 torchvision:densenet121 torchvision:shufflenet_v2_x1_0 torchvision:squeezenet1_1 torchvision:mnasnet0_5
@@ -55,7 +56,7 @@ timm:tf_efficientnet_lite0 timm:mobilenetv3_small_050 timm:ghostnet_050 timm:ser
 
 
 class Row(NamedTuple):
-    """What tracing a model gave: notes or the reason why not, seconds, and whether its MACs are those of hooks."""
+    """What tracing a model gave: notes or the reason why not, CPU seconds, and whether its MACs are those of hooks."""
 
     name: str
     is_traced: bool
@@ -111,12 +112,12 @@ def names() -> list[str]:
 
 
 def run(name: str) -> Row:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         network = trace(name)
     except TraceError as error:
-        return Row(name, False, str(error), time.perf_counter() - start, False)
-    seconds = time.perf_counter() - start
+        return Row(name, False, str(error), time.process_time() - start, False)
+    seconds = time.process_time() - start
     return Row(name, True, "; ".join(network.notes), seconds, hooked_macs(network) == network.cost.macs)
 
 
@@ -157,16 +158,17 @@ def coverage() -> str:
         [reason, count, ", ".join(row.name for row in left if _kind(row) == reason)[:120]]
         for reason, count in reasons.most_common()
     ]
-    seconds = sorted(row.seconds for row in rows)
-    slowest = max(rows, key=lambda row: row.seconds)
+    by_time = sorted(rows, key=lambda row: row.seconds)
+    slow = [f"{row.name} {row.seconds:.1f}" for row in by_time[::-1] if row.seconds > MOST_SECONDS]
     return "\n\n".join(
         [
             table(["package", "convolutional classifiers", "exact", "with a note", "refused", "traced"], lines),
             f"{len(traced) / len(rows):.1%} of {len(rows)} are traced, {len(traced) - len(others)} with the MACs of "
             f"hooks{wrong}. {len(apart)} more models of these families have attention and are refused.",
             table(["why refused", "models", "such as"], refused),
-            f"One model takes {seconds[len(seconds) // 2]:.2f} s in the median and {slowest.seconds:.2f} s at most "
-            f"({slowest.name}), imports apart.",
+            f"One model takes {by_time[len(rows) // 2].seconds:.2f} CPU seconds in the median and "
+            f"{by_time[-1].seconds:.2f} at most ({by_time[-1].name}), imports apart; above {MOST_SECONDS} are "
+            f"{', '.join(slow) or 'none'}.",
         ]
     )
 
