@@ -146,7 +146,7 @@ class Spent:
 
 
 def after_interrupt(case: str, seconds: int) -> float:
-    """Processor seconds from the first Ctrl-C to the end of a search that has begun."""
+    """Processor seconds from the first Ctrl-C to the end of a search that has used twice its budget of them."""
     with tempfile.TemporaryDirectory() as folder:
         words = [*case.split(), "--budget", "1h", "--out", "run", "--quiet"]
         with open(os.devnull, "wb") as nowhere:
@@ -155,12 +155,18 @@ def after_interrupt(case: str, seconds: int) -> float:
             )
         while process.poll() is None and not (Path(folder) / "run" / "settings.json").exists():
             time.sleep(0.05)
-        time.sleep(seconds)
-        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        before = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        begun = processor_seconds(process.pid)
+        while (before := processor_seconds(process.pid)) - begun < 2 * seconds:  # it also imports what it needs
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, _, usage = os.wait4(process.pid, 0)
         return max(0.0, usage.ru_utime + usage.ru_stime - before)
+
+
+def processor_seconds(number: int) -> float:
+    """What a process has used until now."""
+    fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

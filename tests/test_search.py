@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from zen_cli.errors import RunError, SpecError, UsageError
 from zen_cli.metrics import find
+from zen_cli.metrics.metric import OnDraw
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
+from zen_cli.nas.climb import make_scorer
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.members import random_members
 from zen_cli.nas.outcome import Callbacks, Outcome
@@ -256,7 +259,7 @@ class Counting:
         self.batches: list[list[str]] = []
         self.fails = fails
 
-    def __call__(self, specs: Sequence[ArchSpec]) -> list[float | RunError]:
+    def __call__(self, specs: Sequence[ArchSpec], _: OnDraw) -> list[float | RunError]:
         self.batches.append([spec.id for spec in specs])
         return [RunError("no score") if self.fails else score_spec(spec) for spec in specs]
 
@@ -283,7 +286,7 @@ def test_a_slow_scorer_stops_between_networks() -> None:
     evaluator, limits, rows = members(6)
     scored: list[str] = []
 
-    def one_by_one(specs: Sequence[ArchSpec]) -> Iterator[float]:
+    def one_by_one(specs: Sequence[ArchSpec], _: OnDraw) -> Iterator[float]:
         for spec in specs:
             scored.append(spec.id)
             yield score_spec(spec)
@@ -292,6 +295,19 @@ def test_a_slow_scorer_stops_between_networks() -> None:
     assert not are_all
     assert [rating is not None for rating in ratings] == [True, True, False, False, False, False]
     assert len(scored) == 2
+
+
+@pytest.mark.parametrize("proxy", [None, "phi"])
+def test_a_search_that_is_over_gives_up_the_network_whose_draws_are_made(proxy: str | None) -> None:
+    settings = wanted(proxy=proxy, batch_size=2, draws=40, **({} if proxy else {"estimator": "monte-carlo"}))
+    evaluator = Evaluator(settings.space, settings.seed_network(), "paper")
+    _, scorer = make_scorer(settings, evaluator)
+    asked = count(1)
+    ratings, are_all = scorer.rate([settings.space.start(evaluator.seed)], lambda: next(asked) > 2)
+    assert (ratings, are_all) == ([None], False)
+    assert 3 <= next(asked) < 10  # it was asked after draws, and not after all 40
+    again, are_all = scorer.rate([settings.space.start(evaluator.seed)], lambda: False)
+    assert are_all and again[0] is not None
 
 
 def test_a_batch_holds_what_is_new_and_within_the_limits_once() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from ..metrics import Measurement, Metric, find
+from ..metrics.metric import OnDraw
 from ..metrics.settings import ScoreSettings
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Proposer, Rating
@@ -94,21 +96,35 @@ def make_scorer(settings: SearchSettings, evaluator: Evaluator, executor: Execut
         norm, alpha = score.norm, score.alpha
         return 1, ClosedFormScorer(evaluator, limits, lambda terms: terms.zen(norm, alpha), stages=False)
     if settings.proxy is None:
+        _load_torch()
         kept: dict[str, Measurement] = {}
-        return 1, BatchScorer(evaluator, limits, lambda specs: _monte_carlo(kept, specs, score, executor), kept)
+        return 1, BatchScorer(evaluator, limits, partial(_monte_carlo, kept, score, executor), kept)
     metric = find(settings.proxy, "proxy")
     sign, closed_form = metric.sign, metric.closed_form
     if closed_form is not None:
         form = closed_form
         return sign, ClosedFormScorer(evaluator, limits, lambda terms: sign * form(terms, score))
-    return sign, BatchScorer(evaluator, limits, lambda specs: _measured(metric, specs, score, executor))
+    _load_torch()
+    return sign, BatchScorer(evaluator, limits, partial(_measured, metric, score, executor))
+
+
+def _load_torch() -> None:
+    """Loads what measures networks before a search begins: its end need not wait for that, and no fault in it comes
+    late.
+    """
+    from ..metrics.monte_carlo import executors  # noqa: F401
 
 
 def _monte_carlo(
-    kept: dict[str, Measurement], specs: Sequence[ArchSpec], settings: ScoreSettings, executor: Executor | None
+    kept: dict[str, Measurement],
+    settings: ScoreSettings,
+    executor: Executor | None,
+    specs: Sequence[ArchSpec],
+    on_draw: OnDraw,
 ) -> Iterator[float | RunError]:
     """Scores one by one; those of the best networks are kept."""
-    for spec, row in zip(specs, find("zen").evaluate_all(specs, settings, executor=executor), strict=False):
+    rows = find("zen").evaluate_all(specs, settings, on_draw=on_draw, executor=executor)
+    for spec, row in zip(specs, rows, strict=False):
         if isinstance(row, RunError):
             yield row
             continue
@@ -120,7 +136,7 @@ def _monte_carlo(
 
 
 def _measured(
-    metric: Metric, specs: Sequence[ArchSpec], settings: ScoreSettings, executor: Executor | None
+    metric: Metric, settings: ScoreSettings, executor: Executor | None, specs: Sequence[ArchSpec], on_draw: OnDraw
 ) -> Iterator[float | RunError]:
-    for row in metric.evaluate_all(specs, settings, executor=executor):
+    for row in metric.evaluate_all(specs, settings, on_draw=on_draw, executor=executor):
         yield row if isinstance(row, RunError) else metric.sign * row.value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import RunError
 from ..metrics.block_terms import Terms
-from ..metrics.metric import Measurement
+from ..metrics.metric import Measurement, OnDraw
 from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
 from ..net.layers import mean_side
 from ..net.spec import ArchSpec
@@ -20,7 +21,11 @@ from .space import Space, to_spec
 MAX_CACHED_NETWORKS = 100_000
 
 ClosedForm = Callable[[NetworkTerms], float]
-BatchScore = Callable[[Sequence[ArchSpec]], Iterable[float | RunError]]
+BatchScore = Callable[[Sequence[ArchSpec], OnDraw], Iterable[float | RunError]]
+
+
+class _Over(Exception):  # noqa: N818  # no error: it ends what is measured
+    """The search is over while a network is measured."""
 
 
 class Scorer(Protocol):
@@ -117,7 +122,15 @@ class ClosedFormScorer:
 
 
 class BatchScorer:
-    """Rates members by a score that is measured, such as Monte-Carlo; remembers those it has seen."""
+    """Rates members by a score that is measured, such as Monte-Carlo; remembers those it has seen.
+
+    Args:
+        evaluator: of members of the space.
+        limits: what a member has to keep.
+        score: the scores of networks, in order; calls its second argument after the draws of one or several, so that
+            a network whose draws take long can be given up.
+        measured: where that keeps Monte-Carlo scores by the ids of networks.
+    """
 
     is_slow = True
 
@@ -135,7 +148,7 @@ class BatchScorer:
         self._seen: dict[Any, Rating | None] = {}
 
     def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
-        """One rating a genome, in order, and whether all were rated; `is_over` is asked after each network.
+        """One rating a genome, in order, and whether all were rated; `is_over` is asked after draws and networks.
 
         Raises:
             RunError: none of several networks within the limits could be scored; the first one's reason.
@@ -152,8 +165,13 @@ class BatchScorer:
             else:
                 fresh[genome] = (self._evaluator.spec(genome), terms.total)
         errors, done = [], 0
-        if fresh:
-            scores = iter(self._score([spec for spec, _ in fresh.values()]))
+
+        def look(_: int = 0) -> None:
+            if is_over():
+                raise _Over
+
+        with suppress(_Over):
+            scores = iter(self._score([spec for spec, _ in fresh.values()], look) if fresh else ())
             for (genome, (_, total)), score in zip(fresh.items(), scores, strict=False):
                 if isinstance(score, RunError):
                     errors.append(score)
@@ -161,8 +179,7 @@ class BatchScorer:
                 else:
                     self._seen[genome] = Rating(float(score), total.params, total.macs)
                 done += 1
-                if is_over():
-                    break
-            if errors and len(errors) == done and (done > 1 or not any(self._seen.values())):
-                raise errors[0]
+                look()
+        if errors and len(errors) == done and (done > 1 or not any(self._seen.values())):
+            raise errors[0]
         return [self._seen.get(genome) for genome in genomes], done == len(fresh)

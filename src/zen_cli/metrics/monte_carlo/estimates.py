@@ -163,11 +163,11 @@ def run(
         workers: inside their `with` block.
         settings: how many draws, or which precision.
         first: number of the first draw.
-        on_draw: called with the number of draws that were finished.
+        on_draw: called with the number of draws that were finished, after the results that they complete.
         advice: what to use instead where a draw is not finite.
     """
     waiting, jobs, by_number = iter(tasks), deque[Estimation[T]](), dict[int, Estimation[T]]()
-    numbers = 0
+    numbers = drawn = 0
 
     def next_job() -> Estimation[T] | None:
         nonlocal numbers
@@ -182,9 +182,11 @@ def run(
         while jobs and (result := jobs[0].result) is not None:
             job = jobs.popleft()
             del by_number[job.number]
-            if on_draw is not None and job.skipped:
-                on_draw(job.skipped)
+            drawn += job.skipped
             yield result
+        if on_draw is not None and drawn:  # after the results that these draws completed, as it may end everything
+            on_draw(drawn)
+            drawn = 0
         if all(_submit(job, workers) for job in jobs):  # of the oldest networks first, then of new ones
             while len(jobs) < workers.look_ahead and (new := next_job()) is not None and _submit(new, workers):
                 pass
@@ -193,8 +195,7 @@ def run(
         results = workers.wait()
         for found in results:
             by_number[found.draw.job].add(found)
-        if on_draw is not None:
-            on_draw(len(results))
+        drawn += len(results)
 
 
 def _submit(job: Estimation[T], workers: Workers[T]) -> bool:
