@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import specs
 
 from zen_cli.metrics import find
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec, parse_spec
-from zen_cli.target.memory import ITEM_BYTES, footprint, live_bytes
+from zen_cli.target.graph import block_operations
+from zen_cli.target.memory import ITEM_BYTES, block_footprint, footprint, live_bytes
 
 IN_PLACE = {"Add", "BatchNormalization", "Flatten", "Mul", "Relu", "Sigmoid"}
 
@@ -90,6 +92,15 @@ def test_so_it_is_for_parallel_convolutions_but_that_a_norm_is_not_folded() -> N
     spec = parse_spec({"resolution": 16, "num_classes": 10, "blocks": blocks})
     weights, peak = simulate(spec)
     assert measured(spec, "int8") == (weights + 2 * 32, peak)
+
+
+@given(specs(max_width=40), st.integers(1, 70_000))
+def test_a_block_needs_what_its_operations_do_on_any_number_of_channels(spec: ArchSpec, width: int) -> None:
+    for gene in spec.genes:
+        for is_first in (False, True):
+            rows = list(block_operations(gene, width, spec.resolution, first=is_first))
+            weights, peak = sum(one.weights * times for one, times in rows), max(one.live for one, _ in rows)
+            assert block_footprint(gene, width, spec.resolution, is_first) == (weights, peak)
 
 
 @given(specs())

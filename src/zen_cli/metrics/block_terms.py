@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..net.counting import Cost, extra_cost, gate_cost, layer_cost, projection_cost
 from ..net.layers import ConvLayer, Side, area_of, shrink
-from ..net.ops import Gene, Unit, repeated_units
+from ..net.ops import Gene, Unit, reading_unit, repeated_units
 from .mean_field import LINEAR, RELU, gain, log_gain, log_sigma
 
 
@@ -87,12 +87,10 @@ def split_block(gene: Gene, side: Side, convention: str, first: bool) -> tuple[P
     A block need not be computed again when the one before it changes its width: an evolution makes a third more
     proposals a second with this on CIFAR 1M, a tenth more on ImageNet 400M. Arguments as for `block_terms`.
     """
-    if gene.style is not None or gene.kind.is_parallel:  # what is inside or beside may follow the channels in
+    reader = reading_unit(gene, side)
+    if reader is None:
         return None
-    reader = repeated_units(gene, 1)[0][0]
     layer = reader.layers(side)[0]
-    if layer.groups > 1:
-        return None
     taps, out = math.prod(layer.kernel), shrink(side, gene.stride)
     weights = layer.out_width * taps
     products = weights * math.prod(layer.out_size)

@@ -7,6 +7,7 @@ building, scoring and exporting start from there.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
@@ -73,8 +74,17 @@ class ArchSpec(BaseModel):
     )
     blocks: tuple[AnyBlock, ...] = Field(min_length=1, max_length=MAX_ITEMS, strict=False)
 
-    @model_validator(mode="after")
-    def _check(self) -> ArchSpec:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check_once(cls, value: Any, validate: Callable[[Any], ArchSpec]) -> ArchSpec:
+        if isinstance(value, ArchSpec):  # frozen, as part of a record
+            return value
+        spec = validate(value)
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        """Raises ValueError, as `field: fault; fix`, where parts contradict each other."""
         side: Side = self.resolution
         for index, block in enumerate(self.blocks):
             if block.gene.stride > 1 and 1 in size_of(side):
@@ -100,7 +110,6 @@ class ArchSpec(BaseModel):
         units = sum(block.depth for block in self.blocks)
         if units > MAX_UNITS:
             raise ValueError(f"blocks: {units} units in all, more than {MAX_UNITS}; use fewer or shallower blocks")
-        return self
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from ..net.classifier import Classifier
 from ..net.layers import Side, shrink
-from ..net.ops import Gene, walk
-from .graph import block_operations, head_operations, network_operations
+from ..net.ops import Gene, Unit, reading_unit, repeated_units, walk
+from .graph import block_operations, head_operations, network_operations, unit_operations
 
+MANY = 2**80  # more than any sum of elements beside it
 ITEM_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 
 
@@ -44,9 +45,57 @@ def footprint(genes: Iterable[Gene], in_width: int, side: Side, classifier: Clas
     return Footprint(weights + head.weights, max(peak, head.peak))
 
 
-@lru_cache(maxsize=65_536)
 def block_footprint(gene: Gene, in_width: int, side: Side, first: bool) -> Footprint:
     """The elements of a block on a map of `in_width` channels and this side."""
+    needs = _needs(gene, side, first)
+    if needs is None:
+        return _whole_footprint(gene, in_width, side, first)
+    return Footprint(
+        needs.weights + in_width * needs.per_channel, max(fixed + in_width * each for each, fixed in needs.live)
+    )
+
+
+class Needs(NamedTuple):
+    """What a block needs on any number of channels: `weights`, and `per_channel` for each that it reads.
+
+    live: of its operations, (elements for each channel that the block reads, elements beside them).
+    """
+
+    per_channel: int
+    weights: int
+    live: tuple[tuple[int, int], ...]
+
+
+@lru_cache(maxsize=65_536)
+def _needs(gene: Gene, side: Side, first: bool) -> Needs | None:
+    """What a block needs whatever it reads; None where that is no linear function of the channels.
+
+    The first unit is counted on `MANY` channels, a number so large that the quotient of each sum by it is what one
+    channel needs, and the remainder is the rest.
+    """
+    unit = reading_unit(gene, side)
+    if unit is None:
+        return None
+    weights, live = 0, dict[int, int]()
+    units = [(unit._replace(in_width=MANY), 1), *repeated_units(gene, 1)[1:]]
+    for one, times in units:
+        needed, operations = _unit_needs(one, side, first)
+        weights += times * needed
+        for each, fixed in operations:
+            live[each] = max(fixed, live.get(each, 0))
+        side, first = shrink(side, one.stride), False
+    return Needs(*divmod(weights, MANY), tuple(live.items()))
+
+
+@lru_cache(maxsize=16_384)
+def _unit_needs(unit: Unit, side: Side, first: bool) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The weights of a unit, and of its operations (live elements for each of `MANY` channels, elements beside)."""
+    rows = unit_operations(unit, side, first=first)
+    return sum(row.weights for row in rows), tuple({divmod(row.live, MANY) for row in rows})
+
+
+@lru_cache(maxsize=16_384)
+def _whole_footprint(gene: Gene, in_width: int, side: Side, first: bool) -> Footprint:
     rows = list(block_operations(gene, in_width, side, first=first))
     return Footprint(sum(one.weights * times for one, times in rows), max(one.live for one, _ in rows))
 

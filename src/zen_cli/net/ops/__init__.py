@@ -12,7 +12,7 @@ from .details import Activation, Details, Gate, Style, round_to_8
 from .fused import FusedBlock
 from .mbconv import MBConvBlock
 from .repvgg import RepVGGBlock
-from .units import block_units, repeated_units, walk
+from .units import block_units, reading_unit, repeated_units, walk
 
 __all__ = [
     "MAX_WIDTH",
@@ -34,6 +34,7 @@ __all__ = [
     "Unit",
     "Width",
     "block_units",
+    "reading_unit",
     "register",
     "repeated_units",
     "round_to_8",

@@ -38,6 +38,16 @@ def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     return tuple(zip(units, (1, depth - 1), strict=False))
 
 
+def reading_unit(gene: Gene, side: Side) -> Unit | None:
+    """The first unit, on one channel, of a block in which only that unit's first convolution and its shortcut depend
+    on the channels in, which they are linear in; None of another block. The side is that of the block's map.
+    """
+    if gene.style is not None or gene.kind.is_parallel:  # what is inside or beside may follow the channels in
+        return None
+    unit = repeated_units(gene, 1)[0][0]
+    return None if unit.layers(side)[0].groups > 1 else unit
+
+
 def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
     """The first units of one block, at most `count`."""
     kind, rows = OPS[gene.op], []
