@@ -48,6 +48,8 @@ FAMILIES = {
         "tinynet_e",
         "lcnet_050",
         "repvgg_a0",
+        "regnetz_005",
+        "mobilenet_edgetpu_100",
     ],
 }
 CASES = [pytest.param(library, name, id=name) for library, names in FAMILIES.items() for name in names]

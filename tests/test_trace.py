@@ -34,7 +34,7 @@ from trace_modules import (
 
 from zen_cli.errors import TraceError
 from zen_cli.net.counting import layer_cost
-from zen_cli.net.layers import Pool
+from zen_cli.net.layers import Pool, pooled_size
 from zen_cli.net.module import build
 from zen_cli.net.spec import ArchSpec
 from zen_cli.net.traced import TracedNetwork
@@ -152,13 +152,16 @@ POOLS = [
     (Blur(), Pool("avg", (3, 3), (2, 2), (1, 1))),
     (nn.AdaptiveAvgPool2d(4), Pool("avg", (2, 2), (2, 2), (0, 0))),
     (nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2)), Pool("max", (3, 3), (2, 2), (1, 1))),
+    (nn.MaxPool2d(3, 2, ceil_mode=True), Pool("max", (3, 3), (2, 2), (1, 1))),
     (nn.Sequential(nn.MaxPool2d(2, 1), nn.MaxPool2d(2)), Pool("max", (3, 3), (2, 2), (0, 0))),
 ]
 
 
 @pytest.mark.parametrize(("middle", "pool"), POOLS)
 def test_poolings_are_before_the_next_layer(middle: nn.Module, pool: Pool) -> None:
-    assert trace(Net(middle)).chain[1].pool == pool
+    chain = trace(Net(middle)).chain
+    assert chain[1].pool == pool
+    assert chain[1].in_size == pooled_size(chain[0].out_size, pool)
 
 
 def test_padding_on_one_side_is_split_evenly() -> None:

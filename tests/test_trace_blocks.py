@@ -50,7 +50,7 @@ def test_the_spec_of_a_module_is_the_one_that_it_was_built_from() -> None:
 FAMILIES = """
 resnet18 resnet50d resnext50_32x4d seresnet50 regnet_x_400mf regnet_y_400mf gernet_s mobilenetv1_100 mobilenet_v2
 mobilenet_v3_small mnasnet1_0 efficientnet_b0 efficientnet_v2_s efficientnet_es lcnet_050 tinynet_e fbnetc_100 vgg11_bn
-repvgg_b1g4
+repvgg_b1g4 regnetz_005 mobilenet_edgetpu_100
 """
 
 

@@ -14,8 +14,8 @@ from .base import Accuracy, Published
 from .efficient import edge_efficientnets, efficientnets, efficientnets_v2, tinynets
 from .fbnets import fbnets
 from .genets import genets
-from .mobile import lcnets, mobilenets
-from .regnets import regnets
+from .mobile import edge_mobilenets, lcnets, mobilenets
+from .regnets import regnets, regnetzs
 from .repvggs import repvggs
 from .resnets import resnets
 from .searched import hardcore, searched
@@ -26,8 +26,10 @@ __all__ = ["Accuracy", "Published", "find", "names", "networks"]
 FAMILIES: tuple[Callable[[], Iterator[Published]], ...] = (
     resnets,
     regnets,
+    regnetzs,
     genets,
     mobilenets,
+    edge_mobilenets,
     searched,
     hardcore,
     efficientnets,

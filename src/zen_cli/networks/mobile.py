@@ -1,8 +1,8 @@
-"""MobileNet V1 to V3, and PP-LCNet."""
+"""MobileNet V1 to V3, MobileNet-EdgeTPU, and PP-LCNet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from .base import Accuracy, Published, conv, document, inverted, separable, to_8s
@@ -10,6 +10,7 @@ from .base import Accuracy, Published, conv, document, inverted, separable, to_8
 V1 = "MobileNets, arXiv 1704.04861"
 V2 = "MobileNetV2, arXiv 1801.04381"
 V3 = "Searching for MobileNetV3, arXiv 1905.02244"
+EDGE = "MobileNet-EdgeTPU, arXiv 2003.02838"
 LCNET = "PP-LCNet, arXiv 2109.15099"
 
 _PAGE = "github.com/pytorch/vision/tree/main/references/classification"
@@ -53,6 +54,7 @@ V3_LARGE = (
     (5, 6, 160, 2, True, True),
     *[(5, 6, 160, 1, True, True)] * 2,
 )
+V3_DEEPER = (0, 2, 5, 7, 11, 14)  # the units that the large one of timm's depth 1.2 has twice
 V3_SMALL = (
     (3, 1, 16, 2, True, False),
     (3, 4.5, 24, 2, False, False),
@@ -65,6 +67,21 @@ V3_SMALL = (
 )
 # (kernel, width, units, stride)
 LCNET_STAGES = ((3, 32, 1, 1), (3, 64, 2, 2), (3, 128, 2, 2), (3, 256, 1, 2), (5, 256, 5, 1))
+
+# (op, kernel, expansion of the channels in, width, units, stride, other keys)
+EDGE_STAGES: tuple[tuple[str, int, int, int, int, int, dict[str, Any]], ...] = (
+    ("fused", 3, 8, 32, 1, 2, {}),
+    ("fused", 3, 4, 32, 3, 1, {}),
+    ("fused", 3, 8, 48, 1, 2, {}),
+    ("fused", 3, 4, 48, 3, 1, {}),
+    ("mbconv", 3, 8, 96, 1, 2, {}),
+    ("mbconv", 3, 4, 96, 3, 1, {}),
+    ("mbconv", 3, 8, 96, 1, 1, {"shortcut": "none"}),
+    ("mbconv", 3, 4, 96, 3, 1, {}),
+    ("mbconv", 5, 8, 160, 1, 2, {}),
+    ("mbconv", 5, 4, 160, 3, 1, {}),
+    ("mbconv", 3, 8, 192, 1, 1, {}),
+)
 
 LCNET_GATE = {"ratio": 0.25, "bias": True, "gate": "hard_sigmoid"}
 GATE = {**LCNET_GATE, "divisor": 8}
@@ -88,8 +105,18 @@ def mobilenets() -> Iterator[Published]:
             yield _named(names[0], _v3(size == "large", share / 100), V3, *names[1:])
         if size == "large":
             yield _named("mobilenetv3_rw", _v3_rw(), V3)
+            yield _named("mobilenetv3_large_150d", {**_v3(True, 1.5, deeper=V3_DEEPER), "resolution": 256}, V3)
         name = f"mobilenetv3_{size}_minimal_100"
         yield _named(name, _v3(size == "large", 1, is_minimal=True), V3, f"tf_{name}")
+
+
+def edge_mobilenets() -> Iterator[Published]:
+    """MobileNet-EdgeTPU."""
+    stages = [
+        inverted(width, units, stride, kernel, expansion, op=op, skip_expansion=False, **keys)
+        for op, kernel, expansion, width, units, stride, keys in EDGE_STAGES
+    ]
+    yield _named("mobilenet_edgetpu_100", document([conv(32, 3, 2), conv(16, 1), *stages, conv(1280, 1)]), EDGE)
 
 
 def lcnets() -> Iterator[Published]:
@@ -117,19 +144,23 @@ def _v2(share: float, deeper: float | None = None) -> dict[str, Any]:
     return document([conv(stem, 3, 2), *stages, conv(last, 1)], activation="relu6")
 
 
-def _v3(is_large: bool, share: float, *, is_minimal: bool = False) -> dict[str, Any]:
-    """The minimal form has neither squeeze-and-excitation, nor hard swish, nor kernels above 3."""
+def _v3(is_large: bool, share: float, *, is_minimal: bool = False, deeper: Collection[int] = ()) -> dict[str, Any]:
+    """The minimal form has neither squeeze-and-excitation, nor hard swish, nor kernels above 3.
+
+    Those of the units with an index in `deeper` come twice, and the last convolution then, too.
+    """
     stem = 16 if share < 0.75 else to_8s(share * 16)
     smooth: dict[str, Any] = {} if is_minimal else {"activation": "hard_swish"}
     blocks, width_in = [conv(stem, 3, 2, **smooth)], stem
-    for kernel, expansion, width, stride, has_se, is_smooth in V3_LARGE if is_large else V3_SMALL:
+    rows = [row for index, row in enumerate(V3_LARGE if is_large else V3_SMALL) for _ in range(1 + (index in deeper))]
+    for kernel, expansion, width, stride, has_se, is_smooth in rows:
         keys: dict[str, Any] = {"mid_width": to_8s(expansion * width_in)} | (smooth if is_smooth else {})
         keys |= {"se": GATE} if has_se and not is_minimal else {}
         width_in = to_8s(share * width)
         blocks.append(inverted(width_in, 1, stride, 3 if is_minimal else kernel, **keys))
     last, hidden = (960, 1280) if is_large else (576, 1024)
     head = {"head": [hidden], "head_activation": "relu" if is_minimal else "hard_swish"}
-    return document([*blocks, conv(to_8s(share * last), 1, **smooth)], **head)
+    return document([*blocks, conv(to_8s(share * last), 1, depth=1 + bool(deeper), **smooth)], **head)
 
 
 def _v3_rw() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""RegNetX and RegNetY: widths on a quantised line (Designing Network Design Spaces, arXiv 2003.13678, section 3.3)."""
+"""RegNetX, Y and Z: widths on a quantised line (Designing Network Design Spaces, arXiv 2003.13678, section 3.3)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..net.ops.details import divisible
 from .base import Accuracy, Published, conv, document
 
 PAPER = "Designing Network Design Spaces, arXiv 2003.13678"
+PAPER_Z = "Fast and Accurate Model Scaling, arXiv 2103.06877"
 SOURCE = "pycls MODEL_ZOO, mean of 5 runs"
 RECIPE = "100 epochs, SGD with momentum, cosine schedule, no enhancements"
 
@@ -49,6 +50,14 @@ Y: dict[str, Row] = {
 }
 
 
+# Size: the row, the width of a last 1x1 convolution, and the resolution.
+Z: dict[str, tuple[Row, int | None, int]] = {
+    "005": ((21, 16, 10.7, 2.51, 4, None), 1024, 224),
+    "040": ((28, 48, 14.5, 2.226, 8, None), None, 256),
+    "040_h": ((28, 48, 14.5, 2.226, 8, None), 1536, 256),
+}
+
+
 TORCHVISION = ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf", "128gf")
 
 
@@ -67,6 +76,30 @@ def regnets() -> Iterator[Published]:
                 yield Published(short, published, PAPER, accuracy)
 
 
+def regnetzs() -> Iterator[Published]:
+    """RegNetZ as timm builds it: four times wider inside, linear ends, and a shortcut only where nothing changes."""
+    for size, (row, features, resolution) in Z.items():
+        group = row[4]
+        gate = {"ratio": 0.25, "of": "input", "bias": True, "activation": "silu"}
+        keys: dict[str, Any] = {"op": "bottleneck", "kernel": 3, "group_width": group, "stride": 2, "se": gate}
+        keys |= {"shortcut": "identity", "linear": True}
+        stages = [{**keys, "width": width, "mid_width": 4 * width, "depth": depth} for width, depth in _widths(row)]
+        end = [conv(features, 1)] if features else []
+        if not features:  # the last unit has its activation
+            last = stages.pop()
+            stages += [{**last, "depth": last["depth"] - 1}, {**last, "depth": 1, "stride": 1, "linear": False}]
+        spec = document([conv(32, 3, 2), *stages, *end], activation="silu", resolution=resolution)
+        yield Published(f"regnetz_{size}", spec, PAPER_Z)
+
+
+def _widths(row: Row) -> Iterator[tuple[int, int]]:
+    """The width and the number of units of each stage: a line of widths, each rounded to a power of a ratio."""
+    units, first, slope, ratio, _, _ = row
+    steps = [round(math.log((first + slope * index) / first) / math.log(ratio)) for index in range(units)]
+    for width, run in groupby(round(first * ratio**step / 8) * 8 for step in steps):
+        yield width, len(list(run))
+
+
 def _number(size: str) -> str:
     """The size in hundreds of millions of MACs, in three digits or more."""
     number = float(size[:-2].replace("_", ".")) * (10 if size.endswith("gf") else 0.01)
@@ -74,15 +107,12 @@ def _number(size: str) -> str:
 
 
 def _spec(row: Row, *, has_se: bool, as_in_torchvision: bool) -> dict[str, Any]:
-    units, first, slope, ratio, group, _ = row
-    steps = [round(math.log((first + slope * index) / first) / math.log(ratio)) for index in range(units)]
-    quantised = [round(first * ratio**step / 8) * 8 for step in steps]
-    stages = []
-    for width, run in groupby(quantised):
+    group, stages = row[4], []
+    for width, depth in _widths(row):
         channels = min(group, width)
         # The paper's code takes the nearest number of groups, torchvision one that keeps nine tenths of the width.
         whole = divisible(width, channels) if as_in_torchvision else round(width / channels) * channels
         stage = {"op": "bottleneck", "kernel": 3, "width": whole, "mid_width": whole, "group_width": channels}
-        stage |= {"depth": len(list(run)), "stride": 2, "shortcut": "needed"}
+        stage |= {"depth": depth, "stride": 2, "shortcut": "needed"}
         stages.append(stage | ({"se": {"ratio": 0.25, "of": "input", "bias": True}} if has_se else {}))
     return document([conv(32, 3, 2), *stages])

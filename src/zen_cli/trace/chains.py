@@ -124,11 +124,23 @@ def _layers(on_path: Sequence[Step], graph: Graph) -> Iterable[ConvLayer]:
             margin = _added(margin, node.margin)
         elif node.window is not None:
             kind, kernel, stride, padding = node.window
+            margin = _added(margin, _overhang(node, graph))
             pool = _after(pool, Pool(kind, kernel, stride, _padding(padding, margin)))
             margin = NO_MARGIN
         elif node.layer is not None:
             yield _with_margin(node, margin)._replace(pool=pool)
             pool, margin = None, NO_MARGIN
+
+
+def _overhang(node: Node, graph: Graph) -> Margin:
+    """What the last windows of a pooling read beyond its map, as with `ceil_mode`."""
+    if node.window is None or not node.inputs:
+        return NO_MARGIN
+    (_, kernel, stride, padding), size = node.window, graph.nodes[node.inputs[0]].size
+    beyond = [
+        max(0, (node.size[axis] - 1) * stride[axis] + kernel[axis] - size[axis] - 2 * padding[axis]) for axis in (0, 1)
+    ]
+    return (0, beyond[0], 0, beyond[1])
 
 
 def _after(first: Pool | None, second: Pool) -> Pool:

@@ -86,10 +86,10 @@ def _is_pointwise(layer: Layer) -> bool:
 
 def _without_shortcut(run: Sequence[Layer]) -> tuple[Unit, int]:
     """The unit that layers in a row begin with, and how many of them are its own."""
-    for count, is_it in ((2, _is_separable), (3, _is_inverted), (2, _is_fused)):
+    for op, count, is_it in _IN_A_ROW:
         layers = run[:count]
         if len(layers) == count and all(layer.pool is None for layer in layers[1:]) and is_it(layers):
-            return _joined("fused" if is_it is _is_fused else "mbconv", layers, run[0].pool), count
+            return _joined(op, layers, run[0].pool), count
     return _plain(run[0]), 1
 
 
@@ -108,6 +108,21 @@ def _is_fused(layers: Sequence[Layer]) -> bool:
     first, second = layers
     is_dense = first.conv.groups == 1 and first.conv.kernel != (1, 1)
     return is_dense and _is_pointwise(second) and not second.activation and _acts(layers)
+
+
+def _is_grouped(layers: Sequence[Layer]) -> bool:
+    """A k x k convolution of some groups between 1x1 ones, the last one linear."""
+    first, second, third = layers
+    is_between = _is_pointwise(first) and second.conv.groups > 1 and _is_pointwise(third)
+    return is_between and not _is_depthwise(second) and not third.activation and _acts(layers)
+
+
+_IN_A_ROW = (
+    ("mbconv", 2, _is_separable),
+    ("mbconv", 3, _is_inverted),
+    ("fused", 2, _is_fused),
+    ("bottleneck", 3, _is_grouped),
+)
 
 
 def _acts(layers: Sequence[Layer]) -> bool:
