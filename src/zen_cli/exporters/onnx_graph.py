@@ -102,7 +102,7 @@ def choose_opset(graph: GraphWriter, wanted: int | None) -> int:
 def build_model(
     net: nn.Module, shape: tuple[int, int, int], num_classes: int, opset: int | None, **about: str
 ) -> onnx.ModelProto:
-    """The model: images [B, C, H, W] to logits [B, num_classes].
+    """The model, checked by onnx: images [B, C, H, W] to logits [B, num_classes].
 
     Args:
         net: in evaluation mode.
@@ -111,10 +111,19 @@ def build_model(
         opset: a wanted opset; None for the lowest.
         about: further fields of the model.
     """
+    model = unchecked_model(net, shape, num_classes, opset, **about)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def unchecked_model(
+    net: nn.Module, shape: tuple[int, int, int], num_classes: int, opset: int | None = None, **about: str
+) -> onnx.ModelProto:
+    """As `build_model`, without its check, which takes as long as the rest: for a runtime that reads it at once."""
     graph = write_graph(net, shape)
     version = helper.make_opsetid("", choose_opset(graph, opset))
     sides: list[str | int | None] = ["batch", *shape]
-    model = helper.make_model(
+    return helper.make_model(
         helper.make_graph(
             graph.nodes,
             "zennet",
@@ -126,5 +135,3 @@ def build_model(
         ir_version=max(FIRST_IR, helper.find_min_ir_version_for([version])),
         **about,
     )
-    onnx.checker.check_model(model, full_check=True)
-    return model

@@ -95,11 +95,11 @@ class OnnxRuntime:
         return {"onnxruntime": onnxruntime.__version__}
 
     def open(self, spec: ArchSpec, conditions: Conditions) -> Session:
-        from ...exporters.onnx_graph import build_model
+        from ...exporters.onnx_graph import unchecked_model
         from ...net.module import build
 
         shape = (spec.in_channels, *spec.image_size)
-        model = build_model(build(spec).eval(), shape, spec.num_classes, None)
+        model = unchecked_model(build(spec).eval(), shape, spec.num_classes)
         return self.open_file(WrittenFile(spec, "onnx", model.SerializeToString()), conditions)
 
     def open_file(self, file: WrittenFile, conditions: Conditions) -> Session:
