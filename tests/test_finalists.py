@@ -16,7 +16,7 @@ from zen_cli.nas.request import check_request
 from zen_cli.net.spec import ArchSpec
 from zen_cli.profiling import finalists
 from zen_cli.profiling.machine import host, processor
-from zen_cli.profiling.references import references
+from zen_cli.profiling.references import references, references_for
 from zen_cli.target.latency import latency_ms
 from zen_cli.target.model import Target
 
@@ -74,6 +74,18 @@ def test_what_breaks_the_limit_is_left_out(machine: Any) -> None:
         row = found.outcome.measured[candidate.spec.id]
         assert row.ms == pytest.approx(latency_ms(HERE, candidate.spec)) and row.ms <= LIMIT
         assert row.spread == pytest.approx(0, abs=1e-9)
+
+
+def test_no_more_networks_are_measured_than_the_answer_needs(machine: Any) -> None:
+    """One of the eight that would be verified breaks the limit: seven are enough for an answer of three."""
+    settings = request(verify=8)
+    outcome = search(settings)
+    slow = outcome.candidates[0].spec.id
+    backend = machine(lambda spec: 1.5 if spec.id == slow else 0.9)
+    found = finalists.measure_finalists(settings, outcome)
+    assert found.rejected == 1 and len(found.outcome.candidates) == 7
+    known = references_for(candidate.spec for candidate in outcome.candidates[:8])
+    assert backend.opened == finalists.ROUNDS * (8 + len(known)) and len(known) <= 5
 
 
 def test_a_search_goes_on_below_the_limit_where_none_keeps_it(machine: Any) -> None:

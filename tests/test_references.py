@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zen_cli.networks import find
-from zen_cli.profiling.references import drift, references
+from zen_cli.profiling.references import BESIDE, drift, references, references_for
 
 NAMES = list(references())
 BEFORE = {name: float(index + 1) for index, name in enumerate(NAMES)}
@@ -37,6 +37,18 @@ def test_the_median_of_those_of_about_its_size_is_between_them(factors: list[flo
     for spec in references().values():
         assert min(factors) - 1e-9 <= found.of(spec) <= max(factors) + 1e-9
         assert same.of(spec) == pytest.approx(2)
+
+
+@given(st.sets(st.sampled_from(NAMES), min_size=1, max_size=4))
+def test_references_are_measured_for_every_size_that_is_wanted_and_no_other(names: set[str]) -> None:
+    """A network that is a reference itself has no nearer one, and each chosen one is among the nearest of one."""
+    chosen = references_for(references()[name] for name in names)
+    assert names <= set(chosen) and BESIDE <= len(chosen) <= BESIDE * len(names)
+    assert list(chosen) == [name for name in NAMES if name in chosen]
+    sizes = {name: spec.cost.params for name, spec in references().items()}
+    for name in chosen:
+        ratios = [[max(sizes[one] / size, size / sizes[one]) for one in NAMES] for size in (sizes[n] for n in names)]
+        assert any(sorted(row).index(row[NAMES.index(name)]) < BESIDE for row in ratios)
 
 
 def test_sizes_differ_in_drift() -> None:

@@ -1,7 +1,7 @@
 """Networks measured where they are to run: of the best of a search, those that break the limit are rejected.
 
-All are visited by turns in several rounds, among the references of the profile, and the fastest visit of each counts,
-as in a profile: other programs only ever make a network slower. How much the rounds differ is said beside it, and by
+All are visited by turns in several rounds, among the references of their size, and the fastest visit of each counts, as
+in a profile: other programs only ever make a network slower. How much the rounds differ is said beside it, and by
 how much the machine is slower than it was in its profile.
 """
 
@@ -21,15 +21,15 @@ from ..target.latency import latency_ms
 from ..target.model import Target
 from .backends import WrittenFile, conditions_of, find_backend
 from .machine import is_here
-from .references import drift, references
+from .references import drift, references_for
 from .sampling import is_confirmed, time_runs
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
-ROUNDS, MORE_ROUNDS = 4, 2  # of all, and of those whose fastest time no other round confirms
+ROUNDS, MORE_ROUNDS = 3, 2  # as in a profile: of all, and of those whose fastest time no other round confirms
 ROOM = 1.03  # under the limit, where possible: minutes later a machine is some percent slower or faster
 SEARCHES = 2  # more, where no network keeps the limit
 LEAST_STEP = 1.03  # by which the limit is lowered at least
-BATCHES = 3  # of so many networks as are wanted, until enough keep the limit
+BATCHES = 3  # of so many networks as are verified, until enough for the answer keep the limit
 
 
 def can_measure(settings: SearchSettings) -> bool:
@@ -116,7 +116,7 @@ def measure_finalists(
                 measured[candidate.spec.id] = row
             else:
                 factors.append(row.ms / latency_ms(target, candidate.spec))
-        if len(kept) >= wanted:
+        if len(kept) >= settings.top:
             break
     kept_outcome = outcome._replace(candidates=tuple(kept or tight), measured=measured)
     return Finalists(kept_outcome, len(factors), median(factors) if factors else 1.0)
@@ -142,7 +142,8 @@ def measure(
     Raises:
         UsageError: the backend cannot be used here.
     """
-    known = {name: spec for name, spec in references().items() if has_drift and name in target.references}
+    near = references_for(map(spec_of, specs)) if has_drift else {}
+    known = {name: spec for name, spec in near.items() if name in target.references}
     looks = _looks([*specs, *known.values()], target, seed, on_progress)
     now = dict(zip(known, map(min, looks[len(specs) :]), strict=True))
     machine = drift(target.references, now)

@@ -8,7 +8,7 @@ several sizes, and those of about the size of a network say what the machine los
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
@@ -32,6 +32,7 @@ REFERENCES = (
     ("resnet34", 112),
     ("resnet50", 112),
 )
+BESIDE = 3  # references measured for a network, so that one that is slow by itself does not decide
 NEAR = 0.5  # by the logarithm of weights, a reference at this distance has 0.6 of the say of one without distance
 
 
@@ -40,6 +41,21 @@ def references() -> Mapping[str, ArchSpec]:
     """The networks by `name@resolution`, those of fewest weights first."""
     rows = {f"{name}@{side}": find(name).spec.replace(resolution=side) for name, side in REFERENCES}
     return MappingProxyType(rows)
+
+
+def references_for(networks: Iterable[ArchSpec], count: int = BESIDE) -> Mapping[str, ArchSpec]:
+    """The references that say most about the drift of some networks: of each those whose weights are nearest.
+
+    Args:
+        networks: that are measured.
+        count: of references for a network.
+    """
+    known = references()
+    wanted: set[str] = set()
+    for network in networks:
+        ranked = sorted(known, key=lambda name: abs(math.log(known[name].cost.params / network.cost.params)))
+        wanted.update(ranked[:count])
+    return {name: spec for name, spec in known.items() if name in wanted}
 
 
 class Drift(NamedTuple):
