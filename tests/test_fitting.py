@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from strategies import specs
 
 from zen_cli.net.layers import ConvLayer, square_conv
+from zen_cli.net.ops import Unit
 from zen_cli.net.spec import ArchSpec
 from zen_cli.networks import networks as published
 from zen_cli.profiling.fitting import COLD, Timed, Whole, calibrate, cold_ramps, fit_laws, weights_of
 from zen_cli.profiling.least_squares import solve_nonnegative
 from zen_cli.profiling.probes import draw_probes
-from zen_cli.target.graph import KINDS, Operation, operations_of
+from zen_cli.target.graph import KINDS, Operation, operations_of, unit_operations
 from zen_cli.target.latency import law_ms, whole_of
 from zen_cli.target.model import Cold, LatencyModel, Law
 from zen_cli.target.terms import RUN, Terms, ragged_share, terms
@@ -68,6 +69,27 @@ def test_terms_count_whole_vectors() -> None:
     assert row.padded == 32 * 48 * 9 * 144 and row.wide == 32 * 64 * 9 * 144
     assert (row.reads, row.writes, row.weights) == (32 * 144, 48 * 144, 32 * 48 * 9)
     assert row.groups == row.gathered == 0
+
+
+@pytest.mark.parametrize(("side", "unfilled", "few"), [(3, True, True), (4, False, False), (5, True, False)])
+def test_products_of_matrices_have_terms_for_positions_that_fill_no_vectors(
+    side: int, unfilled: bool, few: bool
+) -> None:
+    """A map of 4 x 4 fills one vector of 16, one of 5 x 5 one and a half, one of 3 x 3 none."""
+    row = terms(Operation("", "pointwise", 0, 0, layer=square_conv(32, 64, 1, side)))
+    assert (row.unfilled, row.few) == (32 * 64 * unfilled, 32 * 64 * few)
+    row = terms(Operation("", "depthwise", 0, 0, layer=square_conv(32, 32, 3, side, groups=32)))
+    assert row.unfilled == row.few == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "kind"),
+    [(16, 1, "pointwise"), (16, 3, "small"), (17, 3, "dense"), (16, 5, "dense"), (99, 1, "pointwise")],
+)
+def test_small_maps_have_a_law_of_their_own(side: int, kernel: int, kind: str) -> None:
+    """80 channels: 20,480 elements on 16 x 16, more on 17 x 17."""
+    (one, *_) = unit_operations(Unit("conv", kernel, 1, 80, 64, 64, 1, 0, False), side)
+    assert one.kind == kind
 
 
 @given(specs())

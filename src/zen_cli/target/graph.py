@@ -22,6 +22,7 @@ KINDS = (
     "image",
     "thin",
     "dense",
+    "small",
     "pointwise",
     "depthwise",
     "grouped",
@@ -33,6 +34,8 @@ KINDS = (
     "linear",
 )
 PAD = 16  # channels that a vector unit computes together
+# Up to so many elements of a map, with kernels up to this one, PyTorch computes a convolution as a product of matrices.
+SMALL, SMALL_KERNEL = 20_480, 3
 
 
 class Operation(NamedTuple):
@@ -165,8 +168,13 @@ def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
 
 
 def _plain(layer: ConvLayer) -> str:
-    """Channels in that do not fill one vector are thin: runtimes have other code for them."""
-    return "thin" if layer.fan_in < PAD else "pointwise" if math.prod(layer.kernel) == 1 else "dense"
+    """Channels in that do not fill one vector are thin, and maps of few elements small: runtimes have other code."""
+    if layer.fan_in < PAD:
+        return "thin"
+    if math.prod(layer.kernel) == 1:
+        return "pointwise"
+    is_small = layer.in_width * math.prod(layer.in_size) <= SMALL and min(layer.kernel) <= SMALL_KERNEL
+    return "small" if is_small else "dense"
 
 
 def _grouped(layer: ConvLayer) -> str:

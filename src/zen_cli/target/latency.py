@@ -104,8 +104,9 @@ def nearest_kind(laws: Mapping[str, object], kind: str) -> str:
 NEAREST = {
     "image": ("thin", "dense", "pointwise"),
     "thin": ("pointwise", "dense"),
-    "dense": ("pointwise", "thin"),
-    "pointwise": ("dense", "thin"),
+    "dense": ("small", "pointwise", "thin"),
+    "small": ("dense", "pointwise", "thin"),
+    "pointwise": ("dense", "small", "thin"),
     "depthwise": ("narrow", "grouped", "dense"),
     "grouped": ("narrow", "dense", "pointwise"),
     "narrow": ("grouped", "dense", "pointwise"),

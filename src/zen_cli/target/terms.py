@@ -32,6 +32,9 @@ class Terms(NamedTuple):
         large: those beyond what stays in the cache of a core.
         groups: of channels, where there are several.
         gathered: elements of all windows, where channels are computed group by group.
+        unfilled: parameters where the positions of a map fill no whole vectors: products of matrices then read the
+            weights once more.
+        few: parameters where they fill not even one vector.
     """
 
     overhead: float = 1.0
@@ -44,6 +47,8 @@ class Terms(NamedTuple):
     large: float = 0.0
     groups: float = 0.0
     gathered: float = 0.0
+    unfilled: float = 0.0
+    few: float = 0.0
 
 
 @lru_cache(maxsize=65_536)
@@ -57,6 +62,7 @@ def terms(one: Operation) -> Terms:
     width = round_up(layer.out_width, PAD)
     weights = fan_in * width * taps
     has_groups = layer.groups > 1 and layer.fan_in > 1
+    is_product = layer.groups == 1 and area > 1  # of two matrices
     return Terms(
         padded=weights * area,
         wide=fan_in * round_up(layer.out_width, WIDE) * taps * area,
@@ -67,6 +73,8 @@ def terms(one: Operation) -> Terms:
         large=max(0, weights - NEAR),
         groups=layer.groups if has_groups else 0,
         gathered=layer.in_width * taps * area if has_groups else 0,
+        unfilled=weights if is_product and area % PAD else 0,
+        few=weights if is_product and area < PAD else 0,
     )
 
 
