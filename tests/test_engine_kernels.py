@@ -5,9 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -18,6 +15,7 @@ import pytest
 import torch
 from engine_reference import odd_chain as pooled_chain
 from engine_reference import plain_chain, settings
+from forks import fork_server
 from plan_tools import odd_chain, wide_chain
 
 from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
@@ -33,24 +31,24 @@ CHAINS = [plain_chain(), odd_chain(), wide_chain(), plain_chain(depth=2)]
 SHARED_BYTES = {"75": 64 * 1024, "80": 99 * 1024, "90": 99 * 1024}  # what any card of a generation has
 
 
-def run(script: str, *words: str, **environment: str) -> dict[str, object]:
-    """What a script beside this file prints, in JSON."""
+def run(script: str, folder: Path, *words: str, **environment: str) -> dict[str, object]:
+    """What a script beside this file prints, in JSON, in a process that has torch already."""
     for name in ("triton", "numpy"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed; torch for CUDA brings Triton, and its interpreter needs numpy")
-    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
-    everything = {**os.environ, "PYTHONWARNINGS": "ignore", **environment}
-    done = subprocess.run(command, env=everything, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    here = Path(__file__).parent
+    start = f"import runpy, sys\nsys.path.insert(0, {str(here)!r})\nrunpy.run_path({str(here / script)!r}, run_name='__main__')\n"
+    code, out, err = fork_server().run(folder, start, *words, **environment)
+    assert code == 0, err
+    return json.loads(out)  # type: ignore[no-any-return]
 
 
 # what they compute
 
 
-def test_the_kernels_score_by_the_definition_whatever_runs_beside() -> None:
+def test_the_kernels_score_by_the_definition_whatever_runs_beside(tmp_path: Path) -> None:
     """In Triton's interpreter, which needs no GPU."""
-    found = run("triton_interpreted.py", TRITON_INTERPRET="1")
+    found = run("triton_interpreted.py", tmp_path, TRITON_INTERPRET="1")
     for name in ("beside others", "beside deeper ones"):
         alone, *others = found.pop(name)  # type: ignore[misc]
         assert all(scores == alone for scores in others), name
@@ -65,7 +63,7 @@ def test_cards_can_run_the_kernels(tmp_path: Path) -> None:
     """Compiled for cards that are not here: Turing, Ampere and Hopper."""
     if importlib.util.find_spec("triton") and tuple(map(int, version("triton").split(".")[:2])) < (3, 3):
         pytest.skip("the script compiles by an interface that Triton has since 3.3")
-    found = run("triton_compiled.py", *SHARED_BYTES, TRITON_CACHE_DIR=str(tmp_path))
+    found = run("triton_compiled.py", tmp_path, *SHARED_BYTES, TRITON_CACHE_DIR=str(tmp_path))
     assert found.keys() == SHARED_BYTES.keys()
     for card, limit in SHARED_BYTES.items():
         assert {name: shared for name, shared in found[card].items() if shared > limit} == {}, card  # type: ignore[attr-defined]

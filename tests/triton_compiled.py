@@ -30,6 +30,9 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve, tf32": (kernels.convolve, "*fp32", {**WIDE, "PRODUCTS": 1}),
     "convolve, float16": (kernels.convolve, "*fp16", {**WIDE, "PRODUCTS": 0}),
     "convolve, bfloat16": (kernels.convolve, "*bf16", {**WIDE, "PRODUCTS": 0}),
+}
+# These multiply no matrices: what they become depends little on the card, so they are compiled for one.
+WITHOUT_PRODUCTS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
     "depthwise, images": (kernels.depthwise, "*fp32", {"FIRST": True, "ALIGNED": False}),
     "join": (kernels.join, "*fp32", {}),
@@ -52,11 +55,13 @@ def shared_bytes(kernel: Any, maps: str, flags: dict[str, Any], card: int) -> in
 
 if __name__ == "__main__":
     found: dict[str, dict[str, int]] = {}
-    for card in map(int, sys.argv[1:]):
-        products = 3 if card >= 80 else 0
-        found[str(card)] = {
-            name: shared_bytes(kernel, maps, {"PRODUCTS": products, **flags} if "COLUMNS" in flags else flags, card)
+    for card in map(int, sys.argv[1:]):  # the oldest first
+        products = {"PRODUCTS": 3 if card >= 80 else 0}
+        rows = {
+            name: (kernel, maps, {**products, **flags})
             for name, (kernel, maps, flags) in KERNELS.items()
             if card >= 80 or flags.get("PRODUCTS") != 1
         }
+        rows |= {} if found else WITHOUT_PRODUCTS
+        found[str(card)] = {name: shared_bytes(*row, card) for name, row in rows.items()}
     print(json.dumps(found))

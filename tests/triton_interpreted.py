@@ -83,8 +83,7 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {}
     options = settings(batch_size=3)
     alone = [run([chain], [seed], options)[0] for chain, seed in zip(CHAINS, seeds, strict=True)]
-    turned = run(CHAINS[1::-1], seeds[1::-1], options)[::-1]
-    found["beside others"] = [alone, run(CHAINS, seeds, options), [*turned, *alone[2:]]]
+    found["beside others"] = [alone, run(CHAINS[::-1], seeds[::-1], options)[::-1]]
     found["beside deeper ones"] = [total(depth, options)[0] for depth in (LAYERS, 2 * LAYERS)]
     found["totals"] = list(total(LAYERS, options))
     found["paper, l2"] = [alone, expected(CHAINS, seeds, options)]
