@@ -21,8 +21,9 @@ FIRST["single"] = {"op": "single", "kernel": 3, "width": 8, "depth": 1}
 
 
 def main() -> None:
-    space = tiny_space("single", "basic", width={"min": 8, "max": 16})
+    space = tiny_space("single", "basic", width={"min": 8, "max": 16}, head_width=None)
     seed = space.seeds[0]
+    solve(space, seed, Limits(params=10_000, sublayers=4), gap=0.5)  # what is refused is refused before all is listed
     rows = [measure(genome, seed, "paper") for genome in members(space, 3)]
     params = sorted(row[0].params for row in rows)
     for share in (0.1, 0.5, 0.9):

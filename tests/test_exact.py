@@ -41,8 +41,8 @@ TINY = {
     "two strides": tiny_space("basic", strides=(2, 2), kernels=[3], depth={"min": 1, "max": 1}),
     "few blocks": tiny_space("basic", kernels=[3], depth={"min": 1, "max": 2}, max_blocks=4),
     "ruled": tiny_space("basic", strides=(2, 2), rules={}),
-    "ruled ratios": tiny_space("basic", "bottleneck", rules={"fixed_ends": False}),
-    "ruled pairs": tiny_space("mbconv", rules={"never_narrower": False}),
+    "ruled ratios": tiny_space("basic", "bottleneck", kernels=[3], rules={"fixed_ends": False}),
+    "ruled pairs": tiny_space("mbconv", kernels=[3], rules={"never_narrower": False}),
     "deep blocks": tiny_space("bottleneck", block={"depth": 4}, depth={"min": 2, "max": 3}, kernels=[3]),
 }
 SCORES = [("paper", "frobenius"), ("paper", "l1"), ("zennas", "l1")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from zen_cli.errors import RunError, SpecError, UsageError
 from zen_cli.metrics import find
 from zen_cli.metrics.metric import OnDraw
 from zen_cli.metrics.terms import score_spec, spec_terms
+from zen_cli.nas import opening
 from zen_cli.nas.answer import VERIFY_SEED_STEP, add_bound, finish, search
 from zen_cli.nas.climb import make_scorer
 from zen_cli.nas.limits import Limits
@@ -194,8 +196,9 @@ def test_the_depth_to_width_ratio_is_what_its_definition_says(space: str, seed: 
 )
 @pytest.mark.parametrize("space", ["zennet-resnet", "zennet-mobile", "regnet"])
 def test_an_impossible_budget_is_named_with_the_smallest_value(
-    space: str, more: dict[str, Any], words: Sequence[str]
+    space: str, more: dict[str, Any], words: Sequence[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(opening, "find_start", partial(find_start, tries=2000))
     looks: list[Any] = []
     with pytest.raises(SpecError) as caught:
         search(wanted(space, 10**9, **more), callbacks=Callbacks(lambda *row: looks.append(row)))

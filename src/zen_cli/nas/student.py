@@ -9,19 +9,18 @@ from statistics import NormalDist
 def student_quantile(probability: float, freedom: float) -> float:
     """A quantile of Student's distribution, for a probability of one half or more.
 
-    By bisection of the distribution function, which is exact where the expansion in 1 / freedom is not.
+    By Newton's method on the probability to be above it, which is convex. So from the quantile of the normal
+    distribution, which is below, each step goes up and none goes too far.
     """
-    high = max(1.0, NormalDist().inv_cdf(probability))
-    while student_tail(high, freedom) > 1 - probability:
-        high *= 2
-    low = 0.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if student_tail(middle, freedom) > 1 - probability:
-            low = middle
-        else:
-            high = middle
-    return high
+    log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - math.log(math.pi * freedom) / 2
+    value = NormalDist().inv_cdf(probability)
+    while (excess := student_tail(value, freedom) - (1 - probability)) > 0:
+        density = math.exp(log_scale - (freedom + 1) / 2 * math.log1p(value * value / freedom))
+        above = value + excess / density
+        if above - value <= 1e-14 * value:
+            break
+        value = above
+    return value
 
 
 def student_tail(value: float, freedom: float) -> float:
