@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +64,13 @@ def zen(tmp_path: Path) -> Zen:
 
 
 @pytest.fixture
-def zen_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> ZenHere:
-    """Runs `zen` in this process, in an empty folder."""
+def zen_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], checker: Checker
+) -> ZenHere:
+    """Runs `zen` in this process, in an empty folder; one process checks the files of all its exports."""
     from cli_here import ZenHere
 
+    monkeypatch.setattr("zen_cli.exporters.run.Checker", lambda _: nullcontext(checker))
     return ZenHere(tmp_path, monkeypatch, capfdbinary)
 
 

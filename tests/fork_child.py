@@ -1,4 +1,4 @@
-"""The server of forks: a process that has `zen` loaded and forks one for every command, for forks.py.
+"""The server of forks: a process that has modules loaded and forks one for every command, for forks.py.
 
 `python fork_child.py SOCKET MODULE...`: a request is the length of its JSON,
 with the descriptors that become 0, 1 and 2, and then the JSON:
@@ -23,23 +23,21 @@ from importlib import import_module
 from typing import Any
 
 HEAD = 8  # bytes of the length of a request
-LOADED = (
-    "torch",
+WITHOUT_TORCH = (
     "zen_cli.cli.export",
     "zen_cli.cli.score_run",
     "zen_cli.cli.search_run",
     "zen_cli.exporters.run",
     "zen_cli.formats.reading",
-    "zen_cli.metrics.monte_carlo",
     "zen_cli.metrics.scoring",
     "zen_cli.nas.algorithms.evolution",
-    "zen_cli.nas.algorithms.exact.algorithm",
     "zen_cli.nas.answer",
     "zen_cli.nas.drive",
     "zen_cli.nas.request",
     "zen_cli.ui.progress",
     "zen_cli.ui.screen",
 )
+LOADED = ("torch", *WITHOUT_TORCH, "zen_cli.metrics.monte_carlo", "zen_cli.nas.algorithms.exact.algorithm")
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -94,7 +92,7 @@ def become(request: dict[str, Any], descriptors: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    for name in (*sys.argv[2:], *LOADED):
+    for name in sys.argv[2:]:
         import_module(name)
     gc.freeze()  # to collect what is loaded takes most of the time of a short command
     served = socket.socket(fileno=int(sys.argv[1]))

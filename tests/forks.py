@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fork_child import HEAD
+from fork_child import HEAD, LOADED, WITHOUT_TORCH
 
 # Not kept: what colours output, and what makes each process compile all of `zen` again.
 LEFT_OUT = ("FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONDONTWRITEBYTECODE")
@@ -112,8 +112,17 @@ class Forked:
         return found[0], found[1]
 
 
+def script_of(path: Path) -> str:
+    """What runs a Python file as a script, beside which it finds modules."""
+    return f"""
+import runpy, sys
+sys.path.insert(0, {str(path.parent)!r})
+runpy.run_path({str(path)!r}, run_name="__main__")
+"""
+
+
 class ForkServer:
-    """A process that has `zen` loaded, after other modules if they are named, and what it is asked for."""
+    """A process that has modules loaded, and what it is asked for."""
 
     def __init__(self, *modules: str) -> None:
         ours, theirs = socket.socketpair()
@@ -176,8 +185,17 @@ class ForkServer:
 
 
 @cache
-def fork_server(*modules: str) -> ForkServer:
-    """A server of this process, which ends with it."""
+def _server(*modules: str) -> ForkServer:
     server = ForkServer(*modules)
     atexit.register(server.close)
     return server
+
+
+def fork_server(*modules: str) -> ForkServer:
+    """A server of this process that has `zen` and torch loaded, after other modules if they are named."""
+    return _server(*modules, *LOADED)
+
+
+def bare_server() -> ForkServer:
+    """A server of this process that has loaded what a search by the closed form needs, so neither torch nor numpy."""
+    return _server(*WITHOUT_TORCH)

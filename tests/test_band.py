@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {"resolution": 32, "num_classes": 10, "max_macs": "20M",
 
 
 def settings_of(**more: Any) -> SearchSettings:
-    return check_request({**SMALL, "budget": ("9kevals",), **more})
+    return check_request({**SMALL, "budget": ("5kevals",), **more})
 
 
 @cache
@@ -40,7 +40,7 @@ def test_every_network_of_the_answer_is_in_the_band(space: str) -> None:
     outcome = found(space)
     band = outcome.band
     assert band is not None
-    assert outcome.evaluations <= 9000
+    assert outcome.evaluations <= 5000
     assert len(outcome.candidates) > 1
     for candidate in outcome.candidates:
         assert band.best - 0.05 <= evenness(candidate.spec)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from cli_here import ZenHere
 from export_cases import EVERYTHING, PLAIN
 
 from zen_cli.cli.options import choices
-from zen_cli.exporters import run, table
-from zen_cli.exporters.check import Checker
+from zen_cli.exporters import table
 from zen_cli.exporters.plan import RESERVED, module_name
 from zen_cli.exporters.table import TARGETS, find_targets
 from zen_cli.formats.plainnet import to_plainnet
@@ -29,58 +27,51 @@ SPEC = json.dumps(PLAIN.to_dict())
 OTHER = json.dumps(EVERYTHING.to_dict())
 
 
-@pytest.fixture
-def export(zen_here: ZenHere, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> ZenHere:
-    """`zen` with the process that checks files for all tests, instead of one for each command."""
-    monkeypatch.setattr(run, "Checker", lambda _: nullcontext(checker))
-    return zen_here
-
-
 def names(zen: Zen | ZenHere) -> set[str]:
     return {str(path.relative_to(zen.folder)) for path in zen.folder.rglob("*") if path.is_file()}
 
 
-def test_a_pipe_gets_the_text_alone(export: ZenHere) -> None:
-    done = export("export", "-", "--to", "plainnet", "--quiet", stdin=SPEC)
+def test_a_pipe_gets_the_text_alone(zen_here: ZenHere) -> None:
+    done = zen_here("export", "-", "--to", "plainnet", "--quiet", stdin=SPEC)
     assert (done.code, done.out, done.err) == (0, to_plainnet(PLAIN) + "\n", "")
-    done = export("export", "-", "--to", "json", "-o", "-", stdin=SPEC)
+    done = zen_here("export", "-", "--to", "json", "-o", "-", stdin=SPEC)
     assert json.loads(done.out) == json.loads(SPEC)
     assert "the same network" in done.err
-    assert names(export) == set()
+    assert names(zen_here) == set()
 
 
-def test_several_specs_are_lines_that_read_back(export: ZenHere) -> None:
-    done = export("export", "-", "--to", "json", "-q", stdin=f"{SPEC}\n{OTHER}\n")
+def test_several_specs_are_lines_that_read_back(zen_here: ZenHere) -> None:
+    done = zen_here("export", "-", "--to", "json", "-q", stdin=f"{SPEC}\n{OTHER}\n")
     assert [parse_spec(json.loads(line)).id for line in done.out.splitlines()] == [PLAIN.id, EVERYTHING.id]
-    assert export("export", "-", "--to", "json", "-q", stdin=done.out).out == done.out
+    assert zen_here("export", "-", "--to", "json", "-q", stdin=done.out).out == done.out
 
 
-def test_what_score_writes_is_exported_with_its_provenance(zen: Zen) -> None:
-    record = zen("score", "-", "--estimator", "mean-field", stdin=SPEC).out
-    done = zen("export", "-", "--to", "torch,onnx", "-o", "out/", stdin=record)
+def test_what_score_writes_is_exported_with_its_provenance(zen_here: ZenHere) -> None:
+    record = zen_here("score", "-", "--estimator", "mean-field", stdin=SPEC).out
+    done = zen_here("export", "-", "--to", "torch,onnx", "-o", "out/", stdin=record)
     assert done.code == 0, done.err
-    assert names(zen) == {"out/plain.py", "out/plain.onnx"}
-    assert "mean-field, paper convention" in (zen.folder / "out" / "plain.py").read_text()
+    assert names(zen_here) == {"out/plain.py", "out/plain.onnx"}
+    assert "mean-field, paper convention" in (zen_here.folder / "out" / "plain.py").read_text()
     for words in ("agrees to", "8 x 32 x 32", "parameters and MACs counted again", "without zen", "0.0001 allowed"):
         assert words in done.err
     assert done.out == ""
 
 
-def test_several_networks_get_names_of_their_ids(export: ZenHere) -> None:
-    done = export("export", "-", "--to", "svg,json", "-o", "out", stdin=f"{SPEC}\n{OTHER}\n")
+def test_several_networks_get_names_of_their_ids(zen_here: ZenHere) -> None:
+    done = zen_here("export", "-", "--to", "svg,json", "-o", "out", stdin=f"{SPEC}\n{OTHER}\n")
     assert done.code == 0, done.err
     stems = {f"out/zennet_{spec.id}" for spec in (PLAIN, EVERYTHING)}
-    assert names(export) == {stem + suffix for stem in stems for suffix in (".svg", ".json")}
+    assert names(zen_here) == {stem + suffix for stem in stems for suffix in (".svg", ".json")}
 
 
-def test_a_single_file_has_the_name_that_was_given(export: ZenHere) -> None:
-    assert export("export", "-", "--to", "torch", "-o", "mine.py", "--weights", "seed", stdin=SPEC).code == 0
-    assert names(export) == {"mine.py", "mine.pt"}
-    assert "import mine " in (export.folder / "mine.py").read_text()
+def test_a_single_file_has_the_name_that_was_given(zen_here: ZenHere) -> None:
+    assert zen_here("export", "-", "--to", "torch", "-o", "mine.py", "--weights", "seed", stdin=SPEC).code == 0
+    assert names(zen_here) == {"mine.py", "mine.pt"}
+    assert "import mine " in (zen_here.folder / "mine.py").read_text()
 
 
-def test_resolution_and_classes_come_from_the_options(export: ZenHere) -> None:
-    done = export("export", "-", "--to", "json", "--resolution", "64", "--num-classes", "7", "-q", stdin=SPEC)
+def test_resolution_and_classes_come_from_the_options(zen_here: ZenHere) -> None:
+    done = zen_here("export", "-", "--to", "json", "--resolution", "64", "--num-classes", "7", "-q", stdin=SPEC)
     assert (json.loads(done.out)["resolution"], json.loads(done.out)["num_classes"]) == (64, 7)
 
 
@@ -123,32 +114,32 @@ def test_resolution_and_classes_come_from_the_options(export: ZenHere) -> None:
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    export: ZenHere, write: Write, words: list[str], stdin: str, message: tuple[str, ...]
+    zen_here: ZenHere, write: Write, words: list[str], stdin: str, message: tuple[str, ...]
 ) -> None:
     write("file", "content")
-    export("export", "-", *words, stdin=stdin).fails(*message)
-    assert names(export) == {"file"}
-    assert (export.folder / "file").read_text() == "content"
-    assert [path.name for path in export.folder.iterdir()] == ["file"]
+    zen_here("export", "-", *words, stdin=stdin).fails(*message)
+    assert names(zen_here) == {"file"}
+    assert (zen_here.folder / "file").read_text() == "content"
+    assert [path.name for path in zen_here.folder.iterdir()] == ["file"]
 
 
-def test_one_existing_file_keeps_all_from_being_written_unless_forced(export: ZenHere) -> None:
-    (export.folder / "out").mkdir()
-    (export.folder / "out" / "plain.svg").write_text("mine")
+def test_one_existing_file_keeps_all_from_being_written_unless_forced(zen_here: ZenHere) -> None:
+    (zen_here.folder / "out").mkdir()
+    (zen_here.folder / "out" / "plain.svg").write_text("mine")
     words = ("export", "-", "--to", "json,svg,mermaid", "-o", "out")
-    export(*words, stdin=SPEC).fails("plain.svg: exists", "--force")
-    assert names(export) == {"out/plain.svg"}
-    assert export(*words, "--force", stdin=SPEC).code == 0
-    assert names(export) == {"out/plain.svg", "out/plain.json", "out/plain.mmd"}
-    assert "<svg" in (export.folder / "out" / "plain.svg").read_text()
+    zen_here(*words, stdin=SPEC).fails("plain.svg: exists", "--force")
+    assert names(zen_here) == {"out/plain.svg"}
+    assert zen_here(*words, "--force", stdin=SPEC).code == 0
+    assert names(zen_here) == {"out/plain.svg", "out/plain.json", "out/plain.mmd"}
+    assert "<svg" in (zen_here.folder / "out" / "plain.svg").read_text()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write into every folder")
-def test_a_folder_without_permission_is_refused_early(export: ZenHere) -> None:
-    folder = export.folder / "locked"
+def test_a_folder_without_permission_is_refused_early(zen_here: ZenHere) -> None:
+    folder = zen_here.folder / "locked"
     folder.mkdir(mode=0o500)
     for place in ("locked/a.json", "locked/new/a.json"):
-        export("export", "-", "--to", "json", "-o", place, stdin=SPEC).fails("locked", "permission denied")
+        zen_here("export", "-", "--to", "json", "-o", place, stdin=SPEC).fails("locked", "permission denied")
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,8 +195,8 @@ def test_reserved_names_are_all_that_the_packages_of_the_targets_import() -> Non
     assert own <= RESERVED | sys.stdlib_module_names
 
 
-def test_the_help_and_the_completion_list_every_target(export: ZenHere) -> None:
-    text = " ".join(export("export", "--help").out.split())
+def test_the_help_and_the_completion_list_every_target(zen_here: ZenHere) -> None:
+    text = " ".join(zen_here("export", "--help").out.split())
     for name in TARGETS:
         assert name in text
     assert choices(*TARGETS)("torch,") == [f"torch,{name}" for name in TARGETS if name != "torch"]

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
-from cli import ENVIRONMENT, Zen
+from cli import ENVIRONMENT, Result, Zen
+from forks import fork_server
 
 from zen_cli import parse_spec
 
@@ -248,11 +250,11 @@ def test_help_and_version_are_on_stdout(zen: Zen) -> None:
     assert "score" in zen().out
 
 
-def python(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def python(folder: Path, script: str, **variables: str) -> Result:
     """A script that calls the command with a network on stdin."""
-    command = [sys.executable, "-c", script, *words]
-    environment = ENVIRONMENT | variables
-    return subprocess.run(command, input=LINE, capture_output=True, text=True, env=environment, check=False)
+    process = fork_server().start(folder, script, **variables)
+    out, err = process.communicate(LINE.encode())
+    return Result(process.wait(), out.decode(), err.decode())
 
 
 @pytest.mark.parametrize(
@@ -270,14 +272,14 @@ def python(script: str, *words: str, **variables: str) -> subprocess.CompletedPr
         ("zen export --to torch,t", "torch,timm torch,torchscript"),
     ],
 )
-def test_the_shell_completes_commands_options_and_values(words: str, expected: str) -> None:
+def test_the_shell_completes_commands_options_and_values(words: str, expected: str, tmp_path: Path) -> None:
     variables = {"_ZEN_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     script = "import sys; sys.argv = ['zen']; from zen_cli.cli import main; main()"
-    done = python(script, **variables)
-    assert done.stdout.split() == expected.split()
+    done = python(tmp_path, script, **variables)
+    assert done.out.split() == expected.split()
 
 
-def test_ctrl_c_ends_with_130() -> None:
+def test_ctrl_c_ends_with_130(tmp_path: Path) -> None:
     script = (
         "import zen_cli.metrics.scoring, sys\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
@@ -285,9 +287,9 @@ def test_ctrl_c_ends_with_130() -> None:
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )
-    done = python(script)
-    assert done.returncode == 130
-    assert "Traceback" not in done.stderr
+    done = python(tmp_path, script)
+    assert done.code == 130
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize("words", ["score -", "export - --to json"])
@@ -298,7 +300,7 @@ def test_a_closed_stdin_is_an_empty_one(words: str) -> None:
     assert done.stderr.startswith("zen: stdin: is empty; ")
 
 
-def test_a_warning_is_one_line() -> None:
+def test_a_warning_is_one_line(tmp_path: Path) -> None:
     script = (
         "import sys, warnings, zen_cli.metrics.scoring\n"
         "def warn(*_, **__): warnings.warn('slow,\\n and more'); sys.exit(0)\n"
@@ -306,8 +308,8 @@ def test_a_warning_is_one_line() -> None:
         "sys.argv = ['zen', 'score', '--estimator', 'mean-field', '-']\n"
         "from zen_cli.cli import main; main()\n"
     )
-    done = python(script)
-    assert done.stderr == "zen: warning: slow, and more\n"
+    done = python(tmp_path, script)
+    assert done.err == "zen: warning: slow, and more\n"
 
 
 def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install() -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from engine_reference import odd_chain as pooled_chain
 from engine_reference import plain_chain, settings
-from forks import fork_server
+from forks import fork_server, script_of
 from plan_tools import odd_chain, wide_chain
 
 from zen_cli.metrics.monte_carlo import dispatch as dispatch_module
@@ -36,9 +36,7 @@ def run(script: str, folder: Path, *words: str, **environment: str) -> dict[str,
     for name in ("triton", "numpy"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed; torch for CUDA brings Triton, and its interpreter needs numpy")
-    here = Path(__file__).parent
-    start = f"import runpy, sys\nsys.path.insert(0, {str(here)!r})\nrunpy.run_path({str(here / script)!r}, run_name='__main__')\n"
-    code, out, err = fork_server().run(folder, start, *words, **environment)
+    code, out, err = fork_server().run(folder, script_of(Path(__file__).with_name(script)), *words, **environment)
     assert code == 0, err
     return json.loads(out)  # type: ignore[no-any-return]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from functools import cache
 from importlib.resources import files
 from itertools import count
@@ -14,8 +12,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from cli import ENVIRONMENT
 from exact_tools import check_measure, measure, members, tiny_space, value
+from forks import fork_server, script_of
 
 from zen_cli.errors import UsageError
 from zen_cli.formats.plainnet import parse_plainnet
@@ -271,7 +269,6 @@ def test_what_cannot_be_solved_is_refused_with_the_reason(monkeypatch: pytest.Mo
         (["monotone", "irregular"], "algorithm: the exact search and the counts of op single differ"),
     ],
 )
-def test_an_op_that_is_added_is_solved_or_refused(words: list[str], answer: str) -> None:
-    script = [sys.executable, str(HERE / "exact_extension.py"), *words]
-    done = subprocess.run(script, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, answer), done.stderr
+def test_an_op_that_is_added_is_solved_or_refused(words: list[str], answer: str, tmp_path: Path) -> None:
+    code, out, err = fork_server("extension_op").run(tmp_path, script_of(HERE / "exact_extension.py"), *words)
+    assert (code, out.strip()) == (0, answer), err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli import MAIN, Result, Zen
-from forks import fork_server
+from forks import fork_server, script_of
 
 from zen_cli.exporters.table import TARGETS
 
@@ -45,8 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(extension: str, folder: Path, *words: str) -> Result:
     before = ("extension_op",) if extension == "extension_op.py" else ()  # an op is registered before `zen` is loaded
-    script = f"import runpy\nrunpy.run_path({str(HERE / extension)!r}, run_name='__main__')\n"
-    return Result(*fork_server(*before).run(folder, MAIN if before else script, *words))
+    return Result(*fork_server(*before).run(folder, MAIN if before else script_of(HERE / extension), *words))
 
 
 def test_an_op_is_scored_by_both_estimators_and_all_proxies(folder: Path) -> None:

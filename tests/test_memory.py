@@ -64,7 +64,7 @@ def simulate(spec: ArchSpec) -> tuple[int, int]:
     return weights, peak
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(specs())
 def test_memory_is_that_of_the_exported_graph(spec: ArchSpec) -> None:
     weights, peak = simulate(spec)

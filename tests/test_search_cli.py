@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cli import ENVIRONMENT, Zen
-from forks import fork_server
+from forks import bare_server, fork_server
 
 from zen_cli.formats.plainnet import parse_plainnet
 from zen_cli.nas.presets import presets
@@ -245,7 +246,7 @@ def test_a_closed_pipe_ends_it_quietly(zen: Zen) -> None:
     [[], ["--space", "zennet-mobile"], ["--space", "regnet", "--max-sublayers", "30"], ["--out", "run"]],
     ids=" ".join,
 )
-def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]) -> None:
+def test_a_search_by_a_closed_form_never_imports_torch(tmp_path: Path, more: list[str]) -> None:
     script = (
         "import sys\n"
         f"sys.argv = ['zen', 'search', *{[*QUICK, *more]!r}]\n"
@@ -254,15 +255,8 @@ def test_a_search_by_a_closed_form_never_imports_torch(zen: Zen, more: list[str]
         "except SystemExit as end: code = end.code\n"
         "sys.exit(code or ('torch' in sys.modules and 'torch was imported'))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=zen.folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    code, _, err = bare_server().run(tmp_path, script)
+    assert code == 0, err
 
 
 def test_without_a_limit_on_depth_it_says_why_one_is_needed(zen: Zen) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 import torch
-from cli import Zen
+from cli_here import ZenHere
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_trace import hooked_macs
@@ -306,7 +306,7 @@ def test_what_a_structure_string_cannot_say_it_refuses() -> None:
         to_plainnet(parse_spec({"padding": "same", "blocks": [{"op": "conv", "width": 16}]}))
 
 
-def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp_path: Path) -> None:
+def test_exports_of_such_networks_are_checked_against_their_module(zen_here: ZenHere, tmp_path: Path) -> None:
     blocks = [
         {"op": "conv", "kernel": 3, "width": 8, "stride": 2},
         {"op": "bottleneck", "width": 16, "mid_width": 8, "shortcut": "pooled", "stride": 2, "stride_in": True},
@@ -321,7 +321,7 @@ def test_exports_of_such_networks_are_checked_against_their_module(zen: Zen, tmp
     row |= {"bn_eps": 1e-3, "head_pool": {"kind": "max", "kernel": 3, "stride": 1}, "head_parts": 2, "head_bias": False}
     same = {**row, "padding": "same", "blocks": [block for block in blocks if block["op"] != "repvgg"]}
     document = b"\n".join(orjson.dumps(parse_spec(one).to_dict()) for one in (row, same))
-    done = zen("export", "-", "--to", "torch,onnx,svg,mermaid", "-o", f"{tmp_path}/out/", stdin=document)
+    done = zen_here("export", "-", "--to", "torch,onnx,svg,mermaid", "-o", f"{tmp_path}/out/", stdin=document)
     assert done.code == 0, done.err
     assert len(list((tmp_path / "out").iterdir())) == 8
 

@@ -132,7 +132,7 @@ def test_a_latency_needs_a_target_that_predicts() -> None:
 @pytest.mark.parametrize("given_", [{"max_latency": "0.7ms"}, {"max_memory": "600kB"}, {"max_weights": "9MB"}])
 def test_an_evolution_keeps_limits_of_a_device(given_: dict[str, str]) -> None:
     target = a_target()
-    request = {"budget": ["3000evals"], "verify": 0, "target": target, "resolution": 96, **given_}
+    request = {"budget": ["1500evals"], "verify": 0, "target": target, "resolution": 96, **given_}
     settings = check_request({"max_macs": "100M", **request})
     answer = finish(settings, search(settings))
     assert answer.records

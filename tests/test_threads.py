@@ -30,7 +30,7 @@ import json, torch
 from zen_cli import parse_spec
 from zen_cli.metrics import find
 from zen_cli.metrics.settings import check_settings
-settings = check_settings(draws=3, batch_size=8, device="cpu")
+settings = check_settings(draws=2, batch_size=8, device="cpu")
 specs = [parse_spec({{**{WIDE!r}, "num_classes": classes}}) for classes in (10, 11)]
 for threads in (1, 4):
     torch.set_num_threads(threads)

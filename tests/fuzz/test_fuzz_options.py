@@ -48,12 +48,12 @@ def flat(rows: list[list[str]]) -> list[str]:
     return [word for row in rows for word in row]
 
 
-@fuzz(150, st.lists(options("score"), min_size=1, max_size=3))
+@fuzz(100, st.lists(options("score"), min_size=1, max_size=3))
 def test_any_options_of_score(rows: list[list[str]]) -> None:
     in_a_folder(lambda: zen("score", "--estimator", "mean-field", *flat(rows), "-", stdin=SPEC))
 
 
-@fuzz(100, st.lists(options("search"), min_size=1, max_size=2))
+@fuzz(60, st.lists(options("search"), min_size=1, max_size=2))
 def test_any_options_of_search(rows: list[list[str]]) -> None:
     base = ("--space", "regnet", "--resolution", "32", "--max-layers", "40", "--budget", "64evals", "--verify", "0")
     in_a_folder(lambda: zen("search", *base, "--population", "8", *flat(rows)))
@@ -64,7 +64,7 @@ def test_any_options_of_export(rows: list[list[str]], target: str) -> None:
     in_a_folder(lambda: zen("export", "--to", target, *flat(rows), "-", stdin=SPEC))
 
 
-@fuzz(100, st.lists(nasty, max_size=3))
+@fuzz(60, st.lists(nasty, max_size=3))
 def test_any_words(words: list[str]) -> None:
     in_a_folder(lambda: zen(*words, stdin=SPEC))
     in_a_folder(lambda: zen("score", "--estimator", "mean-field", *words, stdin=SPEC))
