@@ -18,6 +18,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -95,6 +96,8 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         import_module(name)
     gc.freeze()  # to collect what is loaded takes most of the time of a short command
+    for finalizer in weakref.finalize._registry:  # type: ignore[attr-defined]
+        finalizer.atexit = False  # those of torch take down its operations at the end of each fork
     served = socket.socket(fileno=int(sys.argv[1]))
     started = serve(served)
     if started is not None:
