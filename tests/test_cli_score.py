@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli import ENVIRONMENT, Result, Zen
-from forks import fork_server
+from forks import bare_server
 
 from zen_cli import parse_spec
 
@@ -250,9 +250,9 @@ def test_help_and_version_are_on_stdout(zen: Zen) -> None:
     assert "score" in zen().out
 
 
-def python(folder: Path, script: str, **variables: str) -> Result:
-    """A script that calls the command with a network on stdin."""
-    process = fork_server().start(folder, script, **variables)
+def python(folder: Path, script: str, *words: str, **variables: str) -> Result:
+    """A script that calls the command with a network on stdin, in a process that has not loaded torch."""
+    process = bare_server().start(folder, script, *words, **variables)
     out, err = process.communicate(LINE.encode())
     return Result(process.wait(), out.decode(), err.decode())
 
@@ -312,7 +312,7 @@ def test_a_warning_is_one_line(tmp_path: Path) -> None:
     assert done.err == "zen: warning: slow, and more\n"
 
 
-def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install() -> None:
+def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['torch'] = None\n"
         "sys.argv = ['zen', 'score', *sys.argv[1:], '-']\n"
@@ -320,8 +320,8 @@ def test_without_torch_the_closed_form_works_and_monte_carlo_says_what_to_instal
     )
 
     def run(*words: str) -> tuple[int, str]:
-        done = python(script, *words)
-        return done.returncode, done.stderr
+        done = python(tmp_path, script, *words)
+        return done.code, done.err
 
     assert run("--estimator", "mean-field") == (0, "")
     code, message = run()

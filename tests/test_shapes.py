@@ -42,7 +42,7 @@ def test_the_best_of_each_shape_come_first(rows: list[tuple[float, int]], count:
 
 def settings(**more: Any) -> SearchSettings:
     return check_request(
-        {"preset": "cifar-1m", "budget": ("8kevals",), "verify": 0, "algorithm": "evolution", "top": 6, **more}
+        {"preset": "cifar-1m", "budget": ("16kevals",), "verify": 0, "algorithm": "evolution", "top": 6, **more}
     )
 
 
