@@ -107,6 +107,11 @@ def test_resolution_and_classes_come_from_the_options(zen_here: ZenHere) -> None
         (["--to", "onnx", "--weights", "file", "-o", "out/"], f"{SPEC}\n{OTHER}", ("one checkpoint", "one by one")),
         (["--to", "svg", "--weights", "seed", "-o", "a.svg"], SPEC, ("--weights", "svg files have none")),
         (["--to", "onnx", "--opset", "8", "-o", "a.onnx"], SPEC, ("--opset: 8", "use 9 to")),
+        (
+            ["--to", "onnx,torch", "--merge", "-o", "out/"],
+            SPEC,
+            ("--merge: is for files that only run",),
+        ),
         (["--to", "torch", "--opset", "17"], SPEC, ("--opset: is of ONNX files",)),
         (["--to", "json", "--seed", "-1"], SPEC, ("--seed: '-1' is too small; use at least 0",)),
         (["--to", "torch", "-o", "a.py"], SPEC.replace('"width": 8', '"width": "8"'), ("width",)),

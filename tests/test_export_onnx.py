@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,20 @@ def test_names_are_those_of_the_torch_file() -> None:
     assert len(set(nodes)) == len(nodes)
     assert {"stem.conv", "stage2.1.se.sigmoid", "stage2.1.add", "classifier"} <= set(nodes)
     assert onnx_model(ExportSource(EVERYTHING)).SerializeToString() == model.SerializeToString()
+
+
+def test_a_merged_file_has_no_norm_and_the_same_logits() -> None:
+    source, images = ExportSource(EVERYTHING, merge=True), torch.randn(2, 3, 32, 32)
+    model = onnx_model(source)
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
+    (logits,) = session(model).run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        wanted = source.reference(images)
+    assert float((torch.from_numpy(logits) - wanted).abs().max()) <= TOLERANCE * float(wanted.abs().max())
+    norms = [part for part in source.reference.modules() if isinstance(part, nn.BatchNorm2d)]
+    params = EVERYTHING.cost.params - sum(norm.num_features for norm in norms)  # a bias for a scale and a shift
+    assert source.counts == {"params": params, "macs": EVERYTHING.cost.macs}
+    assert sum(math.prod(row.dims) for row in model.graph.initializer) == params
 
 
 def test_every_opset_from_the_lowest_gives_the_same_logits() -> None:

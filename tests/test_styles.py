@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.space import genome_of, to_spec
+from zen_cli.net.merging import merge
 from zen_cli.net.ops import Gene
 from zen_cli.net.styled_modules import ParallelConv
 from zen_cli.trace.blocks import spec_of
@@ -217,6 +219,18 @@ def test_one_convolution_does_what_parallel_ones_do(keys: dict[str, Any]) -> Non
     assert isinstance(unit, ParallelConv)
     images = torch.randn(2, 8, 9, 9, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(unit.act(unit.merged()(images)), unit(images), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@settings(max_examples=25)
+@given(styled_specs())
+def test_merging_changes_no_logits_and_leaves_convolutions_alone(spec: ArchSpec) -> None:
+    net = seeded(spec, 0)
+    images = torch.randn(2, 3, *spec.image_size, generator=torch.Generator().manual_seed(0))
+    wanted, merged = net(images), merge(copy.deepcopy(net))
+    torch.testing.assert_close(merged(images), wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
+    left = {type(module) for module in merged.modules()}
+    assert not left & {torch.nn.BatchNorm2d, ParallelConv}
 
 
 def test_parallel_convolutions_have_no_squeeze_and_excitation() -> None:

@@ -243,6 +243,7 @@ def export(
     seed: int = 0,
     force: bool = False,
     opset: int | None = None,
+    merge: bool = False,
     on_step: Callable[[str], None] | None = None,
 ) -> list[ExportedFile]:
     """Exports networks to files, each loaded in a fresh process and compared with the network before it is placed.
@@ -255,6 +256,7 @@ def export(
         seed: of the weights.
         force: overwrite files that exist.
         opset: of ONNX files; by default the lowest that a network needs.
+        merge: batch normalisations and parallel branches become part of convolutions, in files that only run.
         on_step: called with a few words about what begins.
 
     Raises:
@@ -264,6 +266,6 @@ def export(
     from .exporters.plan import ExportOptions
     from .exporters.run import export as run_export
 
-    options = ExportOptions(fspath(out), None if weights is None else fspath(weights), seed, force, opset)
+    options = ExportOptions(fspath(out), None if weights is None else fspath(weights), seed, force, opset, merge)
     networks = [network] if isinstance(network, (ArchSpec, TracedNetwork)) else list(network)
     return run_export(networks, [to] if isinstance(to, str) else list(to), options, on_step)

@@ -62,6 +62,12 @@ def export(
             metavar="N", help="Opset of ONNX files (default: the lowest that the network needs).", show_default=False
         ),
     ] = None,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge", help="Merge BN and parallel branches into convolutions, in files that only run (onnx, pt2, ...)."
+        ),
+    ] = False,
     target: opt.TargetOption = None,
     resolution: opt.Resolution = None,
     num_classes: opt.NumClasses = None,
@@ -91,6 +97,7 @@ def export(
         parse_count(seed, "seed", least=0, most=MAX_SEED),
         force,
         None if opset is None else parse_count(opset, "opset"),
+        merge,
     )
     with Endings(once=True) as endings, Progress("exporting", quiet=quiet) as progress:
         try:

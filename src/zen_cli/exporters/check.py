@@ -161,7 +161,7 @@ def _write_job(source: ExportSource, files: Sequence[tuple[Target, Path]], folde
 def _judge(source: ExportSource, row: dict[str, Any]) -> Finding:
     if "error" in row:
         raise RunError(f"does not pass its check: {row['error']}")
-    for key, wanted in (("params", source.spec.cost.params), ("macs", source.spec.cost.macs)):
+    for key, wanted in source.counts.items():
         if row[key] != wanted:
             raise RunError(f"the exported network has {row[key]} {key}, not {wanted}; please report it")
     difference, rounding = float(row["difference"]), None

@@ -91,6 +91,7 @@ class ExportOptions(NamedTuple):
         seed: of the weights.
         force: overwrite files that exist.
         opset: of ONNX files; None for the lowest that a network needs.
+        merge: batch normalisations and parallel branches become part of convolutions, in files that only run.
     """
 
     out: str | None = None
@@ -98,6 +99,7 @@ class ExportOptions(NamedTuple):
     seed: int = 0
     force: bool = False
     opset: int | None = None
+    merge: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -132,6 +134,10 @@ def plan(items: Sequence[Item], targets: Sequence[Target], options: ExportOption
     weights = _weights(targets, options, len(items))
     if options.opset is not None and not any(target.name == "onnx" for target in targets):
         raise UsageError("opset: is of ONNX files; add the target onnx, or leave it out")
+    for target in targets if options.merge else ():
+        if not target.can_merge:
+            able = ", ".join(row.name for row in TARGETS.values() if row.can_merge)
+            raise UsageError(f"merge: is for files that only run ({able}), and not for {target.name}; leave one out")
     if options.path is None:
         _check_stdout(items, targets, weights)
     rows: list[PlannedNetwork] = []
@@ -152,6 +158,7 @@ def plan(items: Sequence[Item], targets: Sequence[Target], options: ExportOption
             seed=options.seed,
             checkpoint=checkpoint,
             opset=options.opset,
+            merge=options.merge,
         )
         for target in targets:
             _check_units(item, target)

@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..net.merging import merge
 from ..net.ops import Unit
 from ..net.spec import ArchSpec
+from .checker import count_parameters, measure_macs
 from .layout import unit_names
 from .torch_source import torch_source
 
@@ -30,6 +32,7 @@ class ExportSource:
         seed: of its weights.
         checkpoint: a file of trained weights, instead of the seed's.
         opset: of an ONNX file; None for the lowest that it needs.
+        merge: whether batch normalisations and parallel branches become part of convolutions.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class ExportSource:
         seed: int = 0,
         checkpoint: Path | None = None,
         opset: int | None = None,
+        merge: bool = False,
     ) -> None:
         self.spec = spec
         self.record = record
@@ -48,6 +52,7 @@ class ExportSource:
         self.seed = seed
         self.checkpoint = checkpoint
         self.opset = opset
+        self.merge = merge
 
     @cached_property
     def reference(self) -> ZenNet:
@@ -147,7 +152,16 @@ class ExportSource:
             net: nn.Module = home.__dict__["ZenNet"]()
         net.to_empty(device="cpu")
         net.load_state_dict(self.tensors)
-        return net.eval()
+        return merge(net.eval()) if self.merge else net.eval()
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Parameters and MACs of what is exported: those of the spec, or of its module when it is merged."""
+        cost = self.spec.cost
+        if not self.merge:
+            return {"params": cost.params, "macs": cost.macs}
+        net = merge(copy.deepcopy(self.reference))
+        return {"params": count_parameters(net), "macs": measure_macs(net, self.images[0])}
 
     def release(self) -> None:
         """Forgets weights and modules; they are made again where they are needed again."""

@@ -30,6 +30,7 @@ class Target(ABC):
         check: for files that can be run. A function of the path and a job (see `checker`) that loads the file and
             returns what runs it, its number of parameters, and its MACs for one image, or None for them to be measured.
             It runs in a process without zen, as a copy of its source with all that it names.
+        can_merge: whether the files may have batch normalisations and branches merged into convolutions.
         most_units: more than this would take many minutes; None for no bound.
         any_side: whether the files take images of other sides than the spec's.
     """
@@ -40,6 +41,7 @@ class Target(ABC):
     is_text: ClassVar[bool] = False
     is_python: ClassVar[bool] = False
     has_weights: ClassVar[bool] = False
+    can_merge: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     check: ClassVar[Callable[..., Any] | None] = None

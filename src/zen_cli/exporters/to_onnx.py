@@ -55,7 +55,7 @@ class OnnxModel(Target):
     """An ONNX file in the lowest opset that the graph needs, or in the one that was chosen."""
 
     name, suffix, summary = "onnx", ".onnx", "an ONNX model"
-    has_weights = True
+    has_weights = can_merge = True
     needs, extra = ("onnx", "onnxruntime"), "onnx"
     check = staticmethod(check_onnx)
 
@@ -84,5 +84,7 @@ def onnx_model(source: ExportSource) -> onnx.ModelProto:
         producer_name=tool(),
         doc_string=title(spec),
     )
-    helper.set_model_props(model, {row.label: row.text for row in facts(spec, source.record)})
+    rows = {row.label: row.text for row in facts(spec, source.record)}
+    form = {"form": "batch normalisations and parallel branches are part of convolutions"} if source.merge else {}
+    helper.set_model_props(model, rows | form)
     return model

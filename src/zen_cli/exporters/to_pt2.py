@@ -26,7 +26,8 @@ class ExportedProgram(Target):
     """What `torch.export.load` reads."""
 
     name, suffix, summary = "pt2", ".pt2", "a torch.export program"
-    has_weights, most_units = True, 2000
+    has_weights = can_merge = True
+    most_units = 2000
     check = staticmethod(check_pt2)
 
     def write(self, source: ExportSource, stem: str) -> bytes:

@@ -28,7 +28,7 @@ class TorchScript(Target):
     """What `torch.jit.load` reads. One trace holds for every size: no branch of a network depends on it."""
 
     name, suffix, summary = "torchscript", ".torchscript", "a traced TorchScript module"
-    has_weights = any_side = True
+    has_weights = any_side = can_merge = True
     most_units = 4000
     check = staticmethod(check_torchscript)
 

@@ -35,7 +35,9 @@ def export_sheets(done: Sequence[ExportedFile]) -> list[Sheet]:
             Field("file", [str(row.path or "stdout") for row in rows], right=False),
             Field("checked", [row.finding.text() for row in rows], right=False, wraps=True),
         ]
-        cost = f"{spec.cost.params:,} parameters, {format_count(spec.cost.macs)} MACs"
+        cost = _cost(spec.cost.params, spec.cost.macs)
+        if source.merge:
+            cost += f"; merged {_cost(source.counts['params'], source.counts['macs'])}"
         title = f"{spec.name or 'network'} ({spec.id}): {cost}"
         sheets.append(Sheet(fields, title))
     if any(row.finding.difference is not None for row in done):
@@ -43,3 +45,7 @@ def export_sheets(done: Sequence[ExportedFile]) -> list[Sheet]:
         last = sheets[-1]
         sheets[-1] = Sheet(last.fields, last.title, [f"checked in a fresh process without zen; {allowed}"])
     return sheets
+
+
+def _cost(params: int, macs: int) -> str:
+    return f"{params:,} parameters, {format_count(macs)} MACs"
