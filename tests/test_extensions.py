@@ -54,7 +54,7 @@ def test_an_op_is_scored_by_both_estimators_and_all_proxies(folder: Path) -> Non
     (closed,) = done.rows
     assert [row["kernel"] for row in closed["breakdown"]["layers"]] == [3, 3, 3, 1]
     assert closed["cost"]["layers"] == 4
-    words = ["--draws", "8", "--batch-size", "4", "--proxies", f"{MEASURED},{CLOSED}", "net.json"]
+    words = ["--draws", "8", "--batch-size", "4", "--quiet", "--proxies", f"{MEASURED},{CLOSED}", "net.json"]
     done = run("extension_op.py", folder, "score", *words)
     assert (done.code, done.err) == (0, "")
     (measured,) = done.rows

@@ -92,6 +92,8 @@ def shrink(side: Pair, stride: int) -> Pair: ...
 def shrink(side: Side, stride: int) -> Side: ...
 def shrink(side: Side, stride: int) -> Side:
     """Side of the output of an odd kernel with padding k // 2; also of an array of sides."""
+    if stride == 1:
+        return side
     if isinstance(side, tuple):
         return (side[0] - 1) // stride + 1, (side[1] - 1) // stride + 1
     return (side - 1) // stride + 1

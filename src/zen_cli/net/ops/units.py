@@ -24,13 +24,20 @@ def block_units(gene: Gene, in_width: int) -> tuple[Unit, ...]:
     return (units[:2] + rest * gene.depth)[: gene.depth]
 
 
-@lru_cache(maxsize=512)
 def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     """The different units of a block in order, and how often each occurs; four at most, however deep the block is.
 
     After the first all are alike, or alternate where the units of a pair differ in width. The shortcut of the first
     unit is always a projection; a later one only where its channels differ.
     """
+    if _follows_input(gene):
+        return _repeated_units(gene, in_width)
+    (first, times), *rest = _repeated_units(gene, 1)
+    return ((first._replace(in_width=in_width), times), *rest)
+
+
+@lru_cache(maxsize=4096)
+def _repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     depth, units = gene.depth, _first_units(gene, in_width, 2)
     if depth > 2 and units[0][4:7] != units[1][4:7]:  # mid_width, width, groups
         units = _first_units(gene, in_width, 4)
@@ -42,10 +49,15 @@ def reading_unit(gene: Gene, side: Side) -> Unit | None:
     """The first unit, on one channel, of a block in which only that unit's first convolution and its shortcut depend
     on the channels in, which they are linear in; None of another block. The side is that of the block's map.
     """
-    if gene.style is not None or gene.kind.is_parallel:  # what is inside or beside may follow the channels in
+    if _follows_input(gene):
         return None
     unit = repeated_units(gene, 1)[0][0]
     return None if unit.layers(side)[0].groups > 1 else unit
+
+
+def _follows_input(gene: Gene) -> bool:
+    """Whether more of its units than what the first one reads may depend on the channels in."""
+    return gene.style is not None or gene.kind.is_parallel
 
 
 def _first_units(gene: Gene, in_width: int, count: int) -> list[Unit]:
