@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forks import ENVIRONMENT, fork_server
+from forks import ENVIRONMENT, fork_server, light_server
 
 __all__ = ["ENVIRONMENT", "MAIN", "Result", "Zen"]
 
@@ -42,6 +44,11 @@ class Result(NamedTuple):
         assert self.code == code, self
 
 
+def is_closed_form(words: Sequence[str]) -> bool:
+    """Whether a command scores by the closed form, so that it is likely to do without torch."""
+    return bool({("--estimator", "mean-field"), ("--verify", "0")} & set(pairwise(words)))
+
+
 class Zen:
     """A folder in which commands run; `zen("score", "a.json")`."""
 
@@ -50,7 +57,8 @@ class Zen:
 
     def __call__(self, *words: str, stdin: str | bytes = b"", **variables: str) -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        process = fork_server().start(self.folder, MAIN, *words, **variables)
+        server = light_server() if is_closed_form(words) else fork_server()
+        process = server.start(self.folder, MAIN, *words, **variables)
         out, err = process.communicate(data)
         return Result(process.wait(), out.decode(), err.decode())
 

@@ -38,7 +38,8 @@ WITHOUT_TORCH = (
     "zen_cli.ui.progress",
     "zen_cli.ui.screen",
 )
-LOADED = ("torch", *WITHOUT_TORCH, "zen_cli.metrics.monte_carlo", "zen_cli.nas.algorithms.exact.algorithm")
+WITH_NUMPY = (*WITHOUT_TORCH, "zen_cli.nas.algorithms.exact.algorithm")
+LOADED = ("torch", *WITH_NUMPY, "zen_cli.metrics.monte_carlo")
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

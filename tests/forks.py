@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fork_child import HEAD, LOADED, WITHOUT_TORCH
+from fork_child import HEAD, LOADED, WITH_NUMPY, WITHOUT_TORCH
 
 # Not kept: what colours output, and what makes each process compile all of `zen` again.
 LEFT_OUT = ("FORCE_COLOR", "GITHUB_ACTIONS", "PYTHONDONTWRITEBYTECODE")
@@ -196,6 +196,11 @@ def fork_server(*modules: str) -> ForkServer:
     return _server(*modules, *LOADED)
 
 
+def light_server() -> ForkServer:
+    """A server of this process that has all of it but torch: its forks begin and end in a fraction of the time."""
+    return _server(*WITH_NUMPY)
+
+
 def bare_server() -> ForkServer:
-    """A server of this process that has loaded what a search by the closed form needs, so neither torch nor numpy."""
+    """A server of this process that has neither torch nor numpy."""
     return _server(*WITHOUT_TORCH)

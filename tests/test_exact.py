@@ -31,7 +31,7 @@ from zen_cli.net.spec import ArchSpec
 HERE = Path(__file__).parent
 TINY = {
     "basic": tiny_space("basic"),
-    "bottleneck": tiny_space("bottleneck", group_widths=[0, 8]),
+    "bottleneck": tiny_space("bottleneck", width={"min": 8, "max": 16}, group_widths=[0, 8]),
     "mbconv": tiny_space("mbconv", width={"min": 8, "max": 16}),
     "twins": tiny_space("mbconv", pair_widths=False),
     "mixed": tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3], head_width=None),

@@ -21,7 +21,7 @@ from zen_cli.target.memory import Footprint, block_footprint, footprint
 
 TINY = {
     "basic": tiny_space("basic"),
-    "bottleneck": tiny_space("bottleneck", group_widths=[0, 8]),
+    "bottleneck": tiny_space("bottleneck", width={"min": 8, "max": 16}, group_widths=[0, 8]),
     "mbconv": tiny_space("mbconv", width={"min": 8, "max": 16}),
     "mixed": tiny_space("basic", "bottleneck", width={"min": 8, "max": 16}, kernels=[3], head_width=None),
 }
@@ -80,7 +80,7 @@ VARIANTS = [variant for name in TINY for variant in make_variants(TINY[name], ge
 WIDTHS = st.integers(1, 40).map(lambda number: 8 * number)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     variant=st.sampled_from(VARIANTS),
     widths=st.tuples(WIDTHS, WIDTHS, WIDTHS),

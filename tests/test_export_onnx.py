@@ -31,7 +31,7 @@ def session(model: Any) -> Any:
 
 
 @given(specs())
-@settings(max_examples=20)
+@settings(max_examples=14)
 def test_onnx_computes_the_network(spec: ArchSpec) -> None:
     source = ExportSource(spec)
     run = session(onnx_model(source)).run

@@ -40,7 +40,7 @@ def run_source(text: str, name: str = "net") -> dict[str, Any]:
 
 
 @given(specs())
-@settings(max_examples=20)
+@settings(max_examples=14)
 def test_the_source_is_the_training_form(spec: ArchSpec) -> None:
     source = ExportSource(spec)
     images = torch.randn(2, spec.in_channels, spec.resolution, spec.resolution)
@@ -50,7 +50,7 @@ def test_the_source_is_the_training_form(spec: ArchSpec) -> None:
 
 
 @given(specs())
-@settings(max_examples=20)
+@settings(max_examples=14)
 def test_names_map_one_to_one_onto_the_module(spec: ArchSpec) -> None:
     source = ExportSource(spec)
     assert list(source.names) == list(build(spec).state_dict())
@@ -58,7 +58,7 @@ def test_names_map_one_to_one_onto_the_module(spec: ArchSpec) -> None:
 
 
 @given(specs())
-@settings(max_examples=20)
+@settings(max_examples=14)
 def test_features_are_one_map_a_scale(spec: ArchSpec) -> None:
     layout = lay_out(spec)
     assert [unit for section in layout.sections for unit in section.units] == list(spec.units)
@@ -112,7 +112,7 @@ def test_the_classes_of_a_file_are_those_of_the_program_and_no_others() -> None:
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_name_cannot_leave_its_docstring(text: str) -> None:
     name = "".join(char for char in text if ord(char) >= 32 and ord(char) != 127)
     record = {"zen": {"value": 1.0, "estimator": text}, "search": {"space": text, "limits": {text: text}}}

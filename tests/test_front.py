@@ -230,7 +230,7 @@ def test_a_proven_front(zen_here: ZenHere) -> None:
         assert found["score"] <= found["bound"] <= found["score"] * (1 + found["gap"] + 1e-12)
     bounds = [row["search"]["bound"] for row in done.rows]
     assert bounds == sorted(bounds, reverse=True)
-    evolved = zen_here(*FRONT, "--budget", "30kevals", "--no-keep").rows
+    evolved = zen_here(*FRONT, "--budget", "15kevals", "--no-keep").rows
     for row in done.rows:  # nothing that the evolution finds below a limit is above its bound
         limit, bound = row["search"]["limits"]["params"], row["search"]["bound"]
         below = [one["search"]["score"] for one in evolved if one["cost"]["params"] <= limit]
@@ -298,7 +298,7 @@ def test_a_cost_that_is_no_sum_of_the_rating() -> None:
 def test_each_network_is_in_the_band_of_its_own_limits(zen_here: ZenHere) -> None:
     words = ["search", "--space", "mobile", "--resolution", "32", "--num-classes", "10", "--max-macs", "4M", "--quiet"]
     words += ["--front", "macs", "--lineages", "8", "--top", "4", "--verify", "0", "--algorithm", "evolution"]
-    whole = zen_here(*words, "--budget", "9kevals", "--no-keep")
+    whole = zen_here(*words, "--budget", "6kevals", "--no-keep")
     assert whole.code == 0, whole.err
     assert len(whole.rows) >= 2
     for row in whole.rows:
@@ -308,7 +308,7 @@ def test_each_network_is_in_the_band_of_its_own_limits(zen_here: ZenHere) -> Non
     bests = [row["search"]["evenness"]["best"] for row in whole.rows]
     assert bests == sorted(bests, reverse=True)
     assert bests[-1] < bests[0] - 0.5  # a smaller network can be less even: it has fewer MACs to spread
-    assert zen_here(*words, "--budget", "9kevals", "--out", "run").out == whole.out
+    assert zen_here(*words, "--budget", "6kevals", "--out", "run").out == whole.out
     assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
 
 

@@ -65,7 +65,7 @@ def keeps(spec: ArchSpec, limits: Limits) -> bool:
     return all(used[name] <= limit * (1 + 1e-12) for name, limit in limits.items())
 
 
-@settings(max_examples=25)
+@settings(max_examples=16)
 @given(
     space=SPACES,
     seed=st.integers(0, 2**32),

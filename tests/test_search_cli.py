@@ -222,7 +222,7 @@ def test_the_same_seed_is_the_same_bytes(zen: Zen) -> None:
 
 def test_no_two_networks_of_an_answer_are_the_same_layers_in_other_blocks(zen: Zen) -> None:
     words = ["--space", "zennet-mobile", "--resolution", "64", "--max-macs", "40M", "--max-sublayers", "12"]
-    rows = zen("search", *words, "--budget", "60kevals", "--verify", "0", "--top", "12").rows
+    rows = zen("search", *words, "--budget", "30kevals", "--verify", "0", "--top", "12").rows
     layers = {(parse_spec(row["arch"]).chain, row["cost"]["params"], row["cost"]["macs"]) for row in rows}
     assert len(layers) == len(rows) == 12
 

@@ -103,7 +103,7 @@ def test_the_merged_answer_is_the_best_of_all_without_doubles() -> None:
 
 
 def test_merged_networks_are_in_the_band_below_the_best_evenness_of_any_seed() -> None:
-    problem = {"resolution": 32, "max_macs": "20M", "budget": ("3kevals",), "verify": 0, "algorithm": "evolution"}
+    problem = {"resolution": 32, "max_macs": "20M", "budget": ("2kevals",), "verify": 0, "algorithm": "evolution"}
     settings, _ = check_sweep(problem, "0..2")
     outcomes = [search(one) for one in settings]
     _, outcome = merge(Problem(tuple(settings), tuple(outcomes)))

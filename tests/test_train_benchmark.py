@@ -77,7 +77,7 @@ def test_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(train_networks, "randoms", study)
     table = tmp_path / "runs.csv"
-    words = ["--data", "digits", "--csv", str(table), "--parts", "random", "--images", "128", "--epochs", "1"]
+    words = ["--data", "digits", "--csv", str(table), "--parts", "random", "--images", "64", "--epochs", "1"]
     monkeypatch.setattr(sys, "argv", ["train.py", *words])
     monkeypatch.setattr("torch.set_num_threads", lambda _: None)  # which would hold for all tests after this one
     train.main()
