@@ -104,6 +104,7 @@ def test_the_classes_of_a_file_are_those_of_the_program_and_no_others() -> None:
     whole = torch_source(EVERYTHING)
     own = inspect.getmembers(unit_modules, inspect.isclass)
     classes = {name for name, kind in own if kind.__module__ == unit_modules.__name__}
+    classes -= {"SameConv2d"}  # of another padding than that of the network
     assert {node.name for node in ast.parse(whole).body if isinstance(node, ast.ClassDef)} == {
         *classes,
         "Backbone",
