@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from moments import MOMENTS, Commands, Ended, draw
+from moments import MOMENTS, Commands, Ended, Moment, draw
 from search_process import PROBLEM, run
 
 SEARCH = ["search", *PROBLEM, "--population", "32", "--budget", "1536evals"]
@@ -89,6 +89,14 @@ def test_a_signal_hands_over_what_was_found(
         handed_over(done, folder, answer, signal.Signals[name])
         assert is_clean(folder)
         resumes(commands, folder, answer, words)
+
+
+def test_a_signal_in_a_function_that_pydantic_calls_shows_no_traceback(commands: Commands, tmp_path: Path) -> None:
+    """Pydantic makes an error of its own of whatever is raised while it writes."""
+    moment = Moment("nas/limits.py:<lambda>", 1)
+    done = commands.run(tmp_path, *SEARCH, "--out", "run", moment=moment, fault="SIGTERM")
+    assert done == Ended(128 + signal.SIGTERM, "", "")
+    assert commands.run(tmp_path, *SEARCH, "--out", "run").code == 0
 
 
 def test_kills_leave_no_trace(commands: Commands, undisturbed: Undisturbed, tmp_path: Path) -> None:

@@ -129,18 +129,26 @@ def main() -> None:
             where = f"{STDOUT}: cannot be written"
         code = report(f"{where}, {reason(error)}", 1)
     except Exception as error:
-        if text := shortage(error):
-            sys.exit(report(text, RunError.exit_code))
-        if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
-            raise
-        text = error.format_message()
-        code = report(text if "Did you mean" in text else text + _hint(sys.argv[1:]), getattr(error, "exit_code", 2))
+        code = _unforeseen(error)
     if code == 130:  # of any interruption, also where the parser ends by itself
         code = endings.code or code
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     gc.freeze()  # what is left ends with the process; to look for cycles in it takes longer than the imports
     sys.exit(code or 0)
+
+
+def _unforeseen(error: Exception) -> int:
+    """The exit code of an error of a library, which is raised again where nothing is known of it."""
+    if isinstance(error.__cause__, KeyboardInterrupt):  # in a function that pydantic calls
+        return 130
+    if text := shortage(error):
+        return report(text, RunError.exit_code)
+    if not hasattr(error, "format_message"):  # a usage error of the parser, whose class is private to typer
+        raise error
+    text = error.format_message()
+    code: int = getattr(error, "exit_code", 2)
+    return report(text if "Did you mean" in text else text + _hint(sys.argv[1:]), code)
 
 
 def _with_options(error: ZenError) -> str:

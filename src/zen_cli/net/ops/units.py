@@ -33,7 +33,7 @@ def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     if _follows_input(gene):
         return _repeated_units(gene, in_width)
     (first, times), *rest = _repeated_units(gene, 1)
-    return ((first._replace(in_width=in_width), times), *rest)
+    return ((Unit._make((*first[:3], in_width, *first[4:])), times), *rest)  # twice as fast as to replace it
 
 
 @lru_cache(maxsize=4096)
