@@ -312,6 +312,35 @@ def test_each_network_is_in_the_band_of_its_own_limits(zen_here: ZenHere) -> Non
     assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
 
 
+BANDED = ["search", "--space", "mobile", "--resolution", "32", "--num-classes", "10", "--verify", "0", "--quiet"]
+
+
+def test_a_front_in_bands_is_what_the_exact_search_proves_below_each_limit(zen_here: ZenHere) -> None:
+    whole = zen_here(*BANDED, "--max-macs", "1M", "--front", "macs", "--top", "2", "--out", "run")
+    first, second = whole.rows
+    for row in (first, second):
+        band = row["search"]["evenness"]
+        assert band["best_is"] == "proven" and band["value"] >= band["best"] - band["width"]
+        assert row["search"]["score"] <= row["search"]["bound"] <= 1.005 * row["search"]["score"]
+    assert second["search"]["limits"]["macs"] < first["search"]["limits"]["macs"] == 1e6
+    words = [*BANDED, "--max-macs", "1M", "--front", "macs", "--top", "1", "--algorithm", "exact", "--no-keep"]
+    (exact,) = (row["search"] for row in zen_here(*words).rows)
+    for name in ("limits", "score", "bound", "evenness"):
+        assert exact[name] == first["search"][name], name
+    assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
+
+
+def test_where_nothing_is_proven_in_a_band_the_evolution_goes_on(zen_here: ZenHere) -> None:
+    words = [*BANDED, "--max-macs", "1M", "--front", "macs", "--top", "2", "--budget", "5kevals", "--out", "run"]
+    whole = zen_here(*words)
+    first, second = (row["search"] for row in whole.rows)
+    assert first["score"] > second["score"]
+    assert any((row["gap"] or 1.0) > 0.005 for row in (first, second))
+    assert first["stopped"] == "evaluations" and first["evaluations"] > 100
+    (zen_here.folder / "run" / "results.jsonl").unlink()
+    assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

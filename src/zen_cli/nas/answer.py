@@ -98,7 +98,9 @@ def check_bound(settings: SearchSettings) -> None:
     Raises:
         UsageError: there is no bound for the space, a limit or the score; says why.
     """
-    if settings.front and not solves_front(settings):
+    from .front_opening import can_open_front
+
+    if settings.front and not solves_front(settings) and not can_open_front(settings):
         raise UsageError("bound: there is none for an evolution's front; use the exact algorithm")
     from .algorithms.exact.support import unsupported_settings
 
@@ -115,6 +117,8 @@ def add_bound(settings: SearchSettings, outcome: Outcome) -> Outcome:
     if outcome.bound is not None or not outcome.candidates:
         return outcome
     check_bound(settings)
+    if settings.front:  # each of its networks has its own, where one is known
+        return outcome
     from .algorithms.exact.algorithm import bound_of
 
     return outcome._replace(bound=bound_of(settings, outcome))

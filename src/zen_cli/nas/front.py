@@ -24,6 +24,7 @@ from .algorithms.proposer import Member, Rating
 from .band import SHARE, STARTS, Band, make_band
 from .climb import make_loop, make_scorer
 from .drive import named
+from .front_opening import Rung, can_open_front, open_front
 from .limits import Limits
 from .loop import Loop
 from .options import DEFAULT_EVALUATIONS
@@ -81,6 +82,7 @@ class _Evolving:
         self.cost_of = make_cost(self.evaluator, settings.front, settings.score)
         self.rungs, self.starts = self._starts()
         self.bands: list[Band] = []
+        self.opened: list[Rung] = []
 
     def _starts(self) -> tuple[list[Limits], list[Any]]:
         """The limits that some member keeps, and a member below each.
@@ -105,6 +107,11 @@ class _Evolving:
     def search(self) -> Outcome:
         """The front."""
         settings, spent = self.settings, 0
+        if can_open_front(settings):
+            ladder = front_limits(settings, settings.top)
+            self.opened = open_front(settings, ladder, self.evaluator, self.run, self.callbacks)
+        if self.opened:
+            return self._go_on()
         if settings.evenness is not None:
             spent = self._enter_bands()
         budget = settings.budget
@@ -114,6 +121,31 @@ class _Evolving:
         sign, proposer, loop, stopped = self._climb(rest, self.run, spent)
         candidates = self._candidates(proposer.population, sign)
         return Outcome(candidates, stopped, max(1, spent + proposer.proposals), loop.elapsed_s, error=loop.error)
+
+    def _go_on(self) -> Outcome:
+        """The front from what the exact search knows of each limit; an evolution where it proved nothing."""
+        settings, opened, run = self.settings, self.opened, self.run
+        sign, scorer = make_scorer(settings, self.evaluator)
+        known = [genome for rung in opened for genome in (rung.opening.start, *rung.opening.others)]
+        members = [Member.of(*row) for row in zip(known, _rate(scorer, known), strict=True)]
+        left = [rung for rung in opened if not rung.opening.is_proven]
+        error, proposals, stopped, elapsed = None, 0, "gap", time.monotonic() - self.began
+        if not all(rung.opening.is_whole for rung in opened):
+            stopped, left = "interrupted", []
+        if left:
+            budget = settings.budget
+            if budget.evaluations is not None:
+                budget = budget._replace(evaluations=max(1, budget.evaluations * len(left) // len(opened)))
+            self.rungs, self.bands = [rung.limits for rung in left], [rung.band for rung in left]
+            self.starts = [rung.opening.start for rung in left]
+            rest = settings.model_copy(update={"budget": budget})
+            sign, proposer, loop, stopped = self._climb(rest, run)
+            members += proposer.population
+            error, proposals, elapsed = loop.error, proposer.proposals, loop.elapsed_s
+        self.rungs, self.bands = [rung.limits for rung in opened], [rung.band for rung in opened]
+        members.sort(reverse=True)
+        bound = opened[-1].opening.bound if opened[-1].limits == settings.limits else None
+        return Outcome(self._candidates(members, sign), stopped, max(1, proposals), elapsed, bound, error=error)
 
     def _climb(
         self,
@@ -203,10 +235,20 @@ class _Evolving:
         found = []
         for index, rung in sorted(rows):  # members are sorted, the best first
             member = members[index]
-            band = next((band for place, band in enumerate(self.bands) if self._holds(place, member)), None)
+            places = reversed(range(len(self.bands))) if self.opened else range(len(self.bands))
+            place = next((place for place in places if self._holds(place, member)), None)
+            band = None if place is None else self.bands[place]
             spec = named(evaluator.spec(member.genome), evaluator.space.name)
-            found.append(Candidate(spec, sign * member.score, limits=rungs[rung], band=band))
+            candidate = Candidate(spec, sign * member.score, limits=rungs[rung], band=band)
+            found.append(candidate if place is None or not self.opened else self._bounded(candidate, place))
         return tuple(found)
+
+    def _bounded(self, candidate: Candidate, place: int) -> Candidate:
+        """A network with the limits of its band, and what no network of that band exceeds."""
+        bound = self.opened[place].opening.bound
+        if bound is not None:
+            bound = max(bound, candidate.score)
+        return candidate._replace(limits=self.opened[place].limits, bound=bound)
 
     def _holds(self, place: int, member: Member) -> bool:
         """Whether a member is below the limit of a lineage and in its band."""

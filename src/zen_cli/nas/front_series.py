@@ -8,10 +8,12 @@ from typing import Any
 from ..errors import UsageError
 from ..metrics.terms import spec_terms
 from ..net.spec import ArchSpec, parse_spec
-from .algorithms.exact.algorithm import DEFAULT_GAP, search_from
+from .algorithms.exact.algorithm import search_from
+from .band import Band
 from .budget import Budget
 from .front import front_limits
 from .limits import Limits
+from .options import DEFAULT_GAP
 from .outcome import Callbacks, Candidate, Outcome
 from .rundir import RunDirectory
 from .settings import SearchSettings
@@ -96,6 +98,7 @@ class _Series:
             "programs": found.evaluations,
             "stopped": found.stopped,
             "gap": self._gap,
+            "band": found.band,
         }
         if self.run is not None:
             self.run.write_checkpoint({"solved": self.solved, "elapsed_s": self.elapsed_s})
@@ -120,6 +123,7 @@ class _Series:
                 float(row["score"]) <= float(row["bound"]) and int(row["programs"]) >= 0 and float(row["gap"]) >= 0
             ):
                 raise ValueError("solved: a score is above its bound")
+            _band_of(row)
         self.solved, self.before = dict(solved), elapsed
 
     def _bound(self) -> float | None:
@@ -130,19 +134,32 @@ class _Series:
     def _candidates(self) -> tuple[Candidate, ...]:
         """The best of each limit, the highest score first; a network that is best under several has the highest one.
 
-        A network below a limit may have been found under another one, and the bound of a higher limit holds below it.
+        A network below a limit may have been found under another one. Without a band of evenness the bound of a higher
+        limit holds below it; bands differ from limit to limit.
         """
         rows = [(limits, self.solved[_key(limits)]) for limits in self.rungs if _key(limits) in self.solved]
         known = [(float(row["score"]), parse_spec(row["arch"])) for _, row in rows]
         found: dict[str, Candidate] = {}
-        for limits, _ in rows:
-            inside = [(score, spec) for score, spec in known if limits.admits(spec_terms(spec))]
+        for (limits, row), own in zip(rows, known, strict=True):
+            band, bounds = _band_of(row), [float(row["bound"])]
+            if band is None:
+                higher = [one for within, one in rows if _is_inside(limits, within, self.settings.front)]
+                bounds = [float(one["bound"]) for one in higher]
+            inside = [own, *(pair for pair in known if _keeps(pair[1], limits, band))]
             score, spec = max(inside, key=lambda pair: pair[0])
-            bounds = [
-                float(other["bound"]) for within, other in rows if _is_inside(limits, within, self.settings.front)
-            ]
-            found[spec.id] = Candidate(spec, score, bound=max(score, min(bounds)), limits=limits)
+            found[spec.id] = Candidate(spec, score, bound=max(score, min(bounds)), limits=limits, band=band)
         return tuple(sorted(found.values(), key=lambda row: -row.score))
+
+
+def _band_of(row: dict[str, Any]) -> Band | None:
+    """The band below a solved limit; raises TypeError if it is damaged."""
+    return None if row["band"] is None else Band(*row["band"])
+
+
+def _keeps(spec: ArchSpec, limits: Limits, band: Band | None) -> bool:
+    """Whether a network keeps limits, and is in a band if there is one."""
+    in_band = band is None or band.admits(spec.genes, (spec.in_channels, spec.resolution))
+    return in_band and limits.admits(spec_terms(spec))
 
 
 def _is_inside(low: Limits, high: Limits, names: tuple[str, ...]) -> bool:

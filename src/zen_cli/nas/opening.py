@@ -78,12 +78,21 @@ def kept_opening(run: RunDirectory | None, evaluator: Evaluator) -> Opening | No
     if run is None or kept is None:
         return None
     try:
-        opening = Opening(**kept)
-        evenest = None if opening.evenest is None else evaluator.space.decode(opening.evenest)
-        start, *others = (evaluator.space.decode(rows) for rows in (opening.start, *opening.others))
-        return opening._replace(start=start, others=others, evenest=evenest, spent=int(opening.spent))
+        return read_opening(kept, evaluator)
     except (ZenError, ValueError, TypeError, LookupError) as error:
         raise SourceError(f"{run.path}/{OPENING}: is damaged ({error}); start a new run") from None
+
+
+def read_opening(row: dict[str, Any], evaluator: Evaluator) -> Opening:
+    """An opening from its JSON form.
+
+    Raises:
+        ZenError, ValueError, TypeError, LookupError: it is damaged.
+    """
+    opening = Opening(**row)
+    evenest = None if opening.evenest is None else evaluator.space.decode(opening.evenest)
+    start, *others = (evaluator.space.decode(rows) for rows in (opening.start, *opening.others))
+    return opening._replace(start=start, others=others, evenest=evenest, spent=int(opening.spent))
 
 
 def band_of_opening(settings: SearchSettings, evaluator: Evaluator, opening: Opening) -> Band:

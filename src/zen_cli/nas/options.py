@@ -14,6 +14,7 @@ BATCH_LINEAGES = 32
 DEFAULT_VERIFY = 8
 DEFAULT_TOLERANCE = 0.1
 DEFAULT_TOP = 5
+DEFAULT_GAP = 0.005  # of a bound above the score, as a share: what is within it counts as proven
 FRONT_TOP = 10
 FRONT_LINEAGES, BAND_LINEAGES = 32, 20
 DEFAULT_SPACE = "mobile"

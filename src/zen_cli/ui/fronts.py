@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..metrics import find
 from ..metrics.terms import spec_terms
+from ..nas.options import DEFAULT_GAP
 from ..units import format_count
 
 if TYPE_CHECKING:
@@ -24,7 +26,24 @@ def front_lines(settings: SearchSettings, outcome: Outcome) -> list[str]:
         reach = f"{low} to {high}{f' {unit}' if unit else ''}"
         many = f"{len(found)} network{'s' if len(found) > 1 else ''}"
         lines.append(f"a front of {many} over {name}, {reach}: {worst:.2f} to {found[0].score:.2f}")
-    gaps = [(row.bound - row.score) / abs(row.score) for row in found if row.bound is not None]
-    if len(gaps) == len(found):
-        lines.append(f"each network is within {max(0.0, *gaps):.2%} of what any network within its limits can reach")
-    return lines
+    gaps = [None if row.bound is None else max(0.0, (row.bound - row.score) / abs(row.score)) for row in found]
+    return lines + gap_lines(gaps, "its limits" if settings.evenness is None else "its limits and its band")
+
+
+def gap_lines(gaps: Sequence[float | None], what: str = "its limits") -> list[str]:
+    """One line about how near the networks of a front are to the best that there can be; none where nothing is known.
+
+    Args:
+        gaps: of each network, how far the bound is above its score, as a share; None where there is no bound.
+        what: what a network that is compared keeps.
+    """
+    known = [gap for gap in gaps if gap is not None]
+    if not known:
+        return []
+    proven = [gap for gap in known if gap <= DEFAULT_GAP]
+    if len(proven) == len(gaps) or min(known) == max(known) > DEFAULT_GAP:
+        return [f"each network is within {max(known):.2%} of what any network within {what} can reach"]
+    first = f"{len(proven)} of {len(gaps)} networks are proven to be within {DEFAULT_GAP:.1%} of the best within {what}"
+    if len(known) < len(gaps):
+        return [f"{first}; of the others that is not proven"]
+    return [f"{first}; of the others it is not proven, they are within {max(known):.1%}"]

@@ -61,11 +61,9 @@ def captions(records: Sequence[ScoreRecord]) -> list[str]:
         text = f"{before}, {count} draw{'' if count == '1' else 's'} {after}" if counts else before
         lines.append(text if _is_only(label, rows) else f"{label}: {text}")
     search = records[0].search
-    gaps = [record.search.gap for record in records if record.search is not None and record.search.gap is not None]
-    if search is not None and search.front is not None and len(gaps) == len(records):
-        lines.append(
-            f"by the closed form no network within its limits exceeds one of these by more than {max(gaps):.2%}"
-        )
+    if search is not None and search.front is not None:
+        if any(record.search is not None and record.search.gap is not None for record in records):
+            lines.append("gap: what any network within the same limits may have above this one, by the closed form")
     elif search is not None and search.bound is not None:
         gap = "" if search.gap is None else f" (gap {search.gap:.2%})"
         lines.append(f"by the closed form no network of the space within the limits exceeds {search.bound:.2f}{gap}")

@@ -107,9 +107,10 @@ class Screen:
         ending = ENDINGS.get(outcome.stopped, "done")
         rate = f" ({outcome.evaluations / max(outcome.elapsed_s, 1e-9):,.0f} a second)"
         unit = unit_of(self._settings)
+        count = f"{outcome.evaluations:,} {unit[:-1] if outcome.evaluations == 1 else unit}"
         what = self._settings.proxy or "nats"
         say(
-            f"{ending} after {outcome.evaluations:,} {unit} in {format_seconds(outcome.elapsed_s)}"
+            f"{ending} after {count} in {format_seconds(outcome.elapsed_s)}"
             f"{rate if unit == 'evaluations' else ''}; best {best.score:.2f} {what}"
         )
         say(notation(best.spec))

@@ -25,7 +25,7 @@ WIDE = 100
 
 # The costs in a table of records, and when each is left out for lack of width: the highest number first.
 _COSTS = {"params": 1, "macs": 2, "activations": 5, "layers": 3, "sublayers": 6}
-_DROP_ID = 4
+_DROP_ID, _DROP_GAP = 4, 1
 
 
 def print_records(records: Sequence[ScoreRecord], columns: Sequence[Column] | None = None) -> None:
@@ -61,6 +61,8 @@ def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None
     proxies = {name: row.direction for record in records for name, row in (record.proxies or {}).items()}
     fields = [Field(COLUMNS["name"].title, [record.name or record.id for record in records], right=False)]
     fields += score_fields(records)
+    if any(row.search is not None and row.search.front is not None and row.search.gap is not None for row in records):
+        fields.append(column_field(COLUMNS["gap"], records, drop=_DROP_GAP))
     fields += [column_field(COLUMNS[name], records, drop=drop) for name, drop in _COSTS.items()]
     for column, error in proxy_columns(proxies.items()):
         fields += _proxy_fields(records, column, error)

@@ -40,22 +40,26 @@ class _AutoAlgorithm:
         from ..drive import drive
         from .evolution import make
 
-        return drive(make, settings, run, callbacks, _open)
+        return drive(make, settings, run, callbacks, open_exactly)
 
 
-def _open(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
+def open_exactly(settings: SearchSettings, callbacks: Callbacks, began: float, part: float = 1.0) -> Opening | None:
+    """What the exact search finds and proves within its share; None where it cannot, or finds no network.
+
+    `began` is when the search began, on the monotonic clock; `part` is of the work for the best networks.
+    """
     from .exact.support import unsupported_settings
     from .timed import can_open
 
     if unsupported_settings(settings) and not can_open(settings):
         return None
     try:
-        return _solve(settings, callbacks, began)
+        return _solve(settings, callbacks, began, part)
     except UsageError:  # no network was found within the limits; the evolution says what they should be
         return None
 
 
-def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Opening | None:
+def _solve(settings: SearchSettings, callbacks: Callbacks, began: float, part: float) -> Opening | None:
     """The best evenness where it counts, then the best networks, with their bounds; None where there are none yet."""
     from ..opening import Opening
     from ..options import DEFAULT_EVALUATIONS
@@ -86,7 +90,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float) -> Open
         band = band_of(settings, evenest)
         if band is None:
             return None
-    work = share * WORK if settings.evenness is not None or settings.proxy else WORK  # others mostly need less
+    work = part * share * WORK if settings.evenness is not None or settings.proxy else WORK  # others mostly need less
     known = () if evenest is None else evenest.networks
     result = solver._replace(most_work=work).best(band, known, max(settings.top, settings.verify))
     if not result.networks and evenest is None:

@@ -10,6 +10,7 @@ from ....metrics.evenness import network_evenness
 from ....net.spec import ArchSpec
 from ...band import Band, make_band
 from ...drive import named
+from ...options import DEFAULT_GAP
 from ...outcome import Callbacks, Candidate, Outcome
 from ...rundir import RunDirectory
 from ...settings import SearchSettings
@@ -20,7 +21,6 @@ from .solve import solve, upper_bound
 from .solve_listed import solve_listed
 from .support import unsupported_settings
 
-DEFAULT_GAP = 0.005
 NO_BOUND = 1.0  # a gap at which a bound says nothing
 EVENNESS_GAP = 1e-4  # of E*, which is about 0.002 nats
 BAND_GAP = 0.0  # of the score in a band, which is proven to the end soon after it is nearly proven
