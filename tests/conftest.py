@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from cli_here import ZenHere
 
     from zen_cli.exporters.check import Checker
+
+# To look for garbage while torch and the tests are loaded takes two seconds, and more of each search of it later.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
 
 # One thread: the networks here are tiny, and many processes may share the cores.
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}

@@ -94,9 +94,11 @@ def become(request: dict[str, Any], descriptors: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()
     for name in sys.argv[2:]:
         import_module(name)
     gc.freeze()  # to collect what is loaded takes most of the time of a short command
+    gc.enable()
     for finalizer in weakref.finalize._registry:  # type: ignore[attr-defined]
         finalizer.atexit = False  # those of torch take down its operations at the end of each fork
     served = socket.socket(fileno=int(sys.argv[1]))

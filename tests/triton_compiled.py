@@ -31,6 +31,8 @@ KERNELS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "convolve, float16": (kernels.convolve, "*fp16", {**WIDE, "PRODUCTS": 0}),
     "convolve, bfloat16": (kernels.convolve, "*bf16", {**WIDE, "PRODUCTS": 0}),
 }
+# Another card multiplies these by the same instructions.
+LEFT_OUT = {80: ("convolve, float16",), 90: ("convolve, float16", "convolve, images")}
 # These multiply no matrices: what they become depends little on the card, so they are compiled for one.
 WITHOUT_PRODUCTS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "depthwise": (kernels.depthwise, "*fp32", {"FIRST": False, "ALIGNED": True}),
@@ -60,7 +62,7 @@ if __name__ == "__main__":
         rows = {
             name: (kernel, maps, {**products, **flags})
             for name, (kernel, maps, flags) in KERNELS.items()
-            if card >= 80 or flags.get("PRODUCTS") != 1
+            if name not in LEFT_OUT.get(card, ()) and (card >= 80 or flags.get("PRODUCTS") != 1)
         }
         rows |= {} if found else WITHOUT_PRODUCTS
         found[str(card)] = {name: shared_bytes(*row, card) for name, row in rows.items()}
