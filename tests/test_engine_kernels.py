@@ -36,8 +36,9 @@ def run(script: str, folder: Path, *words: str, **environment: str) -> dict[str,
     for name in ("triton", "numpy"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed; torch for CUDA brings Triton, and its interpreter needs numpy")
-    code, out, err = fork_server().run(folder, script_of(Path(__file__).with_name(script)), *words, **environment)
-    assert code == 0, err
+    process = fork_server().start(folder, script_of(Path(__file__).with_name(script)), *words, **environment)
+    out, err = process.communicate(timeout=300)
+    assert process.wait() == 0, err.decode()
     return json.loads(out)  # type: ignore[no-any-return]
 
 
