@@ -42,13 +42,13 @@ def randomise(modules: list[nn.Module], random: torch.Generator) -> None:
             module.running_var.uniform_(0.5, 1.5, generator=random)
 
 
-def copy_weights(source: list[nn.Module], target: list[nn.Module]) -> None:
-    """One after the other; a convolution of one pixel fits a linear layer."""
+def share_weights(source: list[nn.Module], target: list[nn.Module]) -> None:
+    """One after the other; a convolution of one pixel fits a linear layer. The tensors are those of the source."""
     for one, other in zip(source, target, strict=True):
         state = one.state_dict()
         if isinstance(one, nn.Conv2d) and isinstance(other, nn.Linear):
             state["weight"] = state["weight"].flatten(1)
-        other.load_state_dict(state)
+        other.load_state_dict(state, assign=True)
 
 
 def model_of(library: str, name: str) -> Any:
@@ -67,10 +67,9 @@ def logits_of_both(library: str, name: str, side: int = 64) -> tuple[Tensor, Ten
     model, random = model_of(library, name), torch.Generator().manual_seed(0)
     with torch.device("meta"):
         ours = build(find(name).spec_as(name))
-    ours.to_empty(device="cpu")
     theirs = weighted(model)
     randomise(theirs, random)
-    copy_weights(theirs, weighted(ours))
+    share_weights(theirs, weighted(ours))
     images = torch.randn(2, 3, side, side, generator=random)
     with torch.inference_mode():
         return model.eval()(images), ours.eval()(images)

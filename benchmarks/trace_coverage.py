@@ -2,7 +2,7 @@
 
     coverage   every convolutional classifier: exact, traced with a note, or refused; cost against hooks
     scores     60 traced networks at one resolution: closed form against Monte-Carlo
-    onnx       20 networks by both exporters of PyTorch: the chain of the file against that of the module
+    onnx       40 networks by both exporters of PyTorch: the chain of the file against that of the module
 
 `python benchmarks/trace_coverage.py coverage scores onnx`; needs `zen-cli[timm,onnx]` and onnxscript. Nothing is
 downloaded.
@@ -52,6 +52,10 @@ torchvision:resnet18 torchvision:resnet50 torchvision:mobilenet_v2 torchvision:m
 torchvision:densenet121 torchvision:shufflenet_v2_x1_0 torchvision:squeezenet1_1 torchvision:mnasnet0_5
 torchvision:regnet_y_400mf torchvision:efficientnet_b0 torchvision:googlenet timm:convnext_atto timm:repvgg_a0
 timm:tf_efficientnet_lite0 timm:mobilenetv3_small_050 timm:ghostnet_050 timm:seresnet18 timm:resnet26d timm:lcnet_050
+timm:regnetz_005 timm:tinynet_e timm:fbnetc_100 timm:hardcorenas_a timm:mixnet_s timm:mobilenetv4_conv_small
+timm:mobileone_s0 timm:rexnet_100 timm:skresnet18 timm:eca_resnet33ts timm:repghostnet_050 timm:tf_efficientnetv2_b0
+torchvision:alexnet torchvision:vgg11 torchvision:shufflenet_v2_x0_5 torchvision:regnet_x_400mf torchvision:mnasnet1_0
+torchvision:resnext50_32x4d torchvision:convnext_tiny torchvision:mobilenet_v3_large
 """
 
 

@@ -37,7 +37,8 @@ def say_times(target: Target, done: Sequence[ExportedFile], *, quiet: bool) -> N
     for index, (words, network) in enumerate(rows):
         guess = latency_ms(target, spec_of(network))
         found = f", {measured_words(measured[index])}" if measured else ""
-        say(f"{words} on {target.name}: {guess:.2f} ms predicted{found}")
+        form = " before merging" if done[0].source.merge else ""
+        say(f"{words} on {target.name}: {guess:.2f} ms predicted{form}{found}")
     for guess in dict.fromkeys(latency_ms(target, spec_of(network)) for _, network in rows):
         say_nearby(target, guess)
 
