@@ -11,7 +11,7 @@ from cli_here import ZenHere
 from hypothesis import given, settings
 from strategies import specs
 from torch import nn
-from trace_modules import Blur, Gate, Mixed, Net, Parallel, Swish
+from trace_modules import Blur, Gate, Mixed, Net, Parallel, Swish, classifier_of_convolutions
 
 from zen_cli import export, load, score
 from zen_cli.errors import TraceError
@@ -86,6 +86,14 @@ def test_the_epsilon_of_a_module_is_that_of_its_spec() -> None:
     net = nn.Sequential(mixed, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
     with pytest.raises(TraceError, match=r"batch normalisations have epsilons that differ: 1e-05, 0\.1"):
         spec_of(network_of_module(net, (3, 8, 8), source="test:module"))
+
+
+def test_a_convolution_that_reads_the_whole_map_is_a_hidden_layer() -> None:
+    blocks = [{"op": "conv", "width": 8, "stride": 2}, {"op": "conv", "width": 8}]
+    spec = parse_spec({"resolution": 16, "num_classes": 5, "head": [12, 12], "head_parts": 8, "blocks": blocks})
+    network = network_of_module(classifier_of_convolutions(), (3, 16, 16), source="test:module")
+    assert (network.chain, network.layer_names) == (spec.chain, ("0.0", "1.0"))
+    assert spec_of(network).id == spec.id
 
 
 @pytest.mark.parametrize(("side", "padding"), [(32, "same"), (33, None)])

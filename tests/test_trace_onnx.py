@@ -24,6 +24,7 @@ from trace_modules import (
     SamePadding,
     Several,
     Squeeze,
+    classifier_of_convolutions,
 )
 
 from zen_cli.errors import TraceError
@@ -84,6 +85,13 @@ def test_blocks_come_back_from_a_file_that_has_merged_norms(tmp_path: Path) -> N
     found = onnx_network(export(build(spec), tmp_path / "net.onnx"))
     assert found.cost.params < spec.cost.params
     assert spec_of(found).id == spec.id
+
+
+def test_a_convolution_that_reads_the_whole_map_is_a_linear_layer(tmp_path: Path) -> None:
+    module = classifier_of_convolutions()
+    expected = network_of_module(module, (3, 16, 16), source="test:module")
+    found = onnx_network(export(module, tmp_path / "net.onnx"))
+    assert (found.chain, spec_of(found).id) == (expected.chain, spec_of(expected).id)
 
 
 def test_parameters_are_those_of_the_file(tmp_path: Path) -> None:

@@ -236,6 +236,13 @@ class Several(nn.Module):
         return [x, x[:, :, ::2], x.mean((2, 3))]
 
 
+def classifier_of_convolutions() -> nn.Module:
+    """Its classifier reads the whole map by a convolution, as VGG in timm, and then pools one position."""
+    body = [conv(3, 8, stride=2), conv(8, 8)]
+    hidden = [nn.Conv2d(8, 12, 8), nn.ReLU(), nn.Dropout(), nn.Conv2d(12, 12, 1), nn.ReLU()]
+    return nn.Sequential(*body, *hidden, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 5))
+
+
 class NeedsGpu(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from ..net.layers import ConvLayer
-from .graph import Kind, Node, Window, mixing_layer
+from .graph import Kind, Node, Window, mixing_layer, reads_all
 from .layouts import SPATIAL
 from .recorder import Call, Record, tensors
 from .rules import pair_of, put, sources_of, unknown
@@ -44,18 +44,19 @@ def conv2d(record: Record, call: Call) -> None:
         return
     layer = ConvLayer(fan_in * groups, out, taps, (height, width), stride, edges, dilation, groups)
     batch = result.numel() // (out * math.prod(size))
+    is_linear = mixture is None and reads_all(layer)
     record.put(
         result,
         Node(
-            "conv",
+            "linear" if is_linear else "conv",
             inputs if known.node is None else (*inputs, known.node),
             out,
             size,
             result.numel(),
             known.label.removesuffix(".weight") if mixture is None else mixture.label,
-            layer,
+            None if is_linear else layer,
             macs=weight.numel() * math.prod(size) * batch,
-            activations=result.numel(),
+            activations=0 if is_linear else result.numel(),
             bias=call.argument(2, "bias") is not None,
         ),
         "NCHW",

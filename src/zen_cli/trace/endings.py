@@ -40,7 +40,8 @@ def read_ending(nodes: Sequence[Node], output: int, convs: Collection[int], *, f
     number = output
     while number not in convs:
         node = swish_of(nodes, nodes[number]) or nodes[number]
-        if is_pooled(node) or (layers and node.size != (1, 1) and not _is_silent(node)):
+        is_last_pool = is_pooled(node) and not _follows_layer(nodes, number, convs)
+        if is_last_pool or (layers and node.size != (1, 1) and not _is_silent(node)):
             break
         if node.kind in ("sum", "product", "pool"):
             raise TraceError("no global pool comes after its last map")
@@ -48,7 +49,7 @@ def read_ending(nodes: Sequence[Node], output: int, convs: Collection[int], *, f
             layers.append(node)
         elif node.kind == "same" and node.call in ACTIVATIONS:
             activations.append(ACTIVATIONS[node.call])
-        elif not _is_silent(node):
+        elif not _is_silent(node) and not is_pooled(node):
             raise TraceError(f"no spec has {node.call or node.label} after the last map")
         number = min(node.inputs)
     else:
@@ -61,6 +62,16 @@ def read_ending(nodes: Sequence[Node], output: int, convs: Collection[int], *, f
     activation = activations[0] if activations else "relu"
     last, pool, parts = _poolings(nodes, number)
     return Ending(last, widths[:-1], activation, bias, widths[-1] if widths else 0, pool, parts)
+
+
+def _follows_layer(nodes: Sequence[Node], number: int, convs: Collection[int]) -> bool:
+    """Whether a pooling reads the one position that a linear layer leaves, so that it changes nothing."""
+    number = nodes[number].inputs[0]
+    while nodes[number].size == (1, 1) and number not in convs and nodes[number].inputs:
+        if nodes[number].kind == "linear":
+            return True
+        number = nodes[number].inputs[0]
+    return False
 
 
 def _is_silent(node: Node) -> bool:

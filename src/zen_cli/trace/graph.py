@@ -88,6 +88,12 @@ class Graph(NamedTuple):
         return sum(node.activations for node in self.nodes)
 
 
+def reads_all(layer: ConvLayer) -> bool:
+    """Whether a convolution is a linear layer: it reads each position of its map once, and leaves one (VGG in timm)."""
+    is_larger = layer.in_size != (1, 1) and layer.kernel == layer.in_size
+    return is_larger and layer.padding == (0, 0) and layer.dilation == (1, 1) and layer.groups == 1
+
+
 def mixing_layer(nodes: Sequence[Node], number: int) -> Node | None:
     """The linear layer that mixes learned kernels into the weight that is this node, if there is one."""
     node = nodes[number]

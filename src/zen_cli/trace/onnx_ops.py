@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from ..net.layers import BN_EPS, ConvLayer, Pair
-from .graph import Kind, Margin, Node, Window, mixing_layer
+from .graph import Kind, Margin, Node, Window, mixing_layer, reads_all
 from .layouts import SPATIAL, Shape, after_reduction, axes_after, permuted, span
 from .onnx_constants import fold
 from .onnx_graph import Operator, Reader, Value
@@ -99,16 +99,17 @@ def _conv(reader: Reader, operator: Operator) -> None:
         window = Window("avg", taps, stride, padding)
         made = Node("pool", (node,), out, layer.out_size, count, operator.label, window=window, call="Conv")
     else:
+        is_linear = mixture is None and reads_all(layer)
         made = Node(
-            "conv",
+            "linear" if is_linear else "conv",
             (node,) if mixed.node is None else (node, mixed.node),
             out,
             layer.out_size,
             count,
             reader.layer_name(operator) if mixture is None else mixture.label,
-            layer,
+            None if is_linear else layer,
             macs=math.prod(weight) * math.prod(layer.out_size),
-            activations=count,
+            activations=0 if is_linear else count,
             bias=len(operator.inputs) > 2,
         )
     reader.put(operator.outputs[0], made, shape, "NCHW")
