@@ -3,8 +3,9 @@
 A search may go on for a tenth of its budget and one network. What it does after its budget, what one network takes, and
 what is done after Ctrl-C are counted in processor seconds, so that other programs on the machine do not matter; the
 time on the clock is shown as well. Each search runs in a process of its own with everything imported; one network is
-the best one found, measured once more. The verification may take its first look at the race, which is `--draws` draws
-of each finalist. `--only=WORD` takes the cases with this word, `--seconds N` another budget.
+the best one found by it or by the search that Ctrl-C ended, measured once more. The verification may take its first
+look at the race, which is `--draws` draws of each finalist. `--only=WORD` takes the cases with this word, `--seconds N`
+another budget.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only cases with this word")
     parser.add_argument("--seconds", type=int, default=SECONDS, help="the budget")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--save", action="store_true", help="keep the table in RESULTS.md")
     given = parser.parse_args()
     if given.child:
-        child(given.seconds, given.child.split())
+        child(given.seconds, given.child.split(), given.found)
         return
     from report import publish, table
 
@@ -70,26 +72,28 @@ def cases() -> list[str]:
 
 def measured(case: str, seconds: int) -> list[str]:
     """A row of the table."""
-    command = [sys.executable, __file__, "--seconds", str(seconds), f"--child={case}"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LATEST, check=False)
-    except subprocess.TimeoutExpired:
-        return [f"`{case}`", f"over {LATEST} s", *[""] * 4, "late"]
+    with tempfile.TemporaryDirectory() as folder:
+        stop = after_interrupt(case, seconds, Path(folder))
+        command = [sys.executable, __file__, "--seconds", str(seconds), f"--child={case}", "--found", f"{folder}/run"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=LATEST, check=False)
+        except subprocess.TimeoutExpired:
+            return [f"`{case}`", f"over {LATEST} s", *[""] * 4, "late"]
     if done.returncode:
         last = done.stderr.decode().strip().splitlines()[-1:]
         return [f"`{case}`", *[""] * 5, " ".join(["refused:", *last])[:100]]
     row = json.loads(done.stdout.splitlines()[-1])
-    stop = after_interrupt(case, seconds)
     allowed = SHARE * seconds + row["one"]
     kept = row["after"] <= allowed and stop <= allowed and row["answer"] <= allowed + row["look"]
     columns = row["search"], row["after"], row["answer"], stop, row["one"]
     return [f"`{case}`", *(f"{value:.2f} s" for value in columns), "kept" if kept else "late"]
 
 
-def child(seconds: int, words: list[str]) -> None:
-    """Runs a search as the command does, and prints what its parts took."""
+def child(seconds: int, words: list[str], found: Path) -> None:
+    """Runs a search as the command does, and prints what its parts took; `found` is the run that Ctrl-C ended."""
     import torch  # so that the search does not wait for it
 
+    from zen_cli import load_all
     from zen_cli.cli import main as zen
     from zen_cli.metrics import find
     from zen_cli.metrics.scoring import score_all
@@ -118,9 +122,12 @@ def child(seconds: int, words: list[str]) -> None:
     took = {"search": spent.clock, "after": spent.after, "answer": time.process_time() - spent.ended, "look": 0.0}
     settings, outcome = kept
     specs, score = [candidate.spec for candidate in outcome.candidates], settings.score
-    began = time.process_time()
-    list(find(settings.proxy or "zen").evaluate_all(specs[:1], score))
-    took["one"] = time.process_time() - began
+    interrupted = load_all(found / "results.jsonl")[:1] if (found / "results.jsonl").exists() else []
+    took["one"] = 0.0
+    for spec in (*specs[:1], *interrupted):
+        began = time.process_time()
+        list(find(settings.proxy or "zen").evaluate_all([spec], score))
+        took["one"] = max(took["one"], time.process_time() - began)
     if settings.verify:
         began = time.process_time()
         list(score_all(specs[: settings.verify], score.model_copy(update={"estimator": "monte-carlo"})))
@@ -145,22 +152,24 @@ class Spent:
         self.after = self.ended - min(self._at_budget, default=self.ended)
 
 
-def after_interrupt(case: str, seconds: int) -> float:
-    """Processor seconds from the first Ctrl-C to the end of a search that has used twice its budget of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = [*case.split(), "--budget", "1h", "--out", "run", "--quiet"]
-        with open(os.devnull, "wb") as nowhere:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "zen_cli", "search", *words], cwd=folder, stdout=nowhere, stderr=nowhere
-            )
-        while process.poll() is None and not (Path(folder) / "run" / "settings.json").exists():
-            time.sleep(0.05)
-        begun = processor_seconds(process.pid)
-        while (before := processor_seconds(process.pid)) - begun < 2 * seconds:  # it also imports what it needs
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, _, usage = os.wait4(process.pid, 0)
-        return max(0.0, usage.ru_utime + usage.ru_stime - before)
+def after_interrupt(case: str, seconds: int, folder: Path) -> float:
+    """Processor seconds from the first Ctrl-C to the end of a search that has used twice its budget of them.
+
+    The search is kept in `folder`/run.
+    """
+    words = [*case.split(), "--budget", "1h", "--out", "run", "--quiet"]
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zen_cli", "search", *words], cwd=folder, stdout=nowhere, stderr=nowhere
+        )
+    while process.poll() is None and not (folder / "run" / "settings.json").exists():
+        time.sleep(0.05)
+    begun = processor_seconds(process.pid)
+    while (before := processor_seconds(process.pid)) - begun < 2 * seconds:  # it also imports what it needs
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, _, usage = os.wait4(process.pid, 0)
+    return max(0.0, usage.ru_utime + usage.ru_stime - before)
 
 
 def processor_seconds(number: int) -> float:

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -21,11 +22,13 @@ from zen_cli import ArchSpec, parse_spec
 from zen_cli.errors import MemoryLimitError, RunError, ScoreError
 from zen_cli.metrics import find
 from zen_cli.metrics.monte_carlo import KeyedChain, estimate
+from zen_cli.metrics.monte_carlo.draws import Draw
+from zen_cli.metrics.monte_carlo.single import Stopped
 from zen_cli.metrics.proxies.grad_norm import gradient_norm
 from zen_cli.metrics.proxies.naswot import agreements, log_determinant
 from zen_cli.metrics.proxies.ntk import condition_number, kernel
 from zen_cli.metrics.proxies.phi import log_gradient_norm
-from zen_cli.metrics.proxies.sampling import random_images, random_labels, random_network
+from zen_cli.metrics.proxies.sampling import draw_value, random_images, random_labels, random_network
 from zen_cli.metrics.proxies.snip import saliency
 from zen_cli.metrics.proxies.synflow import log_flow
 from zen_cli.metrics.settings import check_settings
@@ -92,6 +95,26 @@ def test_draws_are_averaged_with_their_standard_error(name: str) -> None:
     assert few.std_error is None
     assert many.std_error is not None and many.std_error > 0
     assert abs(few.value - many.value) < 8 * many.std_error * math.sqrt(12)
+
+
+@pytest.mark.parametrize("name", ["phi", "grad_norm", "snip", "ntk"])
+def test_a_draw_nobody_waits_for_is_given_up_forwards_and_backwards(name: str) -> None:
+    options = check_settings(batch_size=4)
+    task = import_module(f"zen_cli.metrics.proxies.{name}").sampler(parse_spec(MIXED), options)
+    looks, ends = itertools.count(1), math.inf
+
+    def stopped() -> bool:
+        return next(looks) == ends
+
+    value = draw_value(Draw(task, 0), name, 0, CPU, stopped)
+    assert value == find(name).evaluate(task.network, options.model_copy(update={"draws": 1})).value
+    most = next(looks)
+    assert most > 2 * len(task.network.chain)  # backwards as well
+    for ends in (1, most // 4, most - 1):
+        looks = itertools.count(1)
+        with pytest.raises(Stopped):
+            draw_value(Draw(task, 0), name, 0, CPU, stopped)
+        assert next(looks) == ends + 1
 
 
 @given(specs(max_width=8, max_resolution=8, max_blocks=3))

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from ...errors import RunError, ScoreError
@@ -29,6 +30,7 @@ from ..monte_carlo.draws import Draw
 from ..monte_carlo.estimates import run
 from ..monte_carlo.executors import Executor, chosen
 from ..monte_carlo.memory import Memory
+from ..monte_carlo.single import Stopped
 from ..monte_carlo.workers import Batches, Cores, Workers
 from ..settings import ScoreSettings
 
@@ -129,9 +131,8 @@ def sample_all(
 def _start(device: torch.device, *, metric: str, settings: ScoreSettings) -> Workers[Sampler]:
     """The workers of a metric on a device."""
 
-    def score(draw: Draw[Sampler], _: Callable[[], bool] = lambda: False) -> float:
-        digest = hashlib.sha256(f"{metric}/{settings.seed}/{draw.task.key}/{draw.number}".encode()).digest()
-        return draw.task.draw(torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1))
+    def score(draw: Draw[Sampler], stopped: Callable[[], bool] = lambda: False) -> float:
+        return draw_value(draw, metric, settings.seed, device, stopped)
 
     memory = Memory[Sampler](
         device, lambda task: task.need, draw=f"{metric} at batch size {settings.batch_size}", advice=SMALLER
@@ -139,6 +140,35 @@ def _start(device: torch.device, *, metric: str, settings: ScoreSettings) -> Wor
     if device.type == "cpu":
         return Cores(score, memory)
     return Batches(lambda draws: [score(draw) for draw in draws], memory, device, most=1)
+
+
+def draw_value(
+    draw: Draw[Sampler], metric: str, seed: int, device: torch.device, stopped: Callable[[], bool] = lambda: False
+) -> float:
+    """The value of one draw.
+
+    Args:
+        draw: which one.
+        metric: its name.
+        seed: of all draws.
+        device: where to draw.
+        stopped: asked at each layer of what takes gradients, forwards and backwards; once it returns True the rest is
+            skipped.
+
+    Raises:
+        Stopped: because `stopped` returned True.
+        RunError: the network has no value.
+    """
+
+    def look(kept: Tensor) -> Tensor:
+        if stopped():
+            raise Stopped
+        return kept
+
+    digest = hashlib.sha256(f"{metric}/{seed}/{draw.task.key}/{draw.number}".encode()).digest()
+    generator = torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    with saved_tensors_hooks(look, look):  # which torch calls for each map that a gradient needs
+        return draw.task.draw(generator)
 
 
 def training_sampler(
