@@ -48,7 +48,7 @@ def test_every_target_agrees_with_the_network(tmp_path: Path, checker: Checker) 
     assert {path.suffix for path in tmp_path.iterdir()} == {Path(str(row.path)).suffix for row in done}
 
 
-def test_members_of_every_space_and_published_networks_agree(
+def test_members_of_every_space_and_a_published_network_agree(
     published: list[dict[str, Any]], tmp_path: Path, checker: Checker
 ) -> None:
     rows = []
@@ -56,18 +56,16 @@ def test_members_of_every_space_and_published_networks_agree(
         space: Any = load_space(name)
         rng, base = Random(number), space.seed(32)
         genome = space.smallest(base)[0]
-        for _ in range(20):
+        for _ in range(8):
             genome = space.mutate(genome, rng)
         spec = to_spec(space.genes(genome, base), base).replace(resolution=32)
         rows.append(with_se(spec) if number % 2 else spec)
-    for fact in published:
-        if fact["name"] in ("zennet-0.5M", "zennet-400M-se"):
-            spec = parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])
-            rows.append(with_se(spec) if fact["name"].endswith("se") else spec)
+    (fact,) = [fact for fact in published if fact["name"] == "zennet-400M-se"]
+    rows.append(with_se(parse_plainnet(fact["structure"], resolution=32, num_classes=fact["num_classes"])))
     targets = [name for name in ("torch", "onnx") if name in INSTALLED]
     done = export(rows, targets, ExportOptions(f"{tmp_path}/"), checker=checker)
     assert len(done) == len(rows) * len(targets)
-    assert len(rows) == len(BUILTIN) + 2
+    assert len(rows) == len(BUILTIN) + 1
 
 
 def test_a_wrong_export_does_not_pass(tmp_path: Path, checker: Checker, monkeypatch: pytest.MonkeyPatch) -> None:
