@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -205,6 +206,19 @@ def test_the_help_and_the_completion_list_every_target(zen_here: ZenHere) -> Non
     for name in TARGETS:
         assert name in text
     assert choices(*TARGETS)("torch,") == [f"torch,{name}" for name in TARGETS if name != "torch"]
+
+
+def test_what_triton_would_report_at_the_end_is_left_to_be_collected(
+    zen_here: ZenHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `torch.export` loads prints what was not taken down; it was forty lines."""
+    frozen: list[bool] = []
+    monkeypatch.setattr("gc.freeze", lambda: frozen.append("triton" in sys.modules))
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    assert zen_here("--version").code == 0
+    monkeypatch.setitem(sys.modules, "triton", ModuleType("triton"))
+    assert zen_here("--version").code == 0
+    assert frozen == [False]
 
 
 def test_a_closed_pipe_ends_quietly() -> None:

@@ -134,7 +134,8 @@ def main() -> None:
         code = endings.code or code
     if _stdout_is_closed():
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    gc.freeze()  # what is left ends with the process; to look for cycles in it takes longer than the imports
+    if "triton" not in sys.modules:  # which reports what it finds alive at the end of the process
+        gc.freeze()  # what is left ends with the process; to look for cycles in it takes longer than the imports
     sys.exit(code or 0)
 
 
