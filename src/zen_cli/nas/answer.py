@@ -274,7 +274,7 @@ def _latency(settings: SearchSettings, outcome: Outcome, spec: ArchSpec) -> Late
 def _with_search(
     settings: SearchSettings, outcome: Outcome, candidate: Candidate, record: ScoreRecord, race: RaceRow | None = None
 ) -> ScoreRecord:
-    bound = outcome.bound if candidate.bound is None else candidate.bound
+    bound = candidate.bound if settings.front else outcome.bound
     row = SearchRow(
         evenness=_evenness(outcome, candidate),
         race=race,

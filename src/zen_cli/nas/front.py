@@ -139,7 +139,7 @@ class _Evolving:
             self.rungs, self.bands = [rung.limits for rung in left], [rung.band for rung in left]
             self.starts = [rung.opening.start for rung in left]
             rest = settings.model_copy(update={"budget": budget})
-            sign, proposer, loop, stopped = self._climb(rest, run)
+            sign, proposer, loop, stopped = self._climb(rest, run, known=members)
             members += proposer.population
             error, proposals, elapsed = loop.error, proposer.proposals, loop.elapsed_s
         self.rungs, self.bands = [rung.limits for rung in opened], [rung.band for rung in opened]
@@ -152,8 +152,12 @@ class _Evolving:
         settings: SearchSettings,
         run: RunDirectory | None,
         spent: int = 0,
+        known: Sequence[Member] = (),
     ) -> tuple[int, FrontEvolution, Loop, str]:
-        """One evolution after `spent` evaluations: the sign of its score, it and its loop at the end, why it ended."""
+        """One evolution after `spent` evaluations: the sign of its score, it and its loop at the end, why it ended.
+
+        `known` are more members to go on from.
+        """
         from .algorithms.front import FrontEvolution
 
         space, callbacks = self.evaluator.space, self.callbacks
@@ -167,6 +171,7 @@ class _Evolving:
             population=settings.population,
             admits=self._admits if self.bands else None,
             descents=make_descents(settings, list(zip_longest(self.rungs, self.bands))),
+            known=known,
         )
         began = self.began
         loop = make_loop(proposer, scorer, settings, callbacks, sign=sign, run=run, spent=spent, began=began)
@@ -244,10 +249,10 @@ class _Evolving:
         return tuple(found)
 
     def _bounded(self, candidate: Candidate, place: int) -> Candidate:
-        """A network with the limits of its band, and what no network of that band exceeds."""
+        """A network with the limits of its band, and what none there exceeds, where that says something."""
         bound = self.opened[place].opening.bound
         if bound is not None:
-            bound = max(bound, candidate.score)
+            bound = max(bound, candidate.score) if bound < 2 * candidate.score else None
         return candidate._replace(limits=self.opened[place].limits, bound=bound)
 
     def _holds(self, place: int, member: Member) -> bool:

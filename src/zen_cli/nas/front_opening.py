@@ -19,7 +19,7 @@ from .rundir import OPENING, RunDirectory
 from .scorers import Evaluator
 from .settings import SearchSettings
 
-PART = 0.25  # of the work for the best networks below one limit, as there are many; E* gets all of its work
+PART = 0.5  # of the work for the best networks below one limit, as there are many; E* gets all of its work
 TIME_SHARE = 0.7  # of a budget of time, for all limits; each gets what is left of it in equal parts
 
 

@@ -43,7 +43,6 @@ def gap_lines(gaps: Sequence[float | None], what: str = "its limits") -> list[st
     proven = [gap for gap in known if gap <= DEFAULT_GAP]
     if len(proven) == len(gaps) or min(known) == max(known) > DEFAULT_GAP:
         return [f"each network is within {max(known):.2%} of what any network within {what} can reach"]
-    first = f"{len(proven)} of {len(gaps)} networks are proven to be within {DEFAULT_GAP:.1%} of the best within {what}"
-    if len(known) < len(gaps):
-        return [f"{first}; of the others that is not proven"]
-    return [f"{first}; of the others it is not proven, they are within {max(known):.1%}"]
+    some = f"{len(proven)} of {len(gaps)} networks are" if proven else f"none of the {len(gaps)} networks is"
+    rest = f"the others are within {max(known):.1%}" if len(known) == len(gaps) else "of some there is no bound"
+    return [f"{some} proven to be within {DEFAULT_GAP:.1%} of the best that there can be; {rest}"]

@@ -65,6 +65,7 @@ class FrontEvolution:
         population: the most networks of the archive.
         admits: whether a lineage may have a member, by the number of the lineage; by default every one below its limit.
         descents: local searches, one below each limit, that carry the proposals on where there are some.
+        known: more members, which go into the archive.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class FrontEvolution:
         population: int,
         admits: Callable[[int, Any], bool] | None = None,
         descents: Sequence[Descent] = (),
+        known: Sequence[Member] = (),
     ) -> None:
         self._neighbour, self._cost_of, self._admits = neighbour, cost_of, admits
         self._descents = descents
@@ -87,7 +89,7 @@ class FrontEvolution:
         self._lineages = list(self._starts)
         self._proposals: list[tuple[int, Any]] = []
         self._archive: list[Member] = []
-        self._pending = list(self._starts)
+        self._pending = [*self._starts, *known]
         self.proposals = self.carried = self.round = self.idle_rounds = self._round_began = 0
         self._spent = len(starts)
         self._area = 0.0
