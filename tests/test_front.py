@@ -26,6 +26,7 @@ from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.pareto import non_dominated
 from zen_cli.nas.request import check_request
 from zen_cli.nas.rundir import RunDirectory
+from zen_cli.ui.fronts import gap_lines
 
 PROBLEM = ["--space", "zennet-resnet", "--resolution", "16", "--num-classes", "10"]
 PROBLEM += ["--max-params", "60k", "--max-sublayers", "6", "--verify", "0", "--quiet"]
@@ -376,3 +377,17 @@ def test_the_networks_of_a_front_are_verified_in_their_order(zen_here: ZenHere) 
     rows = zen_here(*words, "--budget", "2kevals", "--draws", "1", "--batch-size", "1", "--no-keep").rows
     check_front(rows)
     assert all(row["zen"]["estimator"] == "monte-carlo" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "says"),
+    [
+        ([None, None], ""),
+        ([0.0, 0.004], "each network is within 0.40%"),
+        ([0.0, 0.2, 0.1], "1 of 3 networks are proven to be within 0.5%"),
+        ([0.2, 0.1], "none of the 2 networks is proven"),
+        ([0.0, None], "of some there is no bound"),
+    ],
+)
+def test_what_is_said_of_gaps(gaps: list[float | None], says: str) -> None:
+    assert says in "".join(gap_lines(gaps)) and bool(gap_lines(gaps)) == bool(says)

@@ -41,8 +41,9 @@ def gap_lines(gaps: Sequence[float | None], what: str = "its limits") -> list[st
     if not known:
         return []
     proven = [gap for gap in known if gap <= DEFAULT_GAP]
-    if len(proven) == len(gaps) or min(known) == max(known) > DEFAULT_GAP:
+    if len(proven) == len(gaps):
         return [f"each network is within {max(known):.2%} of what any network within {what} can reach"]
     some = f"{len(proven)} of {len(gaps)} networks are" if proven else f"none of the {len(gaps)} networks is"
-    rest = f"the others are within {max(known):.1%}" if len(known) == len(gaps) else "of some there is no bound"
+    others = "the others" if proven else "they"
+    rest = f"{others} are within {max(known):.1%}" if len(known) == len(gaps) else "of some there is no bound"
     return [f"{some} proven to be within {DEFAULT_GAP:.1%} of the best that there can be; {rest}"]

@@ -61,9 +61,11 @@ def score_sheet(records: Sequence[ScoreRecord], columns: Sequence[Column] | None
     proxies = {name: row.direction for record in records for name, row in (record.proxies or {}).items()}
     fields = [Field(COLUMNS["name"].title, [record.name or record.id for record in records], right=False)]
     fields += score_fields(records)
-    if any(row.search is not None and row.search.front is not None and row.search.gap is not None for row in records):
+    fronts = [row.search for row in records if row.search is not None and row.search.front is not None]
+    if any(row.gap is not None for row in fronts):
         fields.append(column_field(COLUMNS["gap"], records, drop=_DROP_GAP))
-    fields += [column_field(COLUMNS[name], records, drop=drop) for name, drop in _COSTS.items()]
+    kept = {name for row in fronts for name in row.front or ()}
+    fields += [column_field(COLUMNS[name], records, drop=drop * (name not in kept)) for name, drop in _COSTS.items()]
     for column, error in proxy_columns(proxies.items()):
         fields += _proxy_fields(records, column, error)
     fields.append(column_field(COLUMNS["id"], records, drop=_DROP_ID))
