@@ -31,8 +31,11 @@ from zen_cli.errors import TraceError
 from zen_cli.net.module import build
 from zen_cli.net.spec import parse_spec
 from zen_cli.trace.blocks import spec_of
+from zen_cli.trace.graph import Node
 from zen_cli.trace.modules import network_of_module
 from zen_cli.trace.onnx_file import onnx_network
+from zen_cli.trace.onnx_graph import Operator, Reader
+from zen_cli.trace.onnx_ops import read_operator
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 
@@ -92,6 +95,13 @@ def test_a_convolution_that_reads_the_whole_map_is_a_linear_layer(tmp_path: Path
     expected = network_of_module(module, (3, 16, 16), source="test:module")
     found = onnx_network(export(module, tmp_path / "net.onnx"))
     assert (found.chain, spec_of(found).id) == (expected.chain, spec_of(expected).id)
+
+
+def test_a_permutation_has_its_shape_where_the_file_says_none() -> None:
+    reader = Reader({}, {})
+    reader.put("x", Node("image", (), 3, (4, 5), 60, "image"), (1, 3, 4, 5), "NCHW")
+    read_operator(reader, Operator("Transpose", ("x",), ("y",), {"perm": [0, 2, 3, 1]}, "permute"))
+    assert reader.value("y")[1:] == ((1, 4, 5, 3), "NHWC")
 
 
 def test_parameters_are_those_of_the_file(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _put(reader: Reader, operator: Operator, kind: Kind, label: str = "") -> Non
     assert node is not None
     before, inputs = reader.nodes[node], tuple(known.node for known in values if known.node is not None)
     for name in operator.outputs:
-        shape = reader.shape(name, _flat(operator, value.shape))
+        shape = reader.shape(name, _usual_shape(operator, value.shape))
         if operator.name == "Transpose":
             axes = permuted(value.axes, operator.numbers("perm"))
         else:
@@ -58,8 +58,10 @@ def _function(reader: Reader, operator: Operator) -> str:
     return "relu6" if low is not None and high is not None and (float(low), float(high)) == (0, 6) else "Clip"
 
 
-def _flat(operator: Operator, shape: Shape) -> Shape:
-    """The shape after an operator that flattens, where a file does not say it; else the same."""
+def _usual_shape(operator: Operator, shape: Shape) -> Shape:
+    """The shape after an operator that flattens or permutes, where a file does not say it; else the same."""
+    if operator.name == "Transpose":
+        return tuple(shape[dim] for dim in operator.numbers("perm") or range(len(shape))[::-1])
     axis = operator.number("axis", 1)
     return (math.prod(shape[:axis]), math.prod(shape[axis:])) if operator.name == "Flatten" else shape
 
