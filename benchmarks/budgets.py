@@ -27,7 +27,7 @@ from zen_cli.metrics.registry import BUILT_IN, limitable
 SECONDS = 5
 SHARE = 0.1  # of the budget, that a search may take more
 SPACES = ("--space mobile", "--space resnet", "--space regnet")
-LATEST = 300  # seconds until a search is ended by force
+LATEST = 900  # seconds until a search is ended by force
 QUIET = ["--no-keep", "--quiet", "--format", "jsonl"]
 
 
