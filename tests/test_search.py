@@ -313,6 +313,22 @@ def test_a_search_that_is_over_gives_up_the_network_whose_draws_are_made(proxy: 
     assert are_all and again[0] is not None
 
 
+def test_the_end_of_a_search_is_no_fault_of_a_package_that_measures() -> None:
+    evaluator, limits, rows = members(2)
+
+    def guarded(specs: Sequence[ArchSpec], on_draw: OnDraw) -> Iterator[float]:
+        for spec in specs:
+            try:
+                on_draw(1)
+            except Exception as error:  # as `metrics.plugins` does
+                raise RunError(f"package: failed, {error}") from None
+            yield score_spec(spec)
+
+    asked = count(1)
+    ratings, are_all = BatchScorer(evaluator, limits, guarded).rate(rows, lambda: next(asked) > 2)
+    assert ([rating is not None for rating in ratings], are_all) == ([True, False], False)
+
+
 def test_a_batch_holds_what_is_new_and_within_the_limits_once() -> None:
     evaluator, limits, rows = members(6)
     score = Counting()

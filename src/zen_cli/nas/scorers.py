@@ -24,8 +24,10 @@ ClosedForm = Callable[[NetworkTerms], float]
 BatchScore = Callable[[Sequence[ArchSpec], OnDraw], Iterable[float | RunError]]
 
 
-class _Over(Exception):  # noqa: N818  # no error: it ends what is measured
-    """The search is over while a network is measured."""
+class _Over(BaseException):
+    """The search is over while a network is measured. It is no error: a package that guards against all of them, or
+    what guards against those of a package, lets it pass.
+    """
 
 
 class Scorer(Protocol):
