@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zen_cli.metrics.terms import spec_terms
+from zen_cli.nas.algorithms import auto
 from zen_cli.nas.algorithms import front as front_module
 from zen_cli.nas.algorithms.descent import Carried, Descent
 from zen_cli.nas.algorithms.front import FrontEvolution
@@ -313,6 +315,15 @@ def test_each_network_is_in_the_band_of_its_own_limits(zen_here: ZenHere) -> Non
     assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
 
 
+BAND: dict[str, Any] = {
+    "space": "mobile",
+    "resolution": 32,
+    "num_classes": 10,
+    "max_macs": "1M",
+    "verify": 0,
+    "front": "macs",
+    "top": 2,
+}
 BANDED = ["search", "--space", "mobile", "--resolution", "32", "--num-classes", "10", "--verify", "0", "--quiet"]
 
 
@@ -336,10 +347,36 @@ def test_where_nothing_is_proven_in_a_band_the_evolution_goes_on(zen_here: ZenHe
     whole = zen_here(*words)
     first, second = (row["search"] for row in whole.rows)
     assert first["score"] > second["score"]
-    assert any((row["gap"] or 1.0) > 0.005 for row in (first, second))
+    assert any(row.get("gap", 1.0) > 0.005 for row in (first, second))
     assert first["stopped"] == "evaluations" and first["evaluations"] > 100
     (zen_here.folder / "run" / "results.jsonl").unlink()
     assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
+
+
+def test_where_the_exact_search_finds_no_network_the_evolution_does(
+    zen_here: ZenHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "open_exactly", lambda *_: None)
+    words = [*BANDED, "--max-macs", "1M", "--front", "macs", "--top", "2", "--budget", "1kevals", "--out", "run"]
+    whole = zen_here(*words)
+    assert whole.code == 0 and not any("bound" in row["search"] for row in whole.rows)
+    (zen_here.folder / "run" / "results.jsonl").unlink()
+    assert zen_here("search", "--resume", "run", "--quiet").out == whole.out
+
+
+def test_a_front_that_is_interrupted_while_it_is_opened_goes_on(tmp_path: Path) -> None:
+    request = {**BAND, "budget": ("5kevals",)}
+    whole = search(check_request(request))
+    second: list[str] = []  # what is told of the second limit
+    with RunDirectory.create(tmp_path / "run", check_request(request)) as run:
+        stop = Callbacks(
+            on_progress=lambda line: second.append(line) if line.startswith("macs 1,000,000") else None,
+            should_stop=lambda: bool(second),
+        )
+        assert search(run.settings, run, stop).stopped == "interrupted"
+    with RunDirectory.open(tmp_path / "run") as run:
+        again = search(run.settings, run)
+    assert [(row.spec, row.bound) for row in again.candidates] == [(row.spec, row.bound) for row in whole.candidates]
 
 
 @pytest.mark.parametrize(

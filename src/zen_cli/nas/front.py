@@ -109,9 +109,10 @@ class _Evolving:
         settings, spent = self.settings, 0
         if can_open_front(settings):
             ladder = front_limits(settings, settings.top)
-            self.opened = open_front(settings, ladder, self.evaluator, self.run, self.callbacks)
-        if self.opened:
-            return self._go_on()
+            self.opened, is_whole = open_front(settings, ladder, self.evaluator, self.run, self.callbacks)
+            self.run = self.run if is_whole else None  # it would keep a state without the other limits
+            if self.opened:
+                return self._go_on(is_interrupted=not is_whole)
         if settings.evenness is not None:
             spent = self._enter_bands()
         budget = settings.budget
@@ -122,15 +123,15 @@ class _Evolving:
         candidates = self._candidates(proposer.population, sign)
         return Outcome(candidates, stopped, max(1, spent + proposer.proposals), loop.elapsed_s, error=loop.error)
 
-    def _go_on(self) -> Outcome:
+    def _go_on(self, *, is_interrupted: bool) -> Outcome:
         """The front from what the exact search knows of each limit; an evolution where it proved nothing."""
-        settings, opened, run = self.settings, self.opened, self.run
+        settings, opened = self.settings, self.opened
         sign, scorer = make_scorer(settings, self.evaluator)
         known = [genome for rung in opened for genome in (rung.opening.start, *rung.opening.others)]
         members = [Member.of(*row) for row in zip(known, _rate(scorer, known), strict=True)]
         left = [rung for rung in opened if not rung.opening.is_proven]
         error, proposals, stopped, elapsed = None, 0, "gap", time.monotonic() - self.began
-        if not all(rung.opening.is_whole for rung in opened):
+        if is_interrupted:
             stopped, left = "interrupted", []
         if left:
             budget = settings.budget
@@ -139,7 +140,7 @@ class _Evolving:
             self.rungs, self.bands = [rung.limits for rung in left], [rung.band for rung in left]
             self.starts = [rung.opening.start for rung in left]
             rest = settings.model_copy(update={"budget": budget})
-            sign, proposer, loop, stopped = self._climb(rest, run, known=members)
+            sign, proposer, loop, stopped = self._climb(rest, self.run, known=members)
             members += proposer.population
             error, proposals, elapsed = loop.error, proposer.proposals, loop.elapsed_s
         self.rungs, self.bands = [rung.limits for rung in opened], [rung.band for rung in opened]

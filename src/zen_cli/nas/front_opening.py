@@ -45,24 +45,27 @@ def open_front(
     evaluator: Evaluator,
     run: RunDirectory | None,
     callbacks: Callbacks,
-) -> list[Rung]:
-    """What is known below each limit of a ladder, in its order; without those below which no network was found.
+) -> tuple[list[Rung], bool]:
+    """What is known below each limit of a ladder, in its order; and whether nobody interrupted that.
 
-    A run keeps each limit as soon as it is opened, and its first ladder. Where that is interrupted, the last one is not
-    whole.
+    Limits below which no network was found are left out. A run keeps each limit as soon as it is opened, and its first
+    ladder; one where no network was found below any keeps the opening of its evolution.
 
     Raises:
         SourceError: what a run kept is damaged.
     """
     began, rows = time.monotonic(), _Rows(settings, evaluator, run)
+    if rows.has_none:
+        return [], True
     for index, limits in enumerate(ladder := rows.ladder or ladder):
         if index < len(rows.found):
             continue
         opening = _open(settings, limits, callbacks, began, len(ladder) - index)
-        if opening is not None and not opening.is_whole:
-            return [*rows.rungs(), Rung(limits, opening, rows.band(limits, opening))]
+        if callbacks.should_stop():
+            last = [] if opening is None else [Rung(limits, opening, rows.band(limits, opening))]
+            return rows.rungs() + last, False
         rows.add(ladder, opening)
-    return rows.rungs()
+    return rows.rungs(), True
 
 
 def _open(settings: SearchSettings, limits: Limits, callbacks: Callbacks, began: float, left: int) -> Opening | None:
@@ -95,7 +98,8 @@ class _Rows:
         self.ladder: list[Limits] = []
         self.found: list[Opening | None] = []
         kept = run.read_opening() if run is not None else None
-        if run is None or kept is None:
+        self.has_none = kept is not None and "best" in kept
+        if run is None or kept is None or self.has_none:
             return
         try:
             self.ladder = [settings.limits.replace(**row) for row in kept["ladder"]]
@@ -107,7 +111,7 @@ class _Rows:
         """Keeps what was found below the next limit of a ladder."""
         self.ladder = list(ladder)
         self.found.append(opening)
-        if self._run is not None:
+        if self._run is not None and any(row is not None for row in self.found):
             rows = [None if row is None else row._asdict() for row in self.found]
             self._run.write_opening({"ladder": [dict(limits) for limits in ladder], "found": rows})
 
