@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.errors import UsageError
+from zen_cli.nas.algorithms.exact.first_cost import Weights
 from zen_cli.nas.algorithms.exact.graph import make_gene, singles
 from zen_cli.nas.algorithms.exact.live import FORBIDDEN
 from zen_cli.nas.algorithms.exact.problem import Stage, make_variants
@@ -98,7 +99,7 @@ def test_a_block_is_no_choice_exactly_where_it_needs_too_much(  # type: ignore[n
     needs = block_footprint(gene, ins, side, False)
     for most in (needs.peak, needs.peak - 1):
         tables = sublayer_tables(
-            variant, Stage(side, stride), stride, *cells, "paper", is_folded=True, most_live=float(most)
+            variant, Stage(side, stride), stride, *cells, "paper", first_cost=Weights(), most_live=float(most)
         )
         parts = (tables.entry, tables.across, tables.first, *[tables.more] * (sublayers - 1))
         gain = sum(float(part.gain.ravel()[0]) for part in parts)

@@ -82,8 +82,11 @@ def _search_front(settings: SearchSettings, run: RunDirectory | None, callbacks:
 
 
 def solves_front(settings: SearchSettings) -> bool:
-    """Whether a front is solved: by the exact algorithm, and by the default one without a band or evaluations."""
-    can = settings.algorithm == "auto" and settings.evenness is None
+    """Whether a front is solved: by the exact algorithm, and by the default one without a band or evaluations.
+
+    Not below a latency: each network takes seconds there, so that most would be missing at the end of a short time.
+    """
+    can = settings.algorithm == "auto" and settings.evenness is None and "latency" not in settings.limits
     return settings.algorithm == "exact" or (can and not find_algorithm("exact").supports(settings))
 
 

@@ -60,7 +60,8 @@ def with_ending(settings: SearchSettings, given: Set[str]) -> SearchSettings:
     """
     if settings.front:
         is_open = not given & _OF_EVOLUTIONS and settings.algorithm == DEFAULT_ALGORITHM
-        is_solved = is_open and settings.evenness is None and _is_exact(settings)
+        is_free = settings.evenness is None and "latency" not in settings.limits
+        is_solved = is_open and is_free and _is_exact(settings)
         return settings.model_copy(update={"budget": Budget()}) if is_solved else settings
     if not _is_ceiling(settings):
         return settings

@@ -16,6 +16,7 @@ from ..metrics.proxies.latency import require_target
 from ..metrics.settings import DEPLOYMENT, ScoreSettings
 from ..metrics.terms import NetworkTerms
 from ..target.memory import ITEM_BYTES
+from ..target.model import Target
 from ..units import LARGEST, parse_bytes, parse_count, parse_milliseconds, parse_real
 
 # Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.
@@ -123,6 +124,11 @@ class Limits(Mapping[str, float]):
     def reads_stages(self) -> bool:
         """Whether one of these looks at a network's stages; what a network needs on a device looks at its blocks."""
         return any(not set(metric.settings) & set(DEPLOYMENT) for metric, _ in self.others)
+
+    @property
+    def target(self) -> Target | None:
+        """The device of a limit on latency."""
+        return self._settings.target
 
     def elements(self, name: str) -> float:
         """The most elements, of the dtype of the device, by a limit in bytes; infinite without that limit."""

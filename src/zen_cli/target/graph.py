@@ -114,7 +114,7 @@ def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Ope
     for index, layer in enumerate(layers):
         held = block_input if has_shortcut and index else 0
         path = f"conv{index + 1}" if unit.has_branches else ""
-        rows.append(_conv(path, layer, held, "image" if first and not index else ""))
+        rows.append(convolution(path, layer, held, "image" if first and not index else ""))
         if unit.squeeze and index == unit.squeezed_layer(len(layers)):
             rows += _squeeze(unit, rows[-1].writes, block_input if has_shortcut else 0)
     if not has_shortcut:
@@ -126,7 +126,7 @@ def unit_operations(unit: Unit, side: Side, *, first: bool = False) -> tuple[Ope
             rows.append(Operation("shortcut.pool", "pool", block_input, pooled, out))
             inner, stride = shrink(inner, stride), 1
         projection = projection_of(unit, side)._replace(in_size=size_of(inner), stride=(stride, stride))
-        rows.append(_conv("shortcut", projection, out))
+        rows.append(convolution("shortcut", projection, out))
         shortcut = rows[-1].writes
     rows.append(Operation("add", "add", out + shortcut, 0, block_input if unit.adds_norm else 0))
     if unit.adds_norm:
@@ -146,18 +146,17 @@ def head_operations(width: int, side: Side, classifier: Classifier) -> tuple[Ope
     if classifier.parts == 1 or size_of(side) != (classifier.parts, classifier.parts):
         rows.append(Operation("pool", "pool", width * area_of(side), features))
     for before, out, has_bias in classifier.layers(width):
-        row = _conv("classifier", square_conv(before, out, 1, 1), 0, "linear")
+        row = convolution("classifier", square_conv(before, out, 1, 1), 0, "linear")
         rows.append(row._replace(weights=before * out + out * has_bias))
     return tuple(rows)
 
 
-def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
+def convolution(path: str, layer: ConvLayer, held: int = 0, kind: str = "") -> Operation:
+    """A convolution with its BN folded; its kind is that of the layer, where none is given."""
     area, weights = math.prod(layer.out_size), math.prod(layer.weight_shape)
-    if not kind:
-        kind = _grouped(layer) if layer.groups > 1 else _plain(layer)
     return Operation(
         path,
-        kind,
+        kind or kind_of(layer),
         layer.in_width * math.prod(layer.in_size),
         layer.out_width * area,
         held,
@@ -165,6 +164,19 @@ def _conv(path: str, layer: ConvLayer, held: int, kind: str = "") -> Operation:
         weights + layer.out_width,
         layer,
     )
+
+
+def kind_of(layer: ConvLayer) -> str:
+    """The kind of a convolution that does not read the image."""
+    return _grouped(layer) if layer.groups > 1 else _plain(layer)
+
+
+def kinds_between(narrow: ConvLayer, wide: ConvLayer) -> tuple[str, ...]:
+    """The kinds of convolutions that differ from these two only in widths between theirs."""
+    if narrow.groups > 1:
+        return (kind_of(narrow),) if narrow.fan_in == wide.fan_in else ("depthwise", "grouped", "narrow")
+    row = ("thin", "pointwise") if math.prod(narrow.kernel) == 1 else ("thin", "small", "dense")
+    return row[row.index(kind_of(narrow)) : row.index(kind_of(wide)) + 1]
 
 
 def _plain(layer: ConvLayer) -> str:
@@ -187,5 +199,5 @@ def _squeeze(unit: Unit, gated: int, held: int) -> Iterator[Operation]:
     width, inside = unit.squeezed_width(), unit.squeeze
     yield Operation("se.pool", "gate", gated, width, held)
     for path, read, written in (("se.reduce", width, inside), ("se.expand", inside, width)):
-        yield _conv(path, square_conv(read, written, 1, 1), held + gated, "squeeze")
+        yield convolution(path, square_conv(read, written, 1, 1), held + gated, "squeeze")
     yield Operation("se.mul", "gate", gated + width, 0, held)

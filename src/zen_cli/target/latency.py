@@ -42,16 +42,29 @@ def predict_ms(target: Target, genes: Iterable[Gene], in_width: int, side: Side,
     total = weights = 0.0
     first = True
     for gene in genes:
-        key = (gene, in_width, side, first)
-        part = known.get(key)
-        if part is None:
-            part = _keep(target, key, block_operations(gene, in_width, side, first=first))
+        part = known.get((gene, in_width, side, first)) or block_part(target, gene, in_width, side, first=first)
         total, weights = total + part.ms, weights + part.weights
         in_width, side, first = gene.width, shrink(side, gene.stride), False
-    head = (in_width, side, classifier)
-    part = known.get(head) or _keep(target, head, [(one, 1) for one in head_operations(*head)])
+    part = head_part(target, in_width, side, classifier)
     total, weights = total + part.ms, weights + part.weights
     return total if target.model is None else total + _besides(target.model, weights)
+
+
+def block_part(target: Target, gene: Gene, in_width: int, side: Side, *, first: bool) -> Part:
+    """The part of a block on a map of this width and side; `first` where that is the image."""
+    key = (gene, in_width, side, first)
+    return target._blocks.get(key) or _keep(target, key, block_operations(gene, in_width, side, first=first))
+
+
+def head_part(target: Target, width: int, side: Side, classifier: Classifier) -> Part:
+    """The part of what follows the last map."""
+    key = (width, side, classifier)
+    return target._blocks.get(key) or _keep(target, key, [(one, 1) for one in head_operations(*key)])
+
+
+def start_ms(target: Target) -> float:
+    """The least milliseconds that a network takes beside its operations."""
+    return 0.0 if target.model is None else _besides(target.model, 0.0)
 
 
 def latency_ms(target: Target, spec: ArchSpec) -> float:
@@ -81,14 +94,15 @@ def _keep(target: Target, key: object, rows: Iterable[tuple[Operation, int]]) ->
         target._blocks.clear()
     ms = weights = 0.0
     for one, times in rows:
-        ms += times * _operation_ms(target, one)
+        ms += times * operation_ms(target, one)
         weights += times * terms(one).weights
     part = Part(ms, weights)
     target._blocks[key] = part
     return part
 
 
-def _operation_ms(target: Target, one: Operation) -> float:
+def operation_ms(target: Target, one: Operation) -> float:
+    """Milliseconds of an operation, on a target that predicts."""
     if target.model is not None:
         return law_ms(target.model.laws[nearest_kind(target.model.laws, one.kind)], one)
     assert target.clock is not None and target.macs_per_cycle is not None  # or it would not predict

@@ -49,9 +49,8 @@ def open_exactly(settings: SearchSettings, callbacks: Callbacks, began: float, p
     `began` is when the search began, on the monotonic clock; `part` is of the work for the best networks.
     """
     from .exact.support import unsupported_settings
-    from .timed import can_open
 
-    if unsupported_settings(settings) and not can_open(settings):
+    if unsupported_settings(settings):
         return None
     try:
         return _solve(settings, callbacks, began, part)
@@ -65,7 +64,6 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float, part: f
     from ..options import DEFAULT_EVALUATIONS
     from ..space import RegNetSpace
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
-    from .timed import open_timed
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
@@ -81,8 +79,6 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float, part: f
     if isinstance(settings.space, RegNetSpace) and evaluations < LISTED_FROM:
         return None
     solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
-    if "latency" in settings.limits:
-        return open_timed(settings, solver._replace(most_work=share * WORK))
     band: Band | None = None
     evenest: ExactResult | None = None
     if settings.evenness is not None:

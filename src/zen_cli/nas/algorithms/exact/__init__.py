@@ -3,6 +3,7 @@
     problem   what is to be solved
     support   what cannot be solved, and why
     depths    what a path must know of its depth
+    first_cost  what the first cost counts: parameters, weights or milliseconds
     graph     what is left of a problem: the blocks that each position can still have, widths in cells
     gains     gains, costs and evenness as arrays, and what they are worth
     evenly    evenness as an objective or as a floor

@@ -15,7 +15,6 @@ from ....metrics.evenness import BlockSums, block_sums
 from ....net.counting import linear_cost
 from ....net.layers import shrink
 from ....net.ops import OPS, Gene, Span
-from ....target.memory import block_footprint
 from .graph import Floats
 from .problem import Problem, free_fields, kernels_of
 
@@ -26,8 +25,8 @@ INSIDE = (0.25, 0.33, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.2, 1.5)  # and its widths 
 class Moves(NamedTuple):
     """Blocks that can take the place of one, and their effects, [J, 5] or [J, 10].
 
-    These are of score, params, MACs, layers and sub-layers; for evenness then of units, of the sum of log M_u, and of
-    the MACs at three resolutions.
+    These are of score, first cost, MACs, layers and sub-layers; for evenness then of units, of the sum of log M_u, and
+    of the MACs at three resolutions.
     """
 
     genes: tuple[Gene, ...]
@@ -38,13 +37,6 @@ class Moves(NamedTuple):
 def block_terms_of(gene: Gene, in_width: int, side: int, convention: str, first: bool) -> tuple[Terms, int]:
     """`block_terms` on a square map, remembered."""
     return block_terms(gene, in_width, side, convention, first=first)[0], shrink(side, gene.stride)
-
-
-def params_of(problem: Problem, gene: Gene, in_width: int, side: int, first: bool) -> int:
-    """What a block adds to the first cost of a problem: parameters, or weights with each BN folded."""
-    if problem.is_folded:
-        return block_footprint(gene, in_width, side, first).weights
-    return block_terms_of(gene, in_width, side, problem.convention, first)[0].params
 
 
 class Neighbours:
@@ -83,18 +75,20 @@ class Neighbours:
         return *self._score_effect(gene, after, width, side, is_stem), units, logs, *at_sides
 
     def _score_effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
-        """(score, params, MACs, layers, sub-layers) of a block and what comes after it."""
+        """(score, first cost, MACs, layers, sub-layers) of a block and what comes after it."""
         problem = self._problem
-        params = params_of(problem, gene, width, side, is_stem)
+        cost, before = problem.first_cost, side
         one, side = block_terms_of(gene, width, side, problem.convention, is_stem)
+        first = cost.block(gene, width, before, one.params, first=is_stem)
         if after is None:
             head = linear_cost(gene.width, problem.seed.num_classes)
             maps = problem.log_map_factor * math.log(gene.width * side * side)
-            return one.log_gain + maps, params + head.params, one.macs + head.macs, one.layers, one.sublayers
+            ends = cost.head(gene.width, side, head.params)
+            return one.log_gain + maps, first + float(ends), one.macs + head.macs, one.layers, one.sublayers
         two, _ = block_terms_of(after, gene.width, side, problem.convention, False)
         return (
             one.log_gain + two.log_gain,
-            params + params_of(problem, after, gene.width, side, False),
+            first + cost.block(after, gene.width, side, two.params, first=False),
             one.macs + two.macs,
             one.layers + two.layers,
             one.sublayers + two.sublayers,

@@ -19,6 +19,7 @@ import numpy as np
 
 from ....metrics.evenness import depth_term
 from ...space import Genome
+from .first_cost import Milliseconds
 from .graph import Floats, Ints, Slot, make_gene
 from .labels import Labels, Options, TooManyLabelsError, options_of
 from .paths import TooManyError, list_paths
@@ -27,6 +28,7 @@ from .reduce import solve_backward
 from .relaxation import Point, Relaxation
 from .tighten import Node, Tightener
 
+PATH_WORK = 50_000  # of a network whose milliseconds are counted, in numbers computed
 MAX_PAIRS = 4_000_000  # of a label and a block, at one place
 SLACK = 1e-9
 
@@ -35,10 +37,12 @@ def list_by_paths(tightener: Tightener, node: Node, most: int) -> bool:
     """Visits all paths of a part that may be better than the best known network; whether they were few enough."""
     solution = tightener.solve(Program(node.problem, node.graph, tightener.tables), node)
     constant = Relaxation(node.problem).constant(node.point)
+    is_timed = isinstance(node.problem.first_cost, Milliseconds)  # many are listed: what weights cost has no price
     try:
         for genome in list_paths(solution, lambda: tightener.polisher.best - constant, most):
             tightener.check()
             tightener.polisher.weigh(genome)
+            tightener.count(PATH_WORK * is_timed)
     except TooManyError:
         return False
     return True

@@ -19,7 +19,7 @@ from ....net.counting import linear_cost
 from ....target.memory import block_footprint
 from ...shapes import Shape, shape_of
 from ...space import Genome
-from .effects import Moves, Neighbours, block_terms_of, params_of
+from .effects import Moves, Neighbours, block_terms_of
 from .graph import Floats
 from .problem import Problem
 from .support import SUMS
@@ -41,15 +41,16 @@ class Aim(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A network on the way: its genome, value in nats, that less the penalties (`merit`), and params, MACs, layers and
-    sub-layers; its evenness, where that counts.
+    """A network on the way: its genome, value in nats, that less the penalties (`merit`), and first cost, MACs, layers
+    and sub-layers; its evenness, where that counts; what it costs beside the sum over its blocks.
     """
 
     genome: Genome
     value: float
     merit: float
-    usage: tuple[int, int, int, int]
+    usage: tuple[float, int, int, int]
     evenness: Evenness | None = None
+    beside: float = 0.0
 
     @property
     def feasible(self) -> bool:
@@ -90,6 +91,8 @@ class Polisher:
         bounds = problem.most_params, *(getattr(problem.limits, name) for name in SUMS[1:])
         rows = [(column, bound, name in STRICT) for column, (name, bound) in enumerate(zip(SUMS, bounds, strict=True))]
         self._limits = [row for row in rows if row[1] is not None]
+        self._unpriced = problem.unpriced
+        self._counts_memory = problem.most_live < math.inf or self._unpriced[1] < math.inf
 
     def ranking(self) -> list[Genome]:
         """The best networks within the limits so far, best first."""
@@ -100,28 +103,31 @@ class Polisher:
         problem = self.problem
         self.weighed += 1
         width, side = problem.seed.in_channels, problem.seed.side
-        gain, params, macs, layers, sublayers = 0.0, 0, 0, 0, 0
-        unfolded = live = 0
+        cost, gain, first, macs, layers, sublayers = problem.first_cost, 0.0, 0.0, 0, 0, 0
+        params = weights = live = 0
         for index, gene in enumerate(genome):
-            first = params_of(problem, gene, width, side, index == 0)
-            if problem.most_live < math.inf:
-                live = max(live, block_footprint(gene, width, side, index == 0).peak)
+            if self._counts_memory:
+                needs = block_footprint(gene, width, side, index == 0)
+                weights, live = weights + needs.weights, max(live, needs.peak)
+            before = side
             terms, side = block_terms_of(gene, width, side, problem.convention, index == 0)
-            gain, params, macs = gain + terms.log_gain, params + first, macs + terms.macs
-            unfolded += terms.params
+            first += cost.block(gene, width, before, terms.params, first=index == 0)
+            gain, params, macs = gain + terms.log_gain, params + terms.params, macs + terms.macs
             layers, sublayers, width = layers + terms.layers, sublayers + terms.sublayers, gene.width
         head = linear_cost(width, problem.seed.num_classes)
-        usage = params + head.params, macs + head.macs, layers, sublayers
+        usage = first + float(cost.head(width, side, head.params)), macs + head.macs, layers, sublayers
+        beside = cost.beside(genome, problem.seed, usage[0])
         value = gain + log_delta(problem.norm, problem.alpha, layers, width, side * side)
         excess = float(max(0, len(genome) - problem.space.max_blocks)) + max(0.0, live / problem.most_live - 1)
-        if problem.limits.params is not None:
-            excess += max(0.0, (unfolded + head.params) / problem.limits.params - 1) * problem.is_folded
+        for used, most in zip((params, weights), self._unpriced, strict=True):
+            excess += max(0.0, (used + head.params) / most - 1)
         rules = problem.space.rules
         if rules is not None and rules.narrower(gene.width for gene in genome[1:-1]) is not None:
             excess += 1
         for column, limit, strict in self._limits:
-            if usage[column] > limit:
-                excess += usage[column] / limit - 1 + strict
+            whole = usage[column] + beside * (column == 0)
+            if whole > limit:
+                excess += whole / limit - 1 + strict
         evenness = None
         if self.aim is not None:
             evenness = network_evenness(genome, problem.seed.in_channels, problem.seed.side)
@@ -130,7 +136,7 @@ class Polisher:
                 value = evenness.value
             else:
                 excess += max(0.0, self.aim.floor - evenness.value)
-        found = Found(genome, value, value - self._penalty * excess, usage, evenness)
+        found = Found(genome, value, value - self._penalty * excess, usage, evenness, beside)
         if found.feasible and (self._inside is None or found.value > self._inside.value):
             self._inside = found
         self._remember(found)
@@ -252,7 +258,7 @@ class Polisher:
             effects: of all moves, from `_linear`.
             starts: the first move of each block, and the end of all.
         """
-        usage, aim, evenness = found.usage, self.aim, found.evenness
+        usage, aim, evenness = (found.usage[0] + found.beside, *found.usage[1:]), self.aim, found.evenness
         count, least = len(effects), -math.inf
         merits, pairs = np.empty(0), np.empty(0, dtype=np.int64)
         for low, high in zip([0, *starts], starts, strict=False):

@@ -13,13 +13,16 @@ from ....metrics.mean_field import log_delta
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import OPS, Block, Gene, block_units
 from ....net.spec import ArchSpec
+from ....target.latency import start_ms
 from ...limits import Limits
 from ...space import BlockSpace, WidthRange, genome_of
 from .depths import MAX_STATES, Depth, Depths, make_depths
 from .evenly import Evenly
+from .first_cost import PARAMS, FirstCost, Milliseconds, Weights
 from .support import INSTEAD, SUMS, unsupported
 
 MAX_SUBLAYERS = 200
+LEAST_MS = 1e-6  # a limit that no network keeps, where a target takes longer to begin
 
 
 class Grid(NamedTuple):
@@ -86,16 +89,32 @@ class Problem:
         return 0.0 if self.evenness is not None and self.evenness.floor is None else 1.0
 
     @cached_property
-    def is_folded(self) -> bool:
-        """Whether the first cost counts weights with each BN folded, and not parameters, of which there are more: where
-        the limit on weights is the lower one.
+    def first_cost(self) -> FirstCost:
+        """The first cost: milliseconds where these are limited, else weights or parameters. Weights are fewer, so that
+        they count where their limit is the lower one.
         """
-        return self.limits.elements("weights") < (self.limits.params or math.inf)
+        target = self.limits.target
+        if "latency" in self.limits and target is not None:
+            return Milliseconds(target, self.seed.classifier)
+        return Weights() if self.limits.elements("weights") < (self.limits.params or math.inf) else PARAMS
 
     @property
     def most_params(self) -> float | None:
         """The limit on the first cost."""
-        return self.limits.elements("weights") if self.is_folded else self.limits.params
+        cost = self.first_cost
+        if isinstance(cost, Milliseconds):
+            return max(self.limits.lowered("latency") - start_ms(cost.target), LEAST_MS)
+        return self.limits.elements("weights") if isinstance(cost, Weights) else self.limits.params
+
+    @property
+    def unpriced(self) -> tuple[float, float]:
+        """The limits on parameters and weights where the first cost is another one, which have no price."""
+        cost, params = self.first_cost, self.limits.params
+        is_timed = isinstance(cost, Milliseconds)
+        return (
+            math.inf if params is None or not (is_timed or isinstance(cost, Weights)) else params,
+            self.limits.elements("weights") if is_timed else math.inf,
+        )
 
     @cached_property
     def most_live(self) -> float:

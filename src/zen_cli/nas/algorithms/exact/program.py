@@ -68,7 +68,7 @@ class TableCache:
                 after_stem,
                 problem.weight,
                 is_even,
-                problem.is_folded,
+                problem.first_cost,
                 problem.most_live,
             )
             size = 8 * math.prod(each.count for each in cells) * len(variant.kernels)

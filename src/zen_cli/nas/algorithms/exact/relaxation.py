@@ -1,7 +1,7 @@
 """Prices as a relaxation: limits leave the problem and come back as prices, so that the rest is a sum over blocks.
 
-Two limits have prices: the second is that on MACs; the first is that on parameters or weights, or the floor of evenness
-where there is one. A third limit is left out, which can only raise the bound.
+Two limits have prices: the second is that on MACs; the first is that on milliseconds, weights or parameters, or the
+floor of evenness where there is one. A third limit is left out, which can only raise the bound.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Relaxation:
         assert evenness is not None
         return (prices[0] if self._has_floor else 1.0) * evenness.most_macs / (4 * evenness.levels)
 
-    def gradient(self, usage: Sequence[int], found: Evenness, point: Point) -> tuple[float, ...]:
+    def gradient(self, usage: Sequence[float], found: Evenness, point: Point) -> tuple[float, ...]:
         """How the value of a network changes with the coordinates of a point."""
         evenness = self._evenness
         assert evenness is not None
@@ -94,7 +94,7 @@ class Relaxation:
         levels = ((macs - tangent) / evenness.most_macs for (_, macs), tangent in sides)
         return (first * self.free[0], second, *levels)
 
-    def slope(self, usage: Sequence[int], found: Evenness | None, tangents: Sequence[float]) -> Prices:
+    def slope(self, usage: Sequence[float], found: Evenness | None, tangents: Sequence[float]) -> Prices:
         """How the value of a network changes with both prices; negative where it breaks a limit."""
         params, macs = self.problem.most_params, self.problem.limits.macs
         second = 0.0 if macs is None else 1 - usage[1] / macs

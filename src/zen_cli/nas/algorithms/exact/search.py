@@ -279,7 +279,9 @@ class Search:
         for usages in zip(*rows, strict=True):
             name, found, limit = min(usages, key=lambda usage: usage[1])
             if found > limit:
-                return f"max_{name}: {limit:,.0f} is less than the smallest network of the space needs, {found:,.0f}"
+                given = problem.limits[name]  # above what is kept, by the error of predictions
+                words = [f"{each:,.0f}" if each >= 100 else f"{each:.4g}" for each in (given, found * given / limit)]
+                return f"max_{name}: {words[0]} is less than the smallest network of the space needs, {words[1]}"
         names = " or ".join(f"max_{name}" for name in problem.limits if name not in DEPTH)
         return f"limits: no network was found that keeps all of them at once; raise {names or 'them'}"
 

@@ -10,7 +10,7 @@ from ...settings import SearchSettings
 from ...space import BlockSpace, RegNetSpace
 
 SUMS = ("params", "macs", "layers", "sublayers")
-DEVICE = ("memory", "weights")
+DEVICE = ("memory", "weights", "latency")
 FREE_FIELDS = {"mid", "expansion", "group_width"}
 INSTEAD = "use the evolution"
 MAX_LISTED = 40  # units of the deepest network of a list
@@ -48,6 +48,8 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
     for name in limits:
         if name not in (*SUMS, *DEVICE):
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {INSTEAD}"
+    if is_even and "latency" in limits:
+        return f"max_latency: the exact search cannot limit it together with evenness; leave evenness out or {INSTEAD}"
     if reason := _unsupported_depth(space, limits, is_even):
         return reason
     for op in space.ops:

@@ -27,6 +27,7 @@ from ....net.counting import layer_cost, linear_cost, projection_of
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
+from .first_cost import PARAMS, FirstCost
 from .gains import NOTHING, Ends, GainCost
 from .graph import Bools, Cells, Floats, make_gene, singles
 from .live import FORBIDDEN, forbidden, live_elements
@@ -55,7 +56,7 @@ def sublayer_tables(
     after_stem: int = 0,
     weight: float = 1.0,
     is_even: bool = False,
-    is_folded: bool = False,
+    first_cost: FirstCost = PARAMS,
     most_live: float = math.inf,
 ) -> SubLayer:
     """The tables of a variant.
@@ -72,7 +73,7 @@ def sublayer_tables(
         after_stem: how many of the widths in, the first ones, are those of the stem.
         weight: of the score in the objective.
         is_even: whether evenness is in the objective or limited.
-        is_folded: whether `params` are weights with each BN folded.
+        first_cost: what `params` of the tables are.
         most_live: elements of live tensors; what needs more is worth `live.FORBIDDEN`.
 
     Raises:
@@ -84,7 +85,7 @@ def sublayer_tables(
         mid = out
     kernels = np.array(variant.kernels, dtype=np.float64).reshape(-1, 1, 1, 1)
     gene = variant.gene._replace(kernel=cast(int, kernels))
-    want, live, live_again = _Want(convention, weight, is_even, is_folded, most_live), list[Any](), list[Any]()
+    want, live, live_again = _Want(convention, weight, is_even, first_cost, most_live), list[Any](), list[Any]()
     reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want, live=live)
     again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False, live=live_again)
     if rules is not None:
@@ -116,13 +117,13 @@ class _Want(NamedTuple):
     convention: str
     weight: float = 1.0
     is_even: bool = False
-    is_folded: bool = False
+    first: FirstCost = PARAMS
     most_live: float = math.inf
 
-    def cost(self, layer: ConvLayer) -> tuple[Any, Any]:
-        """(params, MACs) of a convolution and its BN, which has two parameters a channel, or one bias where folded."""
-        cost = layer_cost(layer)
-        return cost.params - self.is_folded * np.asarray(layer.out_width), cost.macs
+    def cost(self, poor: ConvLayer, rich: ConvLayer, *, reads_image: bool = False) -> tuple[Any, Any]:
+        """(first cost, MACs) of a convolution and its BN."""
+        cost = layer_cost(poor)
+        return self.first.conv(poor, rich, cost.params, reads_image=reads_image), cost.macs
 
 
 def _without(share: GainCost, live: Sequence[Any], most: float, *axes: int) -> GainCost:
@@ -162,14 +163,15 @@ def head_table(problem: Problem, ins: Cells, widths: Cells) -> GainCost:
     area = shrink(side, gene.stride) ** 2
     maps = np.array([math.log(width * area) for width in widths.hi.tolist()])
     classifier = linear_cost(cast(int, out.lo), problem.seed.num_classes)
-    last = GainCost(problem.weight * problem.log_map_factor * maps, classifier.params, classifier.macs)
+    params = problem.first_cost.head(out.lo, math.isqrt(area), classifier.params)
+    last = GainCost(problem.weight * problem.log_map_factor * maps, params, classifier.macs)
     whole = _plain(gene, Ends.along(ins, 1), out, side, _wanted(problem), RELU).plus(last)
     return whole.shaped(0, ins.count, 0, widths.count)
 
 
 def _wanted(problem: Problem) -> _Want:
     is_even = problem.evenness is not None
-    return _Want(problem.convention, problem.weight, is_even, problem.is_folded, problem.most_live)
+    return _Want(problem.convention, problem.weight, is_even, problem.first_cost, problem.most_live)
 
 
 def _plain(gene: Gene, read: Ends, out: Ends, side: int, want: _Want, moments: Moments) -> GainCost:
@@ -218,8 +220,9 @@ def _sublayer(
             for each, width in zip(genes, read, strict=True)
         )
         parts = []
-        for poor, rich in zip(narrow.layers(side), wide.layers(side), strict=True):
-            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *want.cost(poor))
+        for number, (poor, rich) in enumerate(zip(narrow.layers(side), wide.layers(side), strict=True)):
+            costs = want.cost(poor, rich, reads_image=moments is LINEAR and index == number == 0)
+            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *costs)
             if want.is_even:
                 most = layer_cost(rich).macs
                 reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
@@ -233,8 +236,9 @@ def _sublayer(
         if live is not None and want.most_live < math.inf:
             live += live_elements(narrow, narrow.layers(side), side, is_there)
         if gene.kind.is_residual:
-            params, macs = want.cost(projection_of(narrow, side))
+            params, macs = want.cost(projection_of(narrow, side), projection_of(wide, side))
             parts.insert(1, GainCost(0.0, params * is_there, macs * is_there))
+            parts.append(GainCost(0.0, want.first.addition(after.lo, shrink(side, stride)), 0.0))
         count = 0 if index else 1 + gene.kind.is_residual
         reading += parts[:count]
         rest = _total([rest, *parts[count:]])

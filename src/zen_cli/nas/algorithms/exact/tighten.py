@@ -142,11 +142,16 @@ class Tightener:
     def solve(self, program: Program, node: Node, point: Point | None = None) -> Solution:
         """A program at a point, by default the best one of its node; counted."""
         self.check()
-        if self.most_work is not None and self.work >= self.most_work:
-            raise Stop("work")
+        self.count(0)
         self.iterations += 1
         self.work += FIXED_WORK + program.work
         return program.solve(Relaxation(node.problem).rates(point or node.point))
+
+    def count(self, work: int) -> None:
+        """Adds to the work; ends the search where there was too much before."""
+        if self.most_work is not None and self.work >= self.most_work:
+            raise Stop("work")
+        self.work += work
 
     def check(self) -> None:
         """Ends the search at the deadline."""
