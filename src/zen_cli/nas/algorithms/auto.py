@@ -64,6 +64,7 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float, part: f
     from ..options import DEFAULT_EVALUATIONS
     from ..space import RegNetSpace
     from .exact.algorithm import NO_BOUND, Solver, band_of, wanted_gap
+    from .timed import can_open, open_timed
 
     times = [limit for limit in (settings.budget.seconds, settings.budget.device_seconds) if limit is not None]
     end = began + SHARE * min(times, default=0.0)
@@ -79,6 +80,8 @@ def _solve(settings: SearchSettings, callbacks: Callbacks, began: float, part: f
     if isinstance(settings.space, RegNetSpace) and evaluations < LISTED_FROM:
         return None
     solver = Solver(settings, callbacks, is_over, share * EVENNESS_WORK)
+    if can_open(settings):
+        return open_timed(settings, solver._replace(most_work=part * share * WORK))
     band: Band | None = None
     evenest: ExactResult | None = None
     if settings.evenness is not None:
