@@ -116,12 +116,10 @@ class TorchModules:
         return {"torch": torch.__version__}
 
     def open(self, spec: ArchSpec, conditions: Conditions) -> Session:
-        import torch
-
         net, images = self.prepared(spec, conditions)
-        with torch.inference_mode():
-            net(images)
-        return TorchSession(net, images, conditions.threads)
+        session = TorchSession(net, images, conditions.threads)
+        session.run()
+        return session
 
     def open_file(self, file: WrittenFile, conditions: Conditions) -> Session:
         return TorchSession(_load(file), _images(file.spec, conditions), conditions.threads)
