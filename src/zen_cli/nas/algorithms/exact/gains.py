@@ -62,6 +62,38 @@ class GainCost(NamedTuple):
 NOTHING = GainCost(0.0, 0.0, 0.0)
 
 
+class Spread(NamedTuple):
+    """The MACs that a convolution, or a unit of several, can have over cells; float64 arrays.
+
+    A cell gains like its widest member and costs like its narrowest, as if M_u were great and small at once. Together
+    they are worth less: log M <= log t - 1 + M/t for every t > 0, where each multiply-add is worth a constant more.
+
+    least: the fewest MACs.
+    read, made: how many more there can be at the resolution that is read and at that of the output.
+    """
+
+    least: Any
+    read: Any = 0.0
+    made: Any = 0.0
+
+    def shaped(self, *shape: int) -> Spread:
+        """As `GainCost.shaped`."""
+        return Spread(*GainCost(*self).shaped(*shape)[:3])
+
+    def at(self, rates: Rates, read: float, made: float) -> Floats:
+        """What log M_u is worth at these rates, less what `GainCost.at` has counted twice."""
+        most = self.least + self.read + self.made
+        price = rates.macs - made
+        tangent = np.clip(rates.unit / price, self.least, most) if price > 0 else most
+        worth = rates.unit * (np.log(tangent) - 1 + self.least / tangent)
+        return cast(Floats, worth + self.surplus(rates, read, made, rates.unit / tangent))
+
+    def surplus(self, rates: Rates, read: float, made: float, more: Any = 0.0) -> Floats:
+        """What the MACs above the fewest change, if each is worth so much more."""
+        more = more - rates.macs
+        return cast(Floats, np.maximum(more, -read) * self.read + np.maximum(more, -made) * self.made)
+
+
 class Ends(NamedTuple):
     """Both ends of cells as float64 arrays, which do not overflow and are exact below 2^53."""
 

@@ -70,9 +70,9 @@ def _best_block(solution: Solution, slot: Slot, kind: int, step: int, ins: int, 
                 best = float(sums[mid]), index, mid
     assert best is not None
     _, index, mid = best
-    variant, tables = program.problem.variants[index], program.tables[slot, index]
+    variant = program.problem.variants[index]
     sublayers = solution.depths.steps[step]
-    first, more = (solution.worth(slot, share)[:, mid, out] for share in (tables.first, tables.more))
+    first, more = (each[:, mid, out] for each in solution.bodies(slot, index))
     worth = first + (sublayers - 1) * more
     opening = solution.blocks[slot, index].opening
     if opening is not None:
@@ -137,9 +137,9 @@ def _steps_back(
         befores, by_step = depths.before(kind, state)
         for index in indices:
             choice, block = program.graph.choices[slot, index], solution.blocks[slot, index]
-            tables, variant = program.tables[slot, index], problem.variants[index]
+            variant = problem.variants[index]
             outside = block.entry + block.across[:, out, None]  # [I, M]
-            first, more = (solution.worth(slot, part)[:, :, out] for part in (tables.first, tables.more))  # [K, M]
+            first, more = (each[:, :, out] for each in solution.bodies(slot, index))  # [K, M]
             for step in choice.steps:
                 rows = befores[by_step == step]
                 if not rows.size:

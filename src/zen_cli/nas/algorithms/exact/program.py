@@ -15,13 +15,13 @@ and only its first unit has other channels in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from .gains import GainCost, Rates
+from .gains import GainCost, Rates, Spread
 from .graph import Floats, Graph, Ints, Slot, slots
 from .problem import Problem
 from .tables import SubLayer, head_table, stem_table, sublayer_tables
@@ -180,14 +180,33 @@ class Solution:
         """What a share of a block in a slot is worth."""
         return share.at(self.rates, self.rates.level(slot.stage - slot.enter), self.rates.level(slot.stage))
 
+    def bodies(self, slot: Slot, index: int) -> tuple[Floats, Floats]:
+        """What the first sub-layer of a block is worth without what depends on its width in, and each further one,
+        [K, M, W] each.
+        """
+        tables = self.program.tables[slot, index]
+        first, more = self.worth(slot, tables.first), self.worth(slot, tables.more)
+        if tables.spreads is not None and self.rates.levels:
+            first = first + self._spread(slot, tables.spreads.first) - self.rates.unit * tables.first.units
+            more = more + self._spread(slot, tables.spreads.more) - self.rates.unit * tables.more.units
+        return first, more
+
+    def _spread(self, slot: Slot, units: Sequence[Spread]) -> Floats | float:
+        """What the logarithms of the MACs of units are worth."""
+        levels = self.rates.level(slot.stage - slot.enter), self.rates.level(slot.stage)
+        return sum((each.at(self.rates, *levels) for each in units), 0.0)
+
     def _block(self, key: tuple[Slot, int]) -> Block:
         slot, tables, choice = key[0], self.program.tables[key], self.program.graph.choices[key]
-        entry, across, first, more = (self.worth(slot, share) for share in tables[:4])
+        entry, across = self.worth(slot, tables.entry), self.worth(slot, tables.across)
+        first, more = self.bodies(*key)
         times = np.array([self.depths.steps[step] - 1.0 for step in choice.steps])
         body = first[:, :, None] + times[:, None] * more[:, :, None]
         if tables.opening is None or not self.rates.levels:
             return Block(entry, body.max(axis=0), across)
-        return Block(entry, body, across, self.rates.unit * tables.opening)
+        if tables.spreads is None:
+            return Block(entry, body, across, self.rates.unit * tables.opening)
+        return Block(entry, body, across, cast(Floats, self._spread(slot, [tables.spreads.opening])))
 
     def _transitions(self, slot: Slot) -> dict[int, Transition]:
         rows: dict[int, Transition] = {}

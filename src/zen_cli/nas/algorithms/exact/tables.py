@@ -28,20 +28,33 @@ from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
 from .first_cost import PARAMS, FirstCost
-from .gains import NOTHING, Ends, GainCost
+from .gains import NOTHING, Ends, GainCost, Spread
 from .graph import Bools, Cells, Floats, make_gene, singles
 from .live import FORBIDDEN, forbidden, live_elements
 from .problem import Problem, Stage, Variant
 
 
+class Spreads(NamedTuple):
+    """The MACs of units over cells of several widths: of the first unit of a block [K, I, M, W], of the others of its
+    first sub-layer and of those of each further one, [K, M, W].
+    """
+
+    opening: Spread
+    first: tuple[Spread, ...]
+    more: tuple[Spread, ...]
+
+
 class SubLayer(NamedTuple):
-    """The tables of one variant in one slot; see the top of this module."""
+    """The tables of one variant in one slot; see the top of this module. `spreads` are there where cells hold several
+    widths and evenness counts.
+    """
 
     entry: GainCost
     across: GainCost
     first: GainCost
     more: GainCost
     opening: Floats | None = None
+    spreads: Spreads | None = None
 
 
 def sublayer_tables(
@@ -86,8 +99,11 @@ def sublayer_tables(
     kernels = np.array(variant.kernels, dtype=np.float64).reshape(-1, 1, 1, 1)
     gene = variant.gene._replace(kernel=cast(int, kernels))
     want, live, live_again = _Want(convention, weight, is_even, first_cost, most_live), list[Any](), list[Any]()
-    reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want, live=live)
-    again, inner, others = _sublayer(gene, out, mid, out, stage.side, 1, want, begins=False, live=live_again)
+    spreads, spreads_again = list[Spread](), list[Spread]()
+    reading, first, opening = _sublayer(gene, read, mid, out, side, stride, want, live=live, spreads=spreads)
+    again, inner, others = _sublayer(
+        gene, out, mid, out, stage.side, 1, want, begins=False, live=live_again, spreads=spreads_again
+    )
     if rules is not None:
         first = first._replace(gain=np.where(_breaks_ratio(rules, gene, mid, out), -math.inf, first.gain))
     entry, across = _by_width(reading)
@@ -102,12 +118,21 @@ def sublayer_tables(
         narrower[:after_stem] = False
         across = across._replace(gain=np.where(narrower, -math.inf, across.gain))
     shape = len(variant.kernels), 0, mids.count, outs.count
+    whole = len(variant.kernels), ins.count, mids.count, outs.count
+    is_single = all(bool(cells.single.all()) for cells in (ins, mids, outs))
     return SubLayer(
         entry.shaped(0, ins.count, mids.count, 0),
         across,
         first.shaped(*shape),
         more.shaped(*shape),
-        np.broadcast_to(opening, (len(variant.kernels), ins.count, mids.count, outs.count)) if is_even else None,
+        np.broadcast_to(opening, whole) if is_even else None,
+        Spreads(
+            spreads[0].shaped(*whole),
+            tuple(each.shaped(*shape) for each in spreads[1:]),
+            tuple(each.shaped(*shape) for each in spreads_again),
+        )
+        if is_even and not is_single
+        else None,
     )
 
 
@@ -195,6 +220,7 @@ def _sublayer(
     moments: Moments = RELU,
     begins: bool = True,
     live: list[Any] | None = None,
+    spreads: list[Spread] | None = None,
 ) -> tuple[list[GainCost], GainCost, Any]:
     """The units of one sub-layer: what reads the width in, the sum of all the rest, and log M_u of the first unit.
 
@@ -209,6 +235,7 @@ def _sublayer(
         moments: of what the first convolution reads.
         begins: whether the sub-layer is the first of a block, whose first unit always has a projection.
         live: gets the elements of live tensors of each operation.
+        spreads: gets the MACs of each unit, where evenness counts.
     """
     reading: list[GainCost] = []
     rest = NOTHING
@@ -219,17 +246,24 @@ def _sublayer(
             Unit(gene.op, gene.kernel, stride, cast(int, width), *each.widths(index), 0, False)
             for each, width in zip(genes, read, strict=True)
         )
-        parts = []
+        parts, spread = [], Spread(0.0)
         for number, (poor, rich) in enumerate(zip(narrow.layers(side), wide.layers(side), strict=True)):
             costs = want.cost(poor, rich, reads_image=moments is LINEAR and index == number == 0)
             part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *costs)
             if want.is_even:
-                most = layer_cost(rich).macs
+                least, most = (np.asarray(layer_cost(each).macs, dtype=np.float64) for each in (poor, rich))
                 reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
                 part = part._replace(read=np.where(reads, most, 0), made=np.where(reads, 0, most))
+                spread = Spread(
+                    spread.least + least,
+                    spread.read + np.where(reads, most - least, 0),
+                    spread.made + np.where(reads, 0, most - least),
+                )
             parts.append(part)
         if want.is_even:
             log_macs = np.log(sum(np.asarray(part.read + part.made, dtype=np.float64) for part in parts))
+            if spreads is not None:
+                spreads.append(spread)
             opening, rest = (log_macs, rest) if not index else (opening, rest._replace(units=rest.units + log_macs))
         after = Ends(cast(Any, narrow.width), cast(Any, wide.width))
         is_there = 1.0 if begins and not index else read.apart(after)
