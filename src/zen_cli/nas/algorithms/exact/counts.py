@@ -9,25 +9,29 @@ network.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
-from .graph import Floats, Graph, Ints, Slot
+from .graph import Floats, Graph, Slot
 from .problem import Problem
 from .program import ROUNDING, Solution
 
 Counts: TypeAlias = tuple[int, ...]
 
 
-def bounds_by_counts(solution: Solution, leaving: list[Floats], floor: float) -> dict[Counts, float]:
+def bounds_by_counts(
+    solution: Solution, leaving: list[Floats], floor: float, among: Collection[Counts] = ()
+) -> dict[Counts, float]:
     """The value of the best path of each division of the units, of those that are worth more than `floor`.
 
     Args:
         solution: of a problem with evenness.
         leaving: the best ends of paths that leave each stage, from `solve_backward`.
         floor: in nats.
+        among: if there are any, no other divisions are wanted; a stage has no more units then than in one of these.
     """
     units = np.array([state.layers for state in solution.depths.states])
     rows: list[Counts] = [()]
@@ -40,7 +44,8 @@ def bounds_by_counts(solution: Solution, leaving: list[Floats], floor: float) ->
         totals = np.array([sum(row) for row in rows])
         rest = np.stack([ends[units == n].max(axis=0, initial=-math.inf) for n in range(int(units.max()) + 1)])
         best, best_rest = values.max(axis=1), rest.max(axis=1)
-        for count, matrix in enumerate(_passages(solution, stage, units)):
+        most = max((counts[stage] for counts in among), default=int(units.max()))
+        for count, matrix in enumerate(_passages(solution, stage, most)):
             if matrix is None:
                 continue
             after = totals + count
@@ -66,10 +71,10 @@ def _reach(values: Floats, matrix: Floats) -> Floats:
     return reached
 
 
-def _passages(solution: Solution, stage: int, units: Ints) -> list[Floats | None]:
-    """By the units of a stage, what passing it is worth between widths before it and at its end, [I, I']."""
+def _passages(solution: Solution, stage: int, most: int) -> list[Floats | None]:
+    """By the units of a stage, `most` at most, what passing it is worth between widths before it and at its end, [I, I'].
+    """
     first, others = Slot(stage, True), Slot(stage, False)
-    most = int(units.max())
     one, more = _blocks(solution, first, most), _blocks(solution, others, most)
     offset = 0 if stage else solution.first
     rows: list[Floats | None] = [None] * (most + 1)

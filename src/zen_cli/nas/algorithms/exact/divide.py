@@ -8,6 +8,7 @@ becomes a part of its own, to be cut further.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -99,7 +100,7 @@ class Divider:
 
     def _lower(self, divided: Divided, point: Point, least: float) -> None:
         """Lowers bounds by what a point proves."""
-        found = self._bound_all(replace(divided.node, point=point), least)
+        found = self._bound_all(replace(divided.node, point=point), least, divided.bounds)
         divided.bounds = {key: min(bound, found[key]) for key, bound in divided.bounds.items() if key in found}
 
     def _keep_even(self, node: Node) -> frozenset[Counts]:
@@ -122,10 +123,10 @@ class Divider:
                 return frozenset(self._bound_all(even, evenness.floor))
             even = replace(even, graph=even.graph.split(), reach=REACH)
 
-    def _bound_all(self, node: Node, least: float) -> dict[Counts, float]:
-        """The bounds of all divisions at the point of a node, of those above `least`."""
+    def _bound_all(self, node: Node, least: float, among: Collection[Counts] = ()) -> dict[Counts, float]:
+        """The bounds of all divisions, or of these, at the point of a node, of those above `least`."""
         solution = self._tightener.solve(Program(node.problem, node.graph, self._tightener.tables), node)
         constant = Relaxation(node.problem).constant(node.point)
         _, leaving = solve_backward(solution)
-        rows = bounds_by_counts(solution, leaving, least - constant)
+        rows = bounds_by_counts(solution, leaving, least - constant, among)
         return {counts: value + constant for counts, value in rows.items()}
