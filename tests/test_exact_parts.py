@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zen_cli.metrics.block_terms import block_terms
+from zen_cli.nas.algorithms.exact.gains import Rates
 from zen_cli.nas.algorithms.exact.graph import Cells, cover, make_gene, points, singles
 from zen_cli.nas.algorithms.exact.prices import Descent, Plane
-from zen_cli.nas.algorithms.exact.problem import Grid, Stage, make_variants, read_problem
+from zen_cli.nas.algorithms.exact.problem import Grid, Stage, Variant, make_variants, read_problem
 from zen_cli.nas.algorithms.exact.tables import SubLayer, sublayer_tables
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import WidthRange
@@ -73,6 +74,19 @@ def worth(tables: SubLayer, kernel: int, sublayers: int) -> tuple[float, float, 
     return float(rows[0]), float(rows[1]), float(rows[2])
 
 
+def cells_and_members(variant: Variant, data: st.DataObject) -> tuple[list[Cells], list[Cells]]:
+    """A cell for each width of a block, and a member of each."""
+    cells, inside = [], []
+    for low, high, step in (Grid(8, 320, 8), variant.mids, Grid(8, 320, 8)):
+        ends = sorted(data.draw(st.integers(0, (high - low) // step)) * step + low for _ in range(3))
+        cells.append(Cells(np.array(ends[:1]), np.array(ends[2:]), step))
+        inside.append(singles(ends[1:2], step))
+    if variant.is_tied:
+        inside[1] = inside[2]
+        cells[1] = cells[2]
+    return cells, inside
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     variant=st.sampled_from(VARIANTS),
@@ -81,15 +95,7 @@ def worth(tables: SubLayer, kernel: int, sublayers: int) -> tuple[float, float, 
     sublayers=st.integers(1, 3),
 )
 def test_a_cell_gains_no_less_and_costs_no_more_than_its_members(variant, data, stride, sublayers) -> None:  # type: ignore[no-untyped-def]
-    grids = Grid(8, 320, 8), variant.mids, Grid(8, 320, 8)
-    cells, inside = [], []
-    for low, high, step in grids:
-        ends = sorted(data.draw(st.integers(0, (high - low) // step)) * step + low for _ in range(3))
-        cells.append(Cells(np.array(ends[:1]), np.array(ends[2:]), step))
-        inside.append(singles(ends[1:2], step))
-    if variant.is_tied:
-        inside[1] = inside[2]
-        cells[1] = cells[2]
+    cells, inside = cells_and_members(variant, data)
     stage = Stage(9, stride)
     whole = sublayer_tables(variant, stage, stride, *cells, "paper")
     one = sublayer_tables(variant, stage, stride, *inside, "paper")
@@ -97,6 +103,49 @@ def test_a_cell_gains_no_less_and_costs_no_more_than_its_members(variant, data, 
         (gain, *costs), (member_gain, *member_costs) = (worth(each, kernel, sublayers) for each in (whole, one))
         assert gain >= member_gain - 1e-9
         assert all(cost <= member_cost for cost, member_cost in zip(costs, member_costs, strict=True))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    variant=st.sampled_from([variant for variant in VARIANTS if OPS[variant.gene.op].is_residual]),
+    data=st.data(),
+    stride=st.sampled_from([1, 2]),
+    sublayers=st.integers(1, 3),
+    prices=st.tuples(st.floats(0.01, 1), *[st.floats(1e-9, 1e-5)] * 3),
+)
+def test_a_cell_is_worth_no_less_than_its_members_and_less_than_its_most_and_fewest_macs_at_once(  # type: ignore[no-untyped-def]
+    variant, data, stride, sublayers, prices
+) -> None:
+    """With evenness: a cell has one number of MACs at a time."""
+    cells, inside = cells_and_members(variant, data)
+    stage, (unit, macs, *levels) = Stage(9, stride), prices
+    rates = Rates(0.0, macs, unit, tuple(levels))
+    whole, one = (sublayer_tables(variant, stage, stride, *each, "paper", is_even=True) for each in (cells, inside))
+    for kernel in range(len(variant.kernels)):
+        value, loose = (even_worth(whole, rates, kernel, sublayers, tight=tight) for tight in (True, False))
+        slack = 1e-9 * max(1.0, abs(loose))
+        assert even_worth(one, rates, kernel, sublayers, tight=False) - slack <= value <= loose + slack
+
+
+def even_worth(tables: SubLayer, rates: Rates, kernel: int, sublayers: int, *, tight: bool) -> float:
+    """What a block is worth at these rates where every cell is the only one."""
+    levels = rates.levels
+    shares = [share.at(rates, *levels)[kernel, 0, 0] for share in tables[2:4]]
+    total = (
+        tables[0].at(rates, *levels)[0, 0]
+        + tables[1].at(rates, *levels)[0, 0]
+        + shares[0]
+        + (sublayers - 1) * shares[1]
+    )
+    assert tables.opening is not None
+    if not tight or tables.spreads is None:
+        return float(total + rates.unit * tables.opening[kernel, 0, 0, 0])
+    opening, first, more = tables.spreads
+    total += opening.at(rates, *levels)[kernel, 0, 0, 0]
+    for share, spreads, count in zip(tables[2:4], (first, more), (1, sublayers - 1), strict=True):
+        inner = sum(each.at(rates, *levels)[kernel, 0, 0] for each in spreads)
+        total += count * (inner - rates.unit * share.units[kernel, 0, 0])
+    return float(total)
 
 
 @settings(max_examples=40, deadline=None)
