@@ -72,7 +72,7 @@ def _reach(values: Floats, matrix: Floats) -> Floats:
 
 
 def _passages(solution: Solution, stage: int, most: int) -> list[Floats | None]:
-    """By the units of a stage, up to `most`, what passing it is worth between widths before it and at its end, [I, I']."""
+    """By the units of a stage, up to `most`, what passing it is worth, by widths before it and at its end, [I, I']."""
     first, others = Slot(stage, True), Slot(stage, False)
     one, more = _blocks(solution, first, most), _blocks(solution, others, most)
     offset = 0 if stage else solution.first

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ....metrics.mean_field import Moments, gain, log_sigma
+from ....net.layers import ConvLayer
 from .graph import Bools, Cells, Floats
 
 
@@ -110,3 +114,28 @@ class Ends(NamedTuple):
     def apart(self, other: Ends) -> Bools:
         """Where no width of one is a width of the other."""
         return (self.hi < other.lo) | (other.hi < self.lo)
+
+
+def total_of(parts: Sequence[GainCost]) -> GainCost:
+    """The sum of several shares."""
+    total = NOTHING
+    for part in parts:
+        total = total.plus(part)
+    return total
+
+
+def log_gains(layer: ConvLayer, moments: Moments, convention: str) -> Floats:
+    """Log gains of a layer for each of its kernels and widths in."""
+    fan_in = np.asarray(layer.fan_in)
+    widths, rows = tuple(fan_in.ravel().tolist()), []
+    one = layer._replace(in_width=1, out_width=1, groups=1)
+    for high, wide, above, left in np.broadcast(*layer.kernel, *layer.padding):
+        one = one._replace(kernel=(int(high), int(wide)), padding=(int(above), int(left)))
+        rows.append(_log_sigmas(widths, gain(one, moments), convention).reshape(fan_in.shape))
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+@lru_cache(maxsize=8192)
+def _log_sigmas(fan_in: tuple[float, ...], channel: float, convention: str) -> Floats:
+    """The standard library's logarithm, one by one: that of numpy differs in its last digit from machine to machine."""
+    return np.array([log_sigma(each * channel, convention) for each in fan_in])

@@ -16,19 +16,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ....metrics.block_terms import block_terms
-from ....metrics.mean_field import LINEAR, RELU, Moments, gain, log_sigma
+from ....metrics.mean_field import LINEAR, RELU, Moments
 from ....net.counting import layer_cost, linear_cost, projection_of
 from ....net.layers import ConvLayer, shrink
 from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
 from .first_cost import PARAMS, FirstCost
-from .gains import NOTHING, Ends, GainCost, Spread
+from .gains import NOTHING, Ends, GainCost, Spread, log_gains, total_of
 from .graph import Bools, Cells, Floats, make_gene, singles
 from .live import FORBIDDEN, forbidden, live_elements
 from .problem import Problem, Stage, Variant
@@ -111,7 +110,7 @@ def sublayer_tables(
         _without(share, live, most_live, *axes)
         for share, axes in ((entry, (1, 2)), (across, (1, 3)), (first, (0, 2, 3)))
     )
-    more = _without(_total([*again, inner, GainCost(0.0, 0.0, 0.0, units=others)]), live_again, most_live, 0, 2, 3)
+    more = _without(total_of([*again, inner, GainCost(0.0, 0.0, 0.0, units=others)]), live_again, most_live, 0, 2, 3)
     across = across.shaped(0, ins.count, 0, outs.count)
     if rules is not None and rules.never_narrower:
         narrower = ins.lo[:, None] > outs.hi
@@ -204,7 +203,7 @@ def _plain(gene: Gene, read: Ends, out: Ends, side: int, want: _Want, moments: M
     live: list[Any] = []
     reading, rest, _ = _sublayer(gene, read, out, out, side, gene.stride, want, moments=moments, live=live)
     again, inner, _ = _sublayer(gene, out, out, out, shrink(side, gene.stride), 1, want, begins=False)
-    whole = _total([*reading, rest]).plus(_total([*again, inner]), gene.sublayers - 1)
+    whole = total_of([*reading, rest]).plus(total_of([*again, inner]), gene.sublayers - 1)
     return _without(whole, live, want.most_live, 1, 3)
 
 
@@ -249,7 +248,7 @@ def _sublayer(
         parts, spread = [], Spread(0.0)
         for number, (poor, rich) in enumerate(zip(narrow.layers(side), wide.layers(side), strict=True)):
             costs = want.cost(poor, rich, reads_image=moments is LINEAR and index == number == 0)
-            part = GainCost(want.weight * _log_gains(rich, moments, want.convention), *costs)
+            part = GainCost(want.weight * log_gains(rich, moments, want.convention), *costs)
             if want.is_even:
                 least, most = (np.asarray(layer_cost(each).macs, dtype=np.float64) for each in (poor, rich))
                 reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
@@ -275,7 +274,7 @@ def _sublayer(
             parts.append(GainCost(0.0, want.first.addition(after.lo, shrink(side, stride)), 0.0))
         count = 0 if index else 1 + gene.kind.is_residual
         reading += parts[:count]
-        rest = _total([rest, *parts[count:]])
+        rest = total_of([rest, *parts[count:]])
         read, side, stride, moments = after, shrink(side, stride), 1, RELU
     return reading, rest, opening
 
@@ -300,27 +299,3 @@ def _by_width(reading: list[GainCost]) -> tuple[GainCost, GainCost]:
         else:
             raise ValueError("an op's first convolution depends on its mid width and its width")
     return entry, across
-
-
-def _total(parts: Sequence[GainCost]) -> GainCost:
-    total = NOTHING
-    for part in parts:
-        total = total.plus(part)
-    return total
-
-
-def _log_gains(layer: ConvLayer, moments: Moments, convention: str) -> Floats:
-    """Log gains of a layer for each of its kernels and widths in."""
-    fan_in = np.asarray(layer.fan_in)
-    widths, rows = tuple(fan_in.ravel().tolist()), []
-    one = layer._replace(in_width=1, out_width=1, groups=1)
-    for high, wide, above, left in np.broadcast(*layer.kernel, *layer.padding):
-        one = one._replace(kernel=(int(high), int(wide)), padding=(int(above), int(left)))
-        rows.append(_log_sigmas(widths, gain(one, moments), convention).reshape(fan_in.shape))
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
-
-
-@lru_cache(maxsize=8192)
-def _log_sigmas(fan_in: tuple[float, ...], channel: float, convention: str) -> Floats:
-    """The standard library's logarithm, one by one: that of numpy differs in its last digit from machine to machine."""
-    return np.array([log_sigma(each * channel, convention) for each in fan_in])
