@@ -73,7 +73,7 @@ def test_a_signal_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None
     out, err = process.communicate()
     assert (process.returncode, out, err) == (128 + number, b"", b"")
     assert not list((tmp_path / "tmp").glob("zen-*"))
-    wait_for(lambda: not processes_of(tmp_path / "tmp"))  # a process that was being started ends at the end of its input
+    wait_for(lambda: not processes_of(tmp_path / "tmp"))  # one that was being started ends with its input
     assert not (tmp_path / "out").exists()
 
 
