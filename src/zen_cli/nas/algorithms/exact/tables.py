@@ -44,9 +44,7 @@ class Spreads(NamedTuple):
 
 
 class SubLayer(NamedTuple):
-    """The tables of one variant in one slot; see the top of this module. `spreads` are there where cells hold several
-    widths and evenness counts.
-    """
+    """The tables of one variant in one slot, see above; `spreads` for cells of several widths where evenness counts."""
 
     entry: GainCost
     across: GainCost
