@@ -21,7 +21,7 @@ from zen_cli.profiling.backends.onnx_runtime import give_layouts
 from zen_cli.profiling.kept import kept_path, log_path
 from zen_cli.profiling.profile import LOOKS, MORE_LOOKS, Log, plan_visits, profile
 from zen_cli.profiling.references import references
-from zen_cli.profiling.sampling import time_runs
+from zen_cli.profiling.sampling import confirmed_ms, time_runs
 from zen_cli.profiling.settings import VALIDATED, ProfileSettings, check_profile
 from zen_cli.target.graph import KINDS, operations_of
 from zen_cli.target.latency import latency_ms, law_ms, whole_of
@@ -142,7 +142,11 @@ def test_a_network_whose_fastest_time_nothing_confirms_is_visited_again(
     target = profile(SETTINGS, Log(tmp_path / "log", resumes=False), lambda *_: None)
     (known,) = [spec for spec in references().values() if spec.name == "resnet34"]
     assert visits.pop(known.id) == LOOKS + MORE_LOOKS and set(visits.values()) <= {LOOKS, 2 * LOOKS}
-    assert target.references["resnet34@112"] == pytest.approx(whole(known))
+    assert target.references["resnet34@112"] == pytest.approx(1.1 * whole(known))  # the fastest was not confirmed
+
+
+def test_the_fastest_time_that_another_visit_confirms_counts() -> None:
+    assert confirmed_ms([3.0, 1.0, 1.2]) == 1.2 and confirmed_ms([2.0, 2.0]) == 2.0 and confirmed_ms([5.0]) == 5.0
 
 
 def test_a_busy_machine_counts_the_time_on_the_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,16 +122,13 @@ def unchecked_model(
     """As `build_model`, without its check, which takes as long as the rest: for a runtime that reads it at once."""
     graph = write_graph(net, shape)
     version = helper.make_opsetid("", choose_opset(graph, opset))
-    sides: list[str | int | None] = ["batch", *shape]
-    return helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "zennet",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, sides)],
-            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", num_classes])],
-            graph.initializers,
-        ),
-        opset_imports=[version],
-        ir_version=max(FIRST_IR, helper.find_min_ir_version_for([version])),
-        **about,
-    )
+    model, sides = graph.model, ["batch", *shape]
+    model.ir_version = max(FIRST_IR, helper.find_min_ir_version_for([version]))
+    model.opset_import.append(version)
+    for name, value in about.items():
+        setattr(model, name, value)
+    model.graph.name = "zennet"
+    model.graph.node.extend(graph.nodes)
+    model.graph.input.append(helper.make_tensor_value_info("images", TensorProto.FLOAT, sides))
+    model.graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", num_classes]))
+    return model

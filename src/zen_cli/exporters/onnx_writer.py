@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnx import helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import ModelProto, helper
 from torch import fx, nn
 
 from ..errors import SpecError
@@ -14,6 +15,8 @@ from ..errors import SpecError
 
 class GraphWriter:
     """Nodes and weights as they are added; every method returns the name of the value that it computes.
+
+    Weights are written into the model at once: each part of a model that is added to another one later is copied.
 
     Args:
         net: the module.
@@ -23,8 +26,8 @@ class GraphWriter:
     def __init__(self, net: nn.Module, shape: tuple[int, int, int]) -> None:
         self.net = net
         self._image = shape
+        self.model = ModelProto()
         self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
         self._names: set[str] = set()
         self._values: dict[fx.Node, str] = {}
 
@@ -45,8 +48,14 @@ class GraphWriter:
             tensor = getattr(self.net.get_submodule(module), field)
             if tensor is not None:
                 names.append(f"{module}.{field}")
-                self.initializers.append(numpy_helper.from_array(tensor.detach().numpy(), names[-1]))
+                self._add(names[-1], tensor.detach().numpy())
         return names
+
+    def _add(self, name: str, values: NDArray[np.float32]) -> None:
+        row = self.model.graph.initializer.add()
+        row.name, row.data_type = name, helper.np_dtype_to_tensor_dtype(values.dtype)
+        row.dims.extend(values.shape)
+        row.raw_data = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
     def size_before(self, name: str) -> tuple[int, int]:
         """Height and width of the map that a module reads."""
@@ -60,8 +69,8 @@ class GraphWriter:
     def constant(self, number: float) -> str:
         """A number as an initializer."""
         name = f"number.{number!r}"
-        if all(row.name != name for row in self.initializers):
-            self.initializers.append(numpy_helper.from_array(np.array(number, dtype=np.float32), name))
+        if all(row.name != name for row in self.model.graph.initializer):
+            self._add(name, np.array(number, dtype=np.float32))
         return name
 
     def keep(self, step: fx.Node, name: str) -> None:

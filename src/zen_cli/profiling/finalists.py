@@ -1,8 +1,8 @@
 """Networks measured where they are to run: of the best of a search, those that break the limit are rejected.
 
-All are visited by turns in several rounds, among the references of their size, and the fastest visit of each counts, as
-in a profile: other programs only ever make a network slower. How much the rounds differ is said beside it, and by
-how much the machine is slower than it was in its profile.
+All are visited by turns in several rounds, among the references of their size, and the fastest time of each that
+another round confirms counts, as in a profile. How much the rounds differ is said beside it, and by how much the
+machine is slower than it was in its profile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..target.model import Target
 from .backends import WrittenFile, conditions_of, find_backend
 from .machine import is_here
 from .references import drift, references_for
-from .sampling import is_confirmed, time_runs
+from .sampling import confirmed_ms, is_confirmed, time_runs
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
 ROUNDS, MORE_ROUNDS = 3, 2  # as in a profile: of all, and of those whose fastest time no other round confirms
@@ -145,11 +145,11 @@ def measure(
     near = references_for(map(spec_of, specs)) if has_drift else {}
     known = {name: spec for name, spec in near.items() if name in target.references}
     looks = _looks([*specs, *known.values()], target, seed, on_progress)
-    now = dict(zip(known, map(min, looks[len(specs) :]), strict=True))
+    now = dict(zip(known, map(confirmed_ms, looks[len(specs) :]), strict=True))
     machine = drift(target.references, now)
     return [
         MeasuredTime(
-            min(times),
+            confirmed_ms(times),
             (max(times) - min(times)) / 2 / median(times),
             None if machine is None else machine.of(spec_of(spec)),
         )

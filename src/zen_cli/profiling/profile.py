@@ -1,9 +1,9 @@
 """From settings to a target: visits of networks in a shuffled order, the laws, and their error on other networks.
 
 The layers of the probes give the laws, the probes as a whole their calibration, other networks the error, and known
-ones are references for later. All are visited several times, some time apart, and the fastest visit counts: other
-programs only ever make a network slower, and what they do to caches lasts longer than a visit. What was measured is
-kept line by line.
+ones are references for later. All are visited several times, some time apart, and the fastest time that another visit
+confirms counts: what other programs do to caches lasts longer than a visit. Layers are timed in the first visits only,
+as whole networks say how fast they are. What was measured is kept line by line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .fitting import Timed, Whole, calibrate, fit_laws, quantile, rank_correlati
 from .machine import host, processor
 from .probes import draw_probes
 from .references import references
-from .sampling import Timing, is_confirmed, time_layers, time_runs
+from .sampling import Timing, confirmed_ms, is_confirmed, time_layers, time_runs
 from .settings import VALIDATED, ProfileSettings
 
 LOOKS, MORE_LOOKS = 3, 2  # of every network, and of those whose fastest time no other look confirms
@@ -97,8 +97,8 @@ def profile(settings: ProfileSettings, log: Log, on_progress: Callable[[int, int
     for done, visit in enumerate(visits):  # grows
         if visit not in log.rows:
             on_progress(done, len(visits))
-            is_probe = VALIDATED <= visit.network < VALIDATED + settings.probes
-            log.add(visit, _visit(backend, conditions, specs[visit.network], is_probe=is_probe))
+            has_layers = visit.look == 0 and VALIDATED <= visit.network < VALIDATED + settings.probes
+            log.add(visit, _visit(backend, conditions, specs[visit.network], has_layers=has_layers))
         if done + 1 == len(visits) and visit.look + 1 < LOOKS + MORE_LOOKS:
             looks = [[row[0][0] for row in log.looks(network)] for network in range(len(specs))]
             doubtful = [network for network, times in enumerate(looks) if not is_confirmed(times)]
@@ -122,12 +122,12 @@ def plan_visits(networks: Sequence[int], looks: int, seed: int, first: int = 0) 
         yield from (Visit(index, look) for index in order)
 
 
-def _visit(backend: Backend, conditions: Conditions, spec: ArchSpec, *, is_probe: bool) -> list[Any]:
-    """The timing of the whole network, and of a probe that of each operation."""
+def _visit(backend: Backend, conditions: Conditions, spec: ArchSpec, *, has_layers: bool) -> list[Any]:
+    """The timing of the whole network, and where that is wanted of each operation."""
     session = backend.open(spec, conditions)
     try:
         row: list[Any] = [list(time_runs(session.run, conditions))]
-        return [*row, time_layers(session, spec)] if is_probe else row
+        return [*row, time_layers(session, spec)] if has_layers else row
     finally:
         session.close()
 
@@ -146,8 +146,8 @@ class Measured(NamedTuple):
 
     @property
     def ms(self) -> float:
-        """Of a run, in the fastest visit."""
-        return min(look.ms for look in self.looks)
+        """Of a run."""
+        return confirmed_ms([look.ms for look in self.looks])
 
     @property
     def spread(self) -> float:
@@ -158,9 +158,8 @@ class Measured(NamedTuple):
 
 def _measured(specs: Sequence[ArchSpec], log: Log) -> Iterator[Measured]:
     for index, spec in enumerate(specs):
-        rows = log.looks(index)
-        layers = [min(times) for times in zip(*(row[1] for row in rows), strict=True)] if len(rows[0]) > 1 else []
-        yield Measured(spec, [Timing(*row[0]) for row in rows], layers)
+        first, *others = log.looks(index)
+        yield Measured(spec, [Timing(*row[0]) for row in (first, *others)], first[1] if len(first) > 1 else [])
 
 
 def make_target(settings: ProfileSettings, specs: Sequence[ArchSpec], log: Log, versions: dict[str, str]) -> Target:

@@ -12,7 +12,7 @@ from ..metrics.fields import usage_error
 
 DEFAULT_PROBES = 60
 VALIDATED = 20
-METHOD = 5  # of measuring and fitting: a profile of another one is not gone on with, and not taken as `here`
+METHOD = 6  # of measuring and fitting: a profile of another one is not gone on with, and not taken as `here`
 
 
 class ProfileSettings(BaseModel):
