@@ -122,7 +122,8 @@ def unchecked_model(
     """As `build_model`, without its check, which takes as long as the rest: for a runtime that reads it at once."""
     graph = write_graph(net, shape)
     version = helper.make_opsetid("", choose_opset(graph, opset))
-    model, sides = graph.model, ["batch", *shape]
+    sides: list[str | int | None] = ["batch", *shape]
+    model = graph.model
     model.ir_version = max(FIRST_IR, helper.find_min_ir_version_for([version]))
     model.opset_import.append(version)
     for name, value in about.items():

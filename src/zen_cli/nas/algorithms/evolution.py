@@ -108,7 +108,7 @@ class Evolution:
         self._spent = lineages
         self._heap = [first]
         self._known = {identity(first.genome)}
-        self._shapes = {shape(first.genome): first}
+        self._shapes = {shape(first.genome): (first, identity(first.genome))}  # the best network of each
         self.best = first
         self.proposals = 0
         self.round = 0
@@ -119,7 +119,7 @@ class Evolution:
     @property
     def population(self) -> list[Member]:
         """The best networks so far, and the best one of each shape, best first, no two alike."""
-        others = (row for row in self._shapes.values() if self._identity(row.genome) not in self._known)
+        others = (row for row, identity in self._shapes.values() if identity not in self._known)
         return sorted([*self._heap, *others], reverse=True)
 
     @property
@@ -178,7 +178,7 @@ class Evolution:
             if rating is None:
                 continue
             if index is None:  # met on the way of a descent
-                self._remember_shape(Member.of(genome, rating))
+                self._remember_shape(Member.of(genome, rating), self._identity(genome))
                 continue
             loss = self._lineages[index].score - rating.score
             if loss > 0 and self._random.random() >= math.exp(-loss / temperature):
@@ -194,7 +194,7 @@ class Evolution:
         identity = self._identity(member.genome)
         if identity in self._known:
             return
-        self._remember_shape(member)
+        self._remember_shape(member, identity)
         if len(self._heap) < self._capacity:
             heapq.heappush(self._heap, member)
         elif member > self._heap[0]:
@@ -204,14 +204,14 @@ class Evolution:
         self._known.add(identity)
         self.best = max(self.best, member)
 
-    def _remember_shape(self, member: Member) -> None:
+    def _remember_shape(self, member: Member, identity: Any) -> None:
         shape = self._shape(member.genome)
-        if member.score <= self._shapes.get(shape, _WORST).score:
+        if member.score <= self._shapes.get(shape, (_WORST, None))[0].score:
             return
-        self._shapes[shape] = member
+        self._shapes[shape] = member, identity
         if len(self._shapes) > 2 * SHAPES:
-            best = sorted(self._shapes, key=self._shapes.__getitem__, reverse=True)[:SHAPES]
-            self._shapes = {shape: self._shapes[shape] for shape in best}
+            best = sorted(self._shapes.items(), key=lambda item: item[1][0], reverse=True)[:SHAPES]
+            self._shapes = dict(best)
 
     def _next_round(self) -> None:
         self.idle_rounds = 0 if self.best.score > self._best_before else self.idle_rounds + 1
@@ -229,7 +229,7 @@ class Evolution:
             "random": [version, list(numbers), gauss],
             "lineages": [list(member) for member in self._lineages],
             "population": [list(member) for member in self._heap],
-            "shapes": [list(member) for member in self._shapes.values()],
+            "shapes": [list(member) for member, _ in self._shapes.values()],
             "best": list(self.best),
             "proposals": self.proposals,
             "round": self.round,
@@ -258,7 +258,7 @@ class Evolution:
         self._heap = [member(row) for row in known.population]
         heapq.heapify(self._heap)
         rows = [member(row) for row in known.shapes]
-        self._shapes = {self._shape(row.genome): row for row in rows}
+        self._shapes = {self._shape(row.genome): (row, self._identity(row.genome)) for row in rows}
         self._known = {self._identity(row.genome) for row in self._heap}
         self.best = member(known.best)
         self.proposals, self.round = known.proposals, known.round

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from random import Random
 from typing import Any, ClassVar
 
@@ -91,11 +91,12 @@ class BlockSpace(BlockKeys):
             return genome
         rows: list[tuple[Any, ...]] = []
         for gene in genome:
-            kind, depth, stride = gene.kind, gene.depth, gene.stride
-            row = (kind.hashed_as, gene.kernel, gene.widths(0), gene.widths(1), gene.se)
-            if kind.has_pairs and gene.mid != gene.width and stride == 1 and rows and rows[-1][0] == row:
-                depth, stride = depth + rows[-1][1], rows.pop()[2]
-            rows.append((row, depth, stride))
+            row, joins = _identity_row(gene)
+            if joins and rows and rows[-1][0] == row:
+                _, depth, stride = rows.pop()
+                rows.append((row, depth + gene.depth, stride))
+            else:
+                rows.append((row, gene.depth, gene.stride))
         return tuple(rows)
 
     def _unit_runs(self, genome: Genome) -> list[tuple[Unit, int]]:
@@ -209,3 +210,11 @@ class BlockSpace(BlockKeys):
         mid = OPS[op].mid_span(self).min if OPS[op].has_mid else 0
         least = self.deepened(least, self.depth.min)._replace(kernel=min(self.kernels), width=self.width.min, mid=mid)
         return self._moves.changes.fit(self._moves.changes.regroup(least))
+
+
+@lru_cache(maxsize=65_536)
+def _identity_row(gene: Gene) -> tuple[tuple[Any, ...], bool]:
+    """What blocks share that are the same but for depth and stride, and whether one goes on where such a one ends."""
+    kind = gene.kind
+    row = (kind.hashed_as, gene.kernel, gene.widths(0), gene.widths(1), gene.se)
+    return row, kind.has_pairs and gene.mid != gene.width and gene.stride == 1

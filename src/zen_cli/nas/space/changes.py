@@ -20,6 +20,7 @@ class BlockChanges:
     def __init__(self, space: FreeBlocks) -> None:
         self._space = space
         self._rules = space.rules
+        self._ratios = space.ratios if space.ratios.values else None
         self._kernels = {
             op: space.kernels if space.rules is None else space.rules.kernels(OPS[op], space.kernels)
             for op in space.ops
@@ -137,7 +138,7 @@ class BlockChanges:
             return gene
         if (
             inside
-            and not self._space.ratios.governs(gene)
+            and not (self._ratios is not None and self._ratios.governs(gene))
             and kind.has_mid
             and not (kind.has_pairs and gene.mid == gene.width)
         ):
@@ -149,8 +150,8 @@ class BlockChanges:
 
     def with_width(self, gene: Gene, width: int) -> Gene:
         """The gene with another width; units of a pair that were alike stay alike."""
-        if self._space.ratios.governs(gene):
-            wide = self._space.ratios.widened(gene, width)
+        if self._ratios is not None and self._ratios.governs(gene):
+            wide = self._ratios.widened(gene, width)
             return wide if wide.width in self._space.width else gene
         if gene.mid == gene.width and OPS[gene.op].has_pairs:
             return gene.resized(width, width)

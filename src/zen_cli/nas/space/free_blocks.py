@@ -28,6 +28,14 @@ class FreeBlocks(SearchBounds, Protocol):
         """Widths of the head; None where it is fixed."""
 
     @property
+    def stem_blocks(self) -> int:
+        """How many blocks the stem has."""
+
+    @property
+    def heads(self) -> int:
+        """How many blocks the head has."""
+
+    @property
     def ratios(self) -> Ratios:
         """How widths inside follow widths."""
 

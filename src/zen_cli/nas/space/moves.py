@@ -25,6 +25,7 @@ class BlockMoves:
         self._rules = space.rules
         self._fitted: dict[Gene, Gene | None] = {}
         self._stem, self._head = space.stem_span, space.head_span
+        self._stem_blocks, self._head_blocks = space.stem_blocks, space.heads
         self.changes = BlockChanges(space)
 
     def neighbour(self, genome: Genome, rng: Random) -> Genome:
@@ -46,19 +47,19 @@ class BlockMoves:
 
     def mutate(self, genome: Genome, rng: Random) -> Genome:
         """One block changed in one way, drawn evenly over blocks, kinds of change and values."""
-        space = self._space
-        inner = space.inner(genome)
-        first = 0 if self._stem is not None else inner.start
-        last = len(genome) if self._head is not None else inner.stop
+        space, count = self._space, len(genome)
+        begin, end = self._stem_blocks, count - self._head_blocks
+        first = 0 if self._stem is not None else begin
+        last = count if self._head is not None else end
         index = first + int(rng.random() * (last - first))
         gene = genome[index]
-        if index not in inner:
+        if not begin <= index < end:
             changed: tuple[Gene, ...] = (gene._replace(width=step_width(space.end_span(index), gene.width, rng)),)
         elif not OPS[gene.op].is_searchable:
             return genome
         else:
             changed = self.changes.any(gene, rng)
-        if len(inner) + len(changed) < 2 or len(genome) - 1 + len(changed) > space.max_blocks:
+        if end - begin + len(changed) < 2 or count - 1 + len(changed) > space.max_blocks:
             return genome
         changed_genome = (*genome[:index], *changed, *genome[index + 1 :])
         if space.fixed_blocks:
@@ -153,5 +154,6 @@ class BlockMoves:
         return tuple(rows)
 
     def _two_blocks(self, genome: Genome, rng: Random) -> tuple[int, int]:
-        inner = self._space.inner(genome)
-        return inner[int(rng.random() * len(inner))], inner[int(rng.random() * len(inner))]
+        begin = self._stem_blocks
+        count = len(genome) - begin - self._head_blocks
+        return begin + int(rng.random() * count), begin + int(rng.random() * count)

@@ -30,9 +30,10 @@ def repeated_units(gene: Gene, in_width: int) -> tuple[tuple[Unit, int], ...]:
     After the first all are alike, or alternate where the units of a pair differ in width. The shortcut of the first
     unit is always a projection; a later one only where its channels differ.
     """
-    if _follows_input(gene):
-        return _repeated_units(gene, in_width)
-    (first, times), *rest = _repeated_units(gene, 1)
+    rows = _repeated_units(gene, in_width if _follows_input(gene) else 1)
+    (first, times), *rest = rows
+    if first.in_width == in_width:
+        return rows
     return ((Unit._make((*first[:3], in_width, *first[4:])), times), *rest)  # twice as fast as to replace it
 
 
