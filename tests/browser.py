@@ -134,7 +134,7 @@ def browser(folder: Path) -> Iterator[Browser]:
         os.close(ours[1])
         yield Browser(theirs[1], ours[0])
     finally:
-        process.terminate()
+        process.kill()
         process.wait(SECONDS)
         os.close(theirs[1])
         os.close(ours[0])

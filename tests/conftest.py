@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from zen_cli.exporters.check import Checker
 
-# To look for garbage while torch and the tests are loaded takes two seconds, and more of each search of it later.
+# To look for garbage in what is loaded and in the caches of a thousand tests is a tenth of the time of the tests.
 gc.disable()
+gc.set_threshold(100_000, 50, 1000)
 
 
 def pytest_collection_finish() -> None:
@@ -30,10 +32,32 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def commands_leave_garbage_to_the_tests() -> Iterator[None]:
+    """`main` freezes what is left, since its process ends; here that would keep it for ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "freeze", lambda: None)
+        yield
+
+
+def pytest_sessionfinish() -> None:
+    gc.freeze()  # pytest looks for garbage five times at its end
+
+
 # One thread: the networks here are tiny, and many processes may share the cores.
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100", "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
 # Searches are kept in a folder of the tests, one a process, and never where the user's are.
 _STATE = tempfile.TemporaryDirectory(prefix="zen-tests-state-")
+
+
+@atexit.register
+def end_at_once() -> None:
+    """The last of a process of pytest-xdist: to take down what is loaded would take seconds."""
+    _STATE.cleanup()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os._exit(0)
+
+
 os.environ["XDG_STATE_HOME"] = ENVIRONMENT["XDG_STATE_HOME"] = _STATE.name
 for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
     os.environ.pop(name, None)

@@ -6,7 +6,6 @@ ten minutes; `ZEN_FUZZ_SEED=1000` begins with other ones, for several runs side 
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import resource
@@ -46,8 +45,6 @@ def fuzz(examples: int, *strategies: Strategy) -> Callable[[Callable[..., None]]
                 test(*values)
 
             draw()
-            gc.unfreeze()  # what `main` leaves to the end of its process, which does not come here
-            gc.collect()
 
         def fuzzed() -> None:
             end, number = time.monotonic() + 60 * MINUTES, SEED

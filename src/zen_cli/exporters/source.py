@@ -145,12 +145,14 @@ class ExportSource:
         """The module that the Python file defines, with the weights, in evaluation mode."""
         import torch
 
+        from ..net.module import allocate
+
         home = types.ModuleType("exported")
         exec(compile(self.source, "exported.py", "exec"), home.__dict__)
         home.__dict__["init_weights"] = lambda *_: None  # its weights are set below
         with torch.device("meta"):
             net: nn.Module = home.__dict__["ZenNet"]()
-        net.to_empty(device="cpu")
+        allocate(net, torch.device("cpu"))
         net.load_state_dict(self.tensors)
         return merge(net.eval()) if self.merge else net.eval()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..devices import is_out_of_memory
 from ..errors import MemoryLimitError
 from ..net.layers import Side, size_of
-from ..net.module import ZenNet, build
+from ..net.module import ZenNet, allocate, build
 from ..net.spec import ArchSpec
 from ..net.unit_modules import Residual, SqueezeExcitation
 
@@ -108,7 +108,7 @@ def empty(spec: ArchSpec) -> ZenNet:
     """The network with weights that are yet to be set."""
     with torch.device("meta"):
         net = build(spec)
-    net.to_empty(device="cpu")
+    allocate(net, torch.device("cpu"))
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()

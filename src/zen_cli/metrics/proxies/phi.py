@@ -91,6 +91,7 @@ def log_gradient_norm(layers: Chain, images: Tensor, generator: torch.Generator,
     for number in range(projections):
         direction = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         # Images do not meet in a chain without BN: one backward pass holds the gradient of each.
-        (gradient,) = torch.autograd.grad(x, images, direction, retain_graph=number + 1 < projections)
+        # A product to derive instead of a vector to pass on, for which PyTorch would import half a second of code.
+        (gradient,) = torch.autograd.grad((x * direction).sum(), images, retain_graph=number + 1 < projections)
         squares += gradient.double().square().flatten(1).sum(1)
     return log_scale + float((squares / projections).sqrt().mean().log())

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ...errors import RunError, ScoreError
 from ...net.layers import Chain
-from ...net.module import ZenNet, build
+from ...net.module import ZenNet, allocate, build
 from ...net.network import Network, label
 from ...net.spec import ArchSpec
 from ...trace.blocks import as_blocks
@@ -230,7 +230,7 @@ def random_network(spec: ArchSpec, generator: torch.Generator) -> ZenNet:
     """
     with torch.device("meta"):  # so that PyTorch initialises nothing, which would draw from the global generator
         net = build(spec)
-    net.to_empty(device=generator.device)
+    allocate(net, generator.device)
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             fan_in = module.weight[0].numel()
