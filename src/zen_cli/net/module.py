@@ -58,7 +58,9 @@ def allocate(net: nn.Module, device: torch.device) -> None:
 
     `Module.to_empty` does the same, but makes PyTorch import a quarter of a second of code.
     """
-    net._apply(lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device))
+    net._apply(  # type: ignore[no-untyped-call]
+        lambda tensor: torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+    )
 
 
 def build_block(gene: Gene, in_width: int) -> nn.Sequential:
