@@ -80,6 +80,11 @@ class Spread(NamedTuple):
     read: Any = 0.0
     made: Any = 0.0
 
+    def plus(self, least: Floats, most: Floats, reads: Bools) -> Spread:
+        """These and a convolution of so many MACs, at the resolution that is read or at that of the output."""
+        more = most - least
+        return Spread(self.least + least, self.read + np.where(reads, more, 0), self.made + np.where(reads, 0, more))
+
     def shaped(self, *shape: int) -> Spread:
         """As `GainCost.shaped`."""
         return Spread(*GainCost(*self).shaped(*shape)[:3])
@@ -99,7 +104,10 @@ class Spread(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """Both ends of cells as float64 arrays, which do not overflow and are exact below 2^53."""
+    """Both ends of cells as float64 arrays, which do not overflow and are exact below 2^53.
+
+    Where every cell is one width, both are the same array, so that what follows from them is computed once.
+    """
 
     lo: Floats
     hi: Floats
@@ -109,7 +117,13 @@ class Ends(NamedTuple):
         """Cells along one axis of [K, I, M, W]."""
         shape = [1, 1, 1, 1]
         shape[axis] = cells.count
-        return cls(cells.lo.reshape(shape).astype(np.float64), cells.hi.reshape(shape).astype(np.float64))
+        lo = cells.lo.reshape(shape).astype(np.float64)
+        return cls(lo, lo if cells.single.all() else cells.hi.reshape(shape).astype(np.float64))
+
+    @property
+    def are_one(self) -> bool:
+        """Whether every cell is known to be one width."""
+        return self.lo is self.hi
 
     def apart(self, other: Ends) -> Bools:
         """Where no width of one is a width of the other."""

@@ -237,25 +237,25 @@ def _sublayer(
     reading: list[GainCost] = []
     rest = NOTHING
     opening: Any = 0.0
-    genes = [gene._replace(width=cast(int, width), mid=cast(int, mid)) for width, mid in zip(out, mid, strict=True)]
+    ends = 1 if read.are_one and mid.are_one and out.are_one else 2  # of cells, that are computed
+    genes = [gene._replace(width=cast(int, each), mid=cast(int, inside)) for inside, each in zip(mid, out, strict=True)]
     for index in range(gene.kind.units_per_sublayer):
-        narrow, wide = (
+        units = [
             Unit(gene.op, gene.kernel, stride, cast(int, width), *each.widths(index), 0, False)
-            for each, width in zip(genes, read, strict=True)
-        )
+            for each, width in zip(genes[:ends], read[:ends], strict=True)
+        ]
+        narrow, wide = units[0], units[-1]
+        layers = [each.layers(side) for each in units]
         parts, spread = [], Spread(0.0)
-        for number, (poor, rich) in enumerate(zip(narrow.layers(side), wide.layers(side), strict=True)):
+        for number, (poor, rich) in enumerate(zip(layers[0], layers[-1], strict=True)):
             costs = want.cost(poor, rich, reads_image=moments is LINEAR and index == number == 0)
             part = GainCost(want.weight * log_gains(rich, moments, want.convention), *costs)
             if want.is_even:
-                least, most = (np.asarray(layer_cost(each).macs, dtype=np.float64) for each in (poor, rich))
+                least = np.asarray(costs[1], dtype=np.float64)
+                most = least if rich is poor else np.asarray(layer_cost(rich).macs, dtype=np.float64)
                 reads = np.asarray(rich.out_size[0]) > shrink(side, stride)
                 part = part._replace(read=np.where(reads, most, 0), made=np.where(reads, 0, most))
-                spread = Spread(
-                    spread.least + least,
-                    spread.read + np.where(reads, most - least, 0),
-                    spread.made + np.where(reads, 0, most - least),
-                )
+                spread = spread.plus(least, most, reads)
             parts.append(part)
         if want.is_even:
             log_macs = np.log(sum(np.asarray(part.read + part.made, dtype=np.float64) for part in parts))
@@ -265,7 +265,7 @@ def _sublayer(
         after = Ends(cast(Any, narrow.width), cast(Any, wide.width))
         is_there = 1.0 if begins and not index else read.apart(after)
         if live is not None and want.most_live < math.inf:
-            live += live_elements(narrow, narrow.layers(side), side, is_there)
+            live += live_elements(narrow, layers[0], side, is_there)
         if gene.kind.is_residual:
             params, macs = want.cost(projection_of(narrow, side), projection_of(wide, side))
             parts.insert(1, GainCost(0.0, params * is_there, macs * is_there))
