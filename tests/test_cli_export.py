@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ from export_cases import EVERYTHING, PLAIN
 
 from zen_cli.cli.options import choices
 from zen_cli.exporters import table
+from zen_cli.exporters.check import Checker
 from zen_cli.exporters.plan import RESERVED, module_name
 from zen_cli.exporters.table import TARGETS, find_targets
 from zen_cli.formats.plainnet import to_plainnet
@@ -186,18 +189,29 @@ def test_names_can_be_imported_and_shadow_no_module() -> None:
         assert stem.isidentifier()
 
 
-def test_reserved_names_are_all_that_the_packages_of_the_targets_import() -> None:
-    script = (
-        "import sys, importlib\n"
-        "for name in sys.argv[1:]:\n"
-        "    try: importlib.import_module(name)\n"
-        "    except ImportError: pass\n"
-        "print(*{name.partition('.')[0] for name, row in sys.modules.items() if getattr(row, '__file__', None)})"
-    )
+def test_reserved_names_are_all_that_the_packages_of_the_targets_import(checker: Checker, tmp_path: Path) -> None:
+    """By a file that imports them where exported files are loaded, and says the names as its fault."""
+    import torch
+
     needed = {name for target in TARGETS.values() for name in target.needs}
     modules = ["torch", "torch.export", "torch.utils.flop_counter", "torch._dynamo", *sorted(needed)]
-    done = subprocess.run([sys.executable, "-c", script, *modules], capture_output=True, text=True, check=True)
-    own = {name for name in done.stdout.split() if not name.startswith(("__", "_sysconfigdata"))}
+    script = (
+        "import sys, importlib\n"
+        f"for name in {modules!r}:\n"
+        "    try: importlib.import_module(name)\n"
+        "    except ImportError: pass\n"
+        "own = {name.partition('.')[0] for name, row in sys.modules.items() if getattr(row, '__file__', None)}\n"
+        "raise RuntimeError(' '.join(own))"
+    )
+    (tmp_path / "net.py").write_text(script, encoding="utf-8")
+    torch.save({"tensors": {}, "cases": [(torch.zeros(1), torch.zeros(1))]}, tmp_path / "reference.pt")
+    job = {"reference": str(tmp_path / "reference.pt"), "source": "", "files": [["torch", str(tmp_path / "net.py")]]}
+    (tmp_path / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    (row,) = checker.rows(tmp_path)
+    kind, *found = row["error"].split()
+    assert kind == "RuntimeError:"
+    assert {"torch", *(name for name in needed if find_spec(name))} <= set(found)
+    own = {name for name in found if not name.startswith(("__", "_sysconfigdata", "exported_"))}
     assert own <= RESERVED | sys.stdlib_module_names
 
 

@@ -346,6 +346,7 @@ def test_patience_ends_the_search(zen: Zen) -> None:
         "--max-sublayers",
         "6",
     ]
+    tiny += ["--lineages", "2"]
     done = zen("search", *tiny, "--patience", "1", "--budget", "2Mevals", "--verify", "0", "--top", "1", "--quiet")
     assert done.rows[0]["search"]["stopped"] == "patience"
 

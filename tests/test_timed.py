@@ -22,8 +22,8 @@ TARGET = a_target()
 
 
 def settings(latency: str = "1ms", **more: Any) -> Any:
-    known = {"target": TARGET, "max_latency": latency, "resolution": 96, "max_macs": "200M", "max_sublayers": "9"}
-    known |= {"max_params": "9M"}
+    known = {"target": TARGET, "max_latency": latency, "resolution": 96, "max_macs": "100M", "max_sublayers": "9"}
+    known |= {"max_params": "5M"}
     return check_request({"evenness": "off", "verify": 0, "budget": ["3000evals"], **known, **more})
 
 
