@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
-from concurrent import futures
 from pathlib import Path
-from typing import Any
 
 import pytest
+from forks import fork_server
 
 from zen_cli import cost
 
@@ -19,7 +17,7 @@ sys.path.insert(0, str(BENCHMARKS))
 pytest.importorskip("torch")
 import train  # noqa: E402  # a benchmark is a script, not a module of the package
 import train_report  # noqa: E402
-from train_networks import LEAST, MACS, Network, find_random, hand_made  # noqa: E402
+from train_networks import LEAST, MACS, find_random, hand_made  # noqa: E402
 
 
 def rows_of(kind: str, runs: dict[int, list[float]]) -> list[dict[str, str]]:
@@ -63,31 +61,35 @@ def test_a_gain_is_the_difference_of_means_with_the_interval_of_both() -> None:
     assert f"| pick | 1 | 3 | 89.00 |  | +5.00 ± {error:.2f} |" in train_report.report(rows)
 
 
-def in_a_thread(workers: int, _: object, **more: Any) -> futures.ThreadPoolExecutor:
-    """A pool of threads: what it trains is what processes train, and nothing is loaded again."""
-    return futures.ThreadPoolExecutor(workers, **more)
+STUDY = """
+import multiprocessing, sys
+from pathlib import Path
+import sklearn.datasets, torch._dynamo  # which each process would import
+sys.path.insert(0, sys.argv.pop(1))
+import train, train_networks
+train_networks.randoms = lambda: (
+    train_networks.Network("random", train_networks.find_random(seed, rules=True)) for seed in range(2)
+)
+start = multiprocessing.get_context
+multiprocessing.get_context = lambda _: start("fork")
+train.main()
+whole = Path("runs.csv").read_text()
+Path("whole.csv").write_text(whole)
+Path("runs.csv").write_text("".join(whole.splitlines(keepends=True)[:3]))  # two of four runs
+train.main()
+"""
 
 
-def test_training_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="needs the digits of scikit-learn")
-    import train_networks
-
-    def study() -> Iterator[Network]:
-        yield from (Network("random", find_random(seed, rules=True)) for seed in range(2))
-
-    monkeypatch.setattr(train_networks, "randoms", study)
-    table = tmp_path / "runs.csv"
-    words = ["--data", "digits", "--csv", str(table), "--parts", "random", "--images", "64", "--epochs", "1"]
-    monkeypatch.setattr(sys, "argv", ["train.py", *words])
-    monkeypatch.setattr("torch.set_num_threads", lambda _: None)  # which would hold for all tests after this one
-    train.main()
-    whole = train.read(table)
-    assert [(row["seed"], row["id"]) for row in whole] == [(str(seed), n.spec.id) for seed in range(2) for n in study()]
-    lines = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(lines[:3]))  # two of four runs
-    monkeypatch.setattr(futures, "ProcessPoolExecutor", in_a_thread)
-    train.main()
-    assert [row["accuracy"] for row in train.read(table)] == [row["accuracy"] for row in whole]
+    words = ["--data", "digits", "--csv", "runs.csv", "--parts", "random", "--images", "64", "--epochs", "1"]
+    code, out, err = fork_server().run(tmp_path, STUDY, str(BENCHMARKS), *words)
+    assert (code, err) == (0, "")
+    assert out.count("random, seed ") == 4 + 2
+    whole, rows = (train.read(tmp_path / name) for name in ("whole.csv", "runs.csv"))
+    ids = [find_random(seed, rules=True).id for seed in range(2)]
+    assert [(row["seed"], row["id"]) for row in whole] == [(str(seed), id_) for seed in range(2) for id_ in ids]
+    assert [row["accuracy"] for row in rows] == [row["accuracy"] for row in whole]
     assert len({row["accuracy"] for row in whole}) > 1
 
 
