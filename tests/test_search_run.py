@@ -31,20 +31,20 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def halfway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a finished run of half the evaluations, to be copied."""
-    folder = tmp_path_factory.mktemp("half")
-    done = run(folder, *PROBLEM, "--budget", "8192evals", "--out", "run")
+def partway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a finished run of three quarters of the evaluations, to be copied."""
+    folder = tmp_path_factory.mktemp("part")
+    done = run(folder, *PROBLEM, "--budget", "12288evals", "--out", "run")
     assert (done.code, done.err) == (0, "")
     return folder / "run"
 
 
 @pytest.fixture
-def half(halfway: Path, tmp_path: Path) -> Path:
-    """A run directory of half the evaluations."""
+def begun(partway: Path, tmp_path: Path) -> Path:
+    """A run directory of three quarters of the evaluations."""
     import shutil
 
-    shutil.copytree(halfway, tmp_path / "run")
+    shutil.copytree(partway, tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -77,34 +77,34 @@ def test_without_out_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_longer_budget_continues_to_what_a_long_search_finds(half: Path, undisturbed: str) -> None:
-    finishes(half.parent, undisturbed)
+def test_a_longer_budget_continues_to_what_a_long_search_finds(begun: Path, undisturbed: str) -> None:
+    finishes(begun.parent, undisturbed)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(half: Path, undisturbed: str) -> None:
-    newest = half / "checkpoint.json"
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(begun: Path, undisturbed: str) -> None:
+    newest = begun / "checkpoint.json"
     newest.write_bytes(newest.read_bytes()[:-1000])
-    finishes(half.parent, undisturbed, says="checkpoint.json: is damaged; going on from checkpoint.previous.json")
+    finishes(begun.parent, undisturbed, says="checkpoint.json: is damaged; going on from checkpoint.previous.json")
 
 
-def test_a_checkpoint_with_one_wrong_digit_is_damaged(half: Path, undisturbed: str) -> None:
-    newest = half / "checkpoint.json"
+def test_a_checkpoint_with_one_wrong_digit_is_damaged(begun: Path, undisturbed: str) -> None:
+    newest = begun / "checkpoint.json"
     state = json.loads(newest.read_bytes())
     state["state"]["algorithm"]["proposals"] += 1
     newest.write_text(json.dumps(state))
-    finishes(half.parent, undisturbed, says="going on from checkpoint.previous.json")
+    finishes(begun.parent, undisturbed, says="going on from checkpoint.previous.json")
 
 
-def test_a_kill_between_the_two_renames_of_a_checkpoint(half: Path, undisturbed: str) -> None:
-    (half / "checkpoint.json").rename(half / "checkpoint.new.json")
-    finishes(half.parent, undisturbed)
+def test_a_kill_between_the_two_renames_of_a_checkpoint(begun: Path, undisturbed: str) -> None:
+    (begun / "checkpoint.json").rename(begun / "checkpoint.new.json")
+    finishes(begun.parent, undisturbed)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"schema":"zen-checkpoint/9"}', b"\xff\x00"])
-def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: bytes) -> None:
+def test_checkpoints_that_are_all_damaged_are_an_error(begun: Path, content: bytes) -> None:
     for name in ("checkpoint.json", "checkpoint.previous.json"):
-        (half / name).write_bytes(content)
-    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "start a new run")
+        (begun / name).write_bytes(content)
+    run(begun.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "start a new run")
 
 
 @pytest.mark.parametrize(
@@ -123,16 +123,16 @@ def test_checkpoints_that_are_all_damaged_are_an_error(half: Path, content: byte
     ],
     ids=lambda value: " ".join(value),
 )
-def test_what_would_change_the_search_is_refused(half: Path, words: list[str], named: list[str]) -> None:
-    before = {path.name: path.read_bytes() for path in half.iterdir()}
-    run(half.parent, "--resume", "run", "--quiet", *words).fails("--resume: ", *named)
-    assert {path.name: path.read_bytes() for path in half.iterdir()} == before
+def test_what_would_change_the_search_is_refused(begun: Path, words: list[str], named: list[str]) -> None:
+    before = {path.name: path.read_bytes() for path in begun.iterdir()}
+    run(begun.parent, "--resume", "run", "--quiet", *words).fails("--resume: ", *named)
+    assert {path.name: path.read_bytes() for path in begun.iterdir()} == before
 
 
-def test_the_same_settings_written_again_are_no_change(half: Path) -> None:
-    done = run(half.parent, "--resume", "run", *PROBLEM, "--seed", "0", "--space", "zennet-resnet", "--top", "2")
+def test_the_same_settings_written_again_are_no_change(begun: Path) -> None:
+    done = run(begun.parent, "--resume", "run", *PROBLEM, "--seed", "0", "--space", "zennet-resnet", "--top", "2")
     assert done.code == 0, done.err
-    assert done.out == "".join((half / "results.jsonl").read_text().splitlines(keepends=True)[:2])
+    assert done.out == "".join((begun / "results.jsonl").read_text().splitlines(keepends=True)[:2])
 
 
 def test_two_processes_cannot_use_one_directory(tmp_path: Path) -> None:
@@ -175,44 +175,44 @@ def test_an_answer_that_the_directory_does_not_take_is_on_stdout(tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["lock", "history.jsonl", "checkpoint.json", "results.jsonl"])
-def test_no_file_of_a_run_is_written_through_a_link(half: Path, name: str) -> None:
+def test_no_file_of_a_run_is_written_through_a_link(begun: Path, name: str) -> None:
     """A run directory from somebody else may hold links to the user's own files."""
-    mine = half.parent / "mine"
-    content = (half / name).read_bytes() if name == "checkpoint.json" else b"mine"
+    mine = begun.parent / "mine"
+    content = (begun / name).read_bytes() if name == "checkpoint.json" else b"mine"
     mine.write_bytes(content)
-    (half / name).unlink()
-    (half / name).symlink_to(mine)
-    run(half.parent, "--resume", "run", "--quiet", "--budget", EVALUATIONS)
+    (begun / name).unlink()
+    (begun / name).symlink_to(mine)
+    run(begun.parent, "--resume", "run", "--quiet", "--budget", EVALUATIONS)
     assert mine.read_bytes() == content
 
 
-def test_a_checkpoint_of_another_run_is_refused(half: Path, undisturbed: str) -> None:
-    other = half.parent / "other"
-    words = [*PROBLEM, "--seed", "1", "--budget", "4096evals", "--out", "other"]
-    assert run(half.parent, *words).code == 0
+def test_a_checkpoint_of_another_run_is_refused(begun: Path, undisturbed: str) -> None:
+    other = begun.parent / "other"
+    words = [*PROBLEM, "--seed", "1", "--budget", "1024evals", "--out", "other"]
+    assert run(begun.parent, *words).code == 0
     for name in ("checkpoint.json", "checkpoint.previous.json"):
-        (half / name).write_bytes((other / "checkpoint.json").read_bytes())
-    run(half.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "belongs to other settings")
+        (begun / name).write_bytes((other / "checkpoint.json").read_bytes())
+    run(begun.parent, "--resume", "run", "--quiet").fails("checkpoint.json", "belongs to other settings")
 
 
-def test_edited_settings_are_noticed(half: Path) -> None:
-    body = json.loads((half / "settings.json").read_bytes())
+def test_edited_settings_are_noticed(begun: Path) -> None:
+    body = json.loads((begun / "settings.json").read_bytes())
     body["limits"]["params"] = 100_000
-    (half / "settings.json").write_text(json.dumps(body))
-    done = run(half.parent, "--resume", "run", "--quiet")
+    (begun / "settings.json").write_text(json.dumps(body))
+    done = run(begun.parent, "--resume", "run", "--quiet")
     done.fails("opening.json", "other settings than those in settings.json")
-    (half / "opening.json").unlink()
-    done = run(half.parent, "--resume", "run", "--quiet")
+    (begun / "opening.json").unlink()
+    done = run(begun.parent, "--resume", "run", "--quiet")
     done.fails("checkpoint.json", "other settings than those in settings.json")
 
 
-def rewrite(half: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def rewrite(begun: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Changes both checkpoints, with a digest that fits."""
     for name in ("checkpoint.json", "checkpoint.previous.json"):
-        body = json.loads((half / name).read_bytes())
+        body = json.loads((begun / name).read_bytes())
         change(body["state"])
         body["sha256"] = hashlib.sha256(orjson.dumps(body["state"])).hexdigest()
-        (half / name).write_bytes(orjson.dumps(body))
+        (begun / name).write_bytes(orjson.dumps(body))
 
 
 STATE_FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -240,19 +240,19 @@ STATE_FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
-def test_a_state_that_is_not_one_is_one_line(half: Path) -> None:
-    kept = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
+def test_a_state_that_is_not_one_is_one_line(begun: Path) -> None:
+    kept = {name: (begun / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
     for name, fault in STATE_FAULTS.items():
-        rewrite(half, lambda state, fault=fault: fault(state) and None)  # type: ignore[misc]
+        rewrite(begun, lambda state, fault=fault: fault(state) and None)  # type: ignore[misc]
         with pytest.raises(SourceError, match=r"checkpoint\.json: is not a state of this search"):
-            resume(half)
+            resume(begun)
             pytest.fail(name)
         for file, data in kept.items():
-            (half / file).write_bytes(data)
+            (begun / file).write_bytes(data)
 
 
-def resume(half: Path) -> None:
-    with RunDirectory.open(half) as directory:
+def resume(begun: Path) -> None:
+    with RunDirectory.open(begun) as directory:
         search(directory.settings, directory)
 
 
@@ -262,18 +262,18 @@ def limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
 
 
-def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(half: Path, undisturbed: str) -> None:
-    before = {name: (half / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
+def test_a_checkpoint_that_cannot_be_written_is_an_error_and_harms_nothing(begun: Path, undisturbed: str) -> None:
+    before = {name: (begun / name).read_bytes() for name in ("checkpoint.json", "checkpoint.previous.json")}
     assert len(before["checkpoint.json"]) > 64 * 1024
-    done = run(half.parent, "--resume", "run", "--budget", EVALUATIONS, "--quiet", preexec_fn=limit_files)
+    done = run(begun.parent, "--resume", "run", "--budget", EVALUATIONS, "--quiet", preexec_fn=limit_files)
     done.warns("checkpoint.new.json", "cannot be written", "too large", "what was found until then follows", code=1)
     assert len(done.rows) == 3
-    assert {name: (half / name).read_bytes() for name in before} == before
-    assert not list(half.glob(".*"))
-    finishes(half.parent, undisturbed)
+    assert {name: (begun / name).read_bytes() for name in before} == before
+    assert not list(begun.glob(".*"))
+    finishes(begun.parent, undisturbed)
 
 
-def test_places_that_are_no_run_directories(zen: Zen, half: Path, write: Any) -> None:
+def test_places_that_are_no_run_directories(zen: Zen, begun: Path, write: Any) -> None:
     write("file", "x")
     (zen.folder / "full").mkdir()
     write("full/something", "x")
@@ -315,9 +315,9 @@ def test_an_impossible_request_leaves_no_directory_that_is_in_the_way(zen: Zen) 
     [b"", b"[]", b"{}", b'{"schema":"zen-run/2"}', b'{"schema":"zen-run/1"}', b"\xff"],
     ids=["empty", "array", "object", "version", "bare", "bytes"],
 )
-def test_settings_of_another_version_or_damaged(half: Path, body: bytes) -> None:
-    (half / "settings.json").write_bytes(body)
-    run(half.parent, "--resume", "run", "--quiet").fails("settings.json")
+def test_settings_of_another_version_or_damaged(begun: Path, body: bytes) -> None:
+    (begun / "settings.json").write_bytes(body)
+    run(begun.parent, "--resume", "run", "--quiet").fails("settings.json")
 
 
 def test_a_monte_carlo_search_is_resumed_to_the_same_answer(tmp_path: Path) -> None:
