@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forks import ENVIRONMENT, fork_server, light_server
+from forks import ENVIRONMENT, ForkServer, fork_server, light_server
 
 __all__ = ["ENVIRONMENT", "MAIN", "Result", "Zen"]
 
@@ -47,7 +47,14 @@ class Result(NamedTuple):
 def is_closed_form(words: Sequence[str]) -> bool:
     """Whether a command scores by the closed form, so that it is likely to do without torch."""
     options = dict(pairwise(words))  # the last of each, which is the one that counts
-    return "--proxies" not in options and (options.get("--estimator") == "mean-field" or options.get("--verify") == "0")
+    if "--proxies" in options or options.get("--estimator") == "monte-carlo":
+        return False
+    return options.get("--estimator") == "mean-field" or options.get("--verify") == "0"
+
+
+def server_of(words: Sequence[str]) -> ForkServer:
+    """Which server forks a command: one with torch, if it needs it."""
+    return light_server() if is_closed_form(words) else fork_server()
 
 
 class Zen:
@@ -58,8 +65,7 @@ class Zen:
 
     def __call__(self, *words: str, stdin: str | bytes = b"", **variables: str) -> Result:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        server = light_server() if is_closed_form(words) else fork_server()
-        process = server.start(self.folder, MAIN, *words, **variables)
+        process = server_of(words).start(self.folder, MAIN, *words, **variables)
         out, err = process.communicate(data)
         return Result(process.wait(), out.decode(), err.decode())
 

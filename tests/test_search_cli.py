@@ -94,7 +94,7 @@ BAD: list[tuple[list[str], list[str]]] = [
 
 @pytest.mark.parametrize(("words", "named"), BAD, ids=[" ".join(words) for words, _ in BAD])
 def test_a_mistake_is_one_line_and_exit_2(zen: Zen, words: list[str], named: list[str]) -> None:
-    zen("search", *SMALL, "--quiet", *words).fails(*named)
+    zen("search", *SMALL, "--verify", "0", "--quiet", *words).fails(*named)
     assert list(zen.folder.iterdir()) == []
 
 

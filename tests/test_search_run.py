@@ -327,7 +327,7 @@ def test_a_monte_carlo_search_is_resumed_to_the_same_answer(tmp_path: Path) -> N
     whole = run(tmp_path, *words, "--budget", "32evals")
     assert whole.code == 0, whole.err
     assert run(tmp_path, *words, "--budget", "16evals", "--out", "run").code == 0
-    rest = run(tmp_path, "--resume", "run", "--budget", "32evals", "--quiet")
+    rest = run(tmp_path, "--resume", "run", "--estimator", "monte-carlo", "--budget", "32evals", "--quiet")
     assert (rest.code, rest.out) == (0, whole.out)
 
 

@@ -22,6 +22,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 import zen_cli
+import zen_cli.nas.climb as climb
 import zen_cli.nas.loop as loop
 
 HOUSE = str(Path(zen_cli.__file__).parent)
@@ -86,7 +87,7 @@ def arm(out: str, moment: list[Any] | None, fault: str) -> None:
     drop_capabilities()
     for number, name in enumerate(("/dev/null", out, f"{out}.err")):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
-    loop.CHECKPOINT_SECONDS = 0.0
+    climb.DEFAULT_POPULATION, loop.CHECKPOINT_SECONDS = 128, 0.0  # short generations, each with a checkpoint
     if moment is None:
         return
     moments = Moments(moment, FAULTS[fault] if moment else bool)

@@ -8,8 +8,8 @@ import random
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cli import MAIN
-from forks import fork_server
+from cli import MAIN, server_of
+from forks import ForkServer
 
 # How many moments a test tries. ZEN_FAULTS=200 makes it a campaign, ZEN_FAULTS_SEED=1 another one.
 MOMENTS = int(os.environ.get("ZEN_FAULTS", "3"))
@@ -49,6 +49,7 @@ class Ended(NamedTuple):
 class Command(NamedTuple):
     """A command that runs."""
 
+    server: ForkServer
     number: int
     folder: Path
     name: str
@@ -68,11 +69,12 @@ class Commands:
         """Starts a command with a fault at a moment, if one is given."""
         armed = f"events.arm({name!r}, {moment and tuple(moment)!r}, {fault!r})"
         script = f"import sys\nsys.path.insert(0, {HERE!r})\nimport events\n{armed}\n{MAIN}"
-        return Command(fork_server().fork(folder, script, *words), folder, name)
+        server = server_of(words)
+        return Command(server, server.fork(folder, script, *words), folder, name)
 
     def end(self, command: Command) -> Ended:
         """Waits until a command has ended, or stopped."""
-        _, status = fork_server().ask({"wait": command.number, "options": os.WUNTRACED})
+        _, status = command.server.ask({"wait": command.number, "options": os.WUNTRACED})
         out, err = command.folder / command.name, command.folder / f"{command.name}.err"
         if os.WIFSTOPPED(status):
             return Ended(0, out.read_text(), err.read_text(), is_stopped=True)

@@ -13,7 +13,7 @@ import pytest
 from moments import MOMENTS, Commands, Ended, Moment, draw
 from search_process import PROBLEM
 
-SEARCH = ["search", *PROBLEM, "--population", "32", "--budget", "1024evals", "--out", "run"]
+SEARCH = ["search", *PROBLEM, "--population", "32", "--budget", "256evals", "--out", "run"]
 RESUME = ["search", "--resume", "run", "--quiet"]
 
 

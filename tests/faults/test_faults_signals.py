@@ -13,7 +13,7 @@ import pytest
 from moments import MOMENTS, Commands, Ended, Moment, draw
 from search_process import PROBLEM, run
 
-SEARCH = ["search", *PROBLEM, "--population", "32", "--budget", "1536evals"]
+SEARCH = ["search", *PROBLEM, "--population", "32", "--budget", "384evals"]
 VERIFIED = [*SEARCH, "--verify", "2", "--draws", "1", "--batch-size", "1"]
 RESUME = ["search", "--resume", "run", "--quiet"]
 EXACT = ["search", *PROBLEM, "--max-params", "60k", "--max-sublayers", "6", "--algorithm", "exact", "--gap", "10%"]
@@ -115,7 +115,7 @@ def test_kills_leave_no_trace(commands: Commands, undisturbed: Undisturbed, tmp_
             assert answer.startswith(done.out)
         resumes(commands, folder, answer, words)
         rows = [json.loads(line) for line in (folder / "run" / "history.jsonl").read_text().splitlines()]
-        assert [row["evaluations"] for row in rows] == [512, 1024, 1536]
+        assert [row["evaluations"] for row in rows] == [128, 256, 384]
 
 
 def test_what_is_stopped_and_continued_gives_the_same_bytes(
