@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from zen_cli.exporters.check import Checker
 
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # of pytest-xdist
+
 # To look for garbage in what is loaded and in the caches of a thousand tests is a tenth of the time of the tests.
 gc.disable()
 gc.set_threshold(100_000, 50, 1000)
@@ -41,7 +43,8 @@ def commands_leave_garbage_to_the_tests() -> Iterator[None]:
 
 
 def pytest_sessionfinish() -> None:
-    gc.freeze()  # pytest looks for garbage five times at its end
+    if IS_WORKER:  # which ends at once; elsewhere triton would report what is left
+        gc.freeze()  # pytest looks for garbage five times at its end
 
 
 # One thread: the networks here are tiny, and many processes may share the cores.
@@ -54,7 +57,7 @@ _STATE = tempfile.TemporaryDirectory(prefix="zen-tests-state-")
 def end_at_once() -> None:
     """The last of a process of pytest-xdist: to take down what is loaded would take seconds."""
     _STATE.cleanup()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if IS_WORKER:
         os._exit(0)
 
 
