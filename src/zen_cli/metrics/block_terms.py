@@ -147,7 +147,7 @@ def layer_terms(layer: ConvLayer, convention: str, image: bool) -> Terms:
 
 
 def _add_rows(rows: Iterable[Terms]) -> Terms:
-    """`add_columns` of few rows, for which this is quicker."""
+    """`terms.add_rows` for few rows, for which this is quicker."""
     log_gain = log_maps = log_fan_in = 0.0
     params = macs = activations = layers = sublayers = 0
     for row in rows:

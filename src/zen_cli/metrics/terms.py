@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ..errors import ScoreError
 from ..net.classifier import Classifier
@@ -95,7 +95,7 @@ def spec_terms(spec: ArchSpec, convention: str = "paper") -> NetworkTerms:
 def chain_terms(network: Network, convention: str = "paper") -> NetworkTerms:
     """The terms of a network of which the chain is known, with the cost that it has: no stages and no blocks."""
     layers = [layer_terms(layer, convention, index == 0) for index, layer in enumerate(network.chain)]
-    total = add_columns(columns_of(layers))._replace(**network.cost._asdict())
+    total = add_rows(layers)._replace(**network.cost._asdict())
     first, last = network.chain[0], network.chain[-1]
     side, image = (math.sqrt(math.prod(size)) for size in (last.out_size, first.in_size))
     return NetworkTerms(total, last.out_width, side, (), (), (first.in_width, int(image)), Classifier(0))
@@ -106,7 +106,7 @@ def network_terms(
 ) -> NetworkTerms:
     """The terms of blocks, of a spec or of a search, on images of `in_width` channels and this side."""
     rows, width, last_side = block_rows(genes, in_width, side, convention, {})
-    total = add_columns(columns_of([*rows, head_terms(width, classifier)]))
+    total = add_rows([*rows, head_terms(width, classifier)])
     stages = stages_of(genes, rows, in_width, side)
     return NetworkTerms(total, width, mean_side(last_side), stages, tuple(genes), (in_width, side), classifier)
 
@@ -145,13 +145,9 @@ def head_terms(width: int, classifier: Classifier) -> Terms:
     return Terms(params=head.params, macs=head.macs)
 
 
-def columns_of(rows: Iterable[Terms]) -> tuple[tuple[Any, ...], ...]:
-    """One tuple a field of `Terms`, so that a search can look at one sum before it takes the others."""
-    return tuple(zip(*rows))  # noqa: B905 - rows are equally long, and looking for it takes a third of the time
-
-
-def add_columns(columns: Iterable[tuple[Any, ...]]) -> Terms:
-    """The sum over blocks from `columns_of`; floats from left to right, as `plain_sum` does, by loops that are fast."""
+def add_rows(rows: Iterable[Terms]) -> Terms:
+    """The sum over blocks; floats from left to right, as `plain_sum` does, by loops that are fast."""
+    columns = zip(*rows)  # noqa: B905 - rows are equally long, and looking for it takes a third of the time
     gains, maps, fan_ins, params, macs, activations, layers, sublayers = columns
     log_gain = log_maps = log_fan_in = 0.0
     for value in gains:

@@ -217,8 +217,10 @@ class Loop:
         now = self._clock()
         self._device_s += (now - self._counted) * self._devices()
         self._counted = now
-        spent = ((self._budget.seconds, self.elapsed_s), (self._budget.device_seconds, self._device_s))
-        return any(most is not None and used >= most for most, used in spent)
+        seconds, device_seconds = self._budget.seconds, self._budget.device_seconds
+        if seconds is not None and self.elapsed_s >= seconds:
+            return True
+        return device_seconds is not None and self._device_s >= device_seconds
 
     def _reason_to_stop(self, should_stop: Callable[[], bool]) -> str | None:
         if should_stop():

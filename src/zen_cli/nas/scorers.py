@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import RunError
 from ..metrics.block_terms import Terms
 from ..metrics.metric import Measurement, OnDraw
-from ..metrics.terms import BlockCache, NetworkTerms, add_columns, block_rows, columns_of, head_terms, stages_of
+from ..metrics.terms import BlockCache, NetworkTerms, add_rows, block_rows, head_terms, stages_of
 from ..net.layers import mean_side
 from ..net.spec import ArchSpec
 from .algorithms.proposer import Rating
@@ -19,6 +20,7 @@ from .limits import Limits
 from .space import Space, to_spec
 
 MAX_CACHED_NETWORKS = 100_000
+FIELDS = tuple(itemgetter(index) for index in range(len(Terms._fields)))  # of rows of terms
 
 ClosedForm = Callable[[NetworkTerms], float]
 BatchScore = Callable[[Sequence[ArchSpec], OnDraw], Iterable[float | RunError]]
@@ -72,12 +74,11 @@ class Evaluator:
         genes = self.space.genes(genome, self.seed)
         rows, width, side = block_rows(genes, *self._input, self._convention, self._blocks)
         rows.append(head_terms(width, self.seed.classifier))
-        columns = columns_of(rows)
         if limits is not None:
             for column, limit in limits.sums:
-                if sum(columns[column]) > limit:  # most proposals end here
+                if sum(map(FIELDS[column], rows)) > limit:  # most proposals end here
                     return None
-        total = add_columns(columns)
+        total = add_rows(rows)
         others = limits is not None and limits.others
         found = (
             stages_of(genes, rows[:-1], *self._input)
