@@ -20,7 +20,7 @@ from zen_cli.metrics import sums
 from zen_cli.metrics.block_terms import Terms, split_block
 from zen_cli.metrics.mean_field import score_chain
 from zen_cli.metrics.sums import plain_sum
-from zen_cli.metrics.terms import BlockCache, add_columns, block_rows, columns_of, network_terms, spec_terms
+from zen_cli.metrics.terms import BlockCache, add_rows, block_rows, network_terms, spec_terms
 from zen_cli.net.chain import chain_of
 from zen_cli.net.classifier import Classifier
 from zen_cli.net.counting import cost_of
@@ -86,7 +86,7 @@ def test_a_plain_sum_rounds_after_each_addition(values: list[float]) -> None:
 
 @given(st.lists(st.tuples(*[st.floats(-1e9, 1e9)] * 3, *[st.integers(0, 2**80)] * 5), min_size=1, max_size=20))
 def test_sums_of_columns_are_plain(rows: list[tuple[float, ...]]) -> None:
-    total = add_columns(columns_of(map(Terms._make, rows)))
+    total = add_rows(map(Terms._make, rows))
     for column, (value, parts) in enumerate(zip(total, zip(*rows, strict=True), strict=True)):
         assert value == (plain_sum(parts) if column < 3 else sum(parts))
 
