@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli import Result, Zen
 from cli_here import ZenHere
 from hypothesis import given
 from hypothesis import strategies as st
@@ -223,26 +224,30 @@ def test_an_evolved_front_is_resumed_to_the_same_bytes(zen_here: ZenHere) -> Non
     assert len(other.rows) == 3
 
 
-def test_a_proven_front(zen_here: ZenHere) -> None:
-    done = zen_here(*EXACT, "--no-keep")
-    assert (done.code, done.err) == (0, "")
-    check_front(done.rows)
-    for row in done.rows:
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The answer of the exact search."""
+    return Zen(tmp_path_factory.mktemp("proven"))(*EXACT, "--no-keep")
+
+
+def test_a_proven_front(zen_here: ZenHere, proven: Result) -> None:
+    assert (proven.code, proven.err) == (0, "")
+    check_front(proven.rows)
+    for row in proven.rows:
         found = row["search"]
         assert 0 <= found["gap"] <= 0.01
         assert found["score"] <= found["bound"] <= found["score"] * (1 + found["gap"] + 1e-12)
-    bounds = [row["search"]["bound"] for row in done.rows]
+    bounds = [row["search"]["bound"] for row in proven.rows]
     assert bounds == sorted(bounds, reverse=True)
     evolved = zen_here(*FRONT, "--budget", "15kevals", "--no-keep").rows
-    for row in done.rows:  # nothing that the evolution finds below a limit is above its bound
+    for row in proven.rows:  # nothing that the evolution finds below a limit is above its bound
         limit, bound = row["search"]["limits"]["params"], row["search"]["bound"]
         below = [one["search"]["score"] for one in evolved if one["cost"]["params"] <= limit]
         assert max(below, default=0.0) <= bound
         assert row["search"]["score"] >= max(below, default=0.0) * 0.99
 
 
-def test_a_proven_front_that_is_interrupted_is_resumed_to_the_same_bytes(zen_here: ZenHere) -> None:
-    whole = zen_here(*EXACT, "--no-keep").out
+def test_a_proven_front_that_is_interrupted_is_resumed_to_the_same_bytes(zen_here: ZenHere, proven: Result) -> None:
     settings = check_request({**SMALL, "top": 6, "algorithm": "exact", "gap": "1%"})
     lines: list[str] = []
 
@@ -253,7 +258,7 @@ def test_a_proven_front_that_is_interrupted_is_resumed_to_the_same_bytes(zen_her
         outcome = search(settings, run, Callbacks(on_progress=lines.append, should_stop=stop_in_the_third))
     assert outcome.stopped == "interrupted"
     assert len(outcome.candidates) == 2
-    assert zen_here("search", "--resume", "run", "--quiet").out == whole
+    assert zen_here("search", "--resume", "run", "--quiet").out == proven.out
 
 
 def test_a_network_found_below_a_higher_limit_counts_below_a_lower_one_that_it_keeps() -> None:

@@ -26,7 +26,7 @@ pytest.importorskip("altair", reason="altair draws the charts: pip install 'zen-
 pytest.importorskip("vl_convert", reason="vl-convert-python holds Vega: pip install 'zen-cli[report]'")
 
 EVIL = "</script><img src=x onerror='document.title=1'>\"&amp;"
-SEARCH = ("search", "--preset", "cifar-1m", "--budget", "3kevals", "--verify", "0", "--population", "64")
+SEARCH = ("search", "--preset", "cifar-1m", "--budget", "3kevals", "--verify", "0", "--population", "64", "--gap", "5%")
 BLOCKS = [{"op": "conv", "width": 16, "stride": 2}, {"op": "conv", "width": 64, "kernel": 1}]
 
 
