@@ -14,6 +14,7 @@ import torch
 from export_cases import PLAIN
 from torch.torch_version import TorchVersion
 
+from zen_cli.devices import torch_threads
 from zen_cli.errors import InputError, SourceError, UsageError
 from zen_cli.exporters import checkpoint
 from zen_cli.exporters.check import Checker
@@ -22,6 +23,8 @@ from zen_cli.exporters.plan import ExportOptions
 from zen_cli.exporters.run import export
 from zen_cli.exporters.source import ExportSource
 from zen_cli.exporters.to_safetensors import with_sorted_header
+from zen_cli.exporters.weights import seeded
+from zen_cli.net.spec import parse_spec
 
 safetensors = pytest.mark.skipif(
     find_spec("safetensors") is None or find_spec("numpy") is None, reason="the extra safetensors is not installed"
@@ -185,3 +188,15 @@ def test_safetensors_are_the_same_bytes_each_time() -> None:
     assert len(written) == 1
     again = load(written.pop())
     assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+
+
+def test_weights_of_a_seed_have_the_same_bits_on_any_number_of_cores() -> None:
+    block = {"width": 16, "mid_width": 16, "stride": 2}
+    blocks = [{"op": "conv", "width": 16}, {"op": "bottleneck", "se": 0.25, **block}, {"op": "basic", **block}]
+    spec = parse_spec({"resolution": 128, "blocks": blocks})  # its maps are so large that torch divides them
+    found = []
+    for threads in (1, 4):
+        with torch_threads(threads):
+            found.append(seeded(spec, 0).state_dict())
+            assert torch.get_num_threads() == threads
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,23 @@ def usable_cores() -> int:
     import torch
 
     return min([torch.get_num_threads(), *(math.ceil(quota) for quota in _group_cpus())])
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Lets PyTorch use so many threads here, and as many as before at the end.
+
+    With one, sums have one order, so that results have the same bits on any number of cores, and small networks do not
+    wait for cores that other programs have.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def free_cores() -> int:

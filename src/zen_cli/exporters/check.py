@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+from ..devices import torch_threads
 from ..errors import RunError
 from .source import ExportSource
 from .standalone import Symbol, collect, import_lines
@@ -144,7 +145,7 @@ def check_files(
 def _write_job(source: ExportSource, files: Sequence[tuple[Target, Path]], folder: Path) -> Path:
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), torch_threads(1):
         cases = [(images, source.reference(images)) for images in source.images]
     with open(folder / "reference.pt", "wb") as file:
         torch.save({"tensors": source.tensors, "cases": cases}, file)

@@ -159,8 +159,9 @@ def main(checks: dict[str, Check]) -> None:
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=read_jobs, args=(sys.stdin, jobs), daemon=True).start()
     gc.disable()
-    import torch  # noqa: F401 - for all jobs; to look for garbage in what stays would take a tenth of a second each time
+    import torch  # for all jobs; to look for garbage in what stays would take a tenth of a second each time
 
+    torch.set_num_threads(1)  # small networks would wait for cores that other programs have
     gc.freeze()
     gc.enable()
     while True:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..devices import torch_threads
 from ..net.merging import merge
 from ..net.ops import Unit
 from ..net.spec import ArchSpec
@@ -83,7 +84,7 @@ class ExportSource:
         import torch
 
         exact, worst = copy.deepcopy(self.reference).double(), 0.0
-        with torch.no_grad():
+        with torch.no_grad(), torch_threads(1):
             for images in self.images:
                 wanted = exact(images.double())
                 worst = max(worst, float((self.reference(images) - wanted).abs().max() / wanted.abs().max()))

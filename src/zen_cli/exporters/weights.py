@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..devices import is_out_of_memory
+from ..devices import is_out_of_memory, torch_threads
 from ..errors import MemoryLimitError
 from ..net.layers import Side, size_of
 from ..net.module import ZenNet, allocate, build
@@ -56,7 +56,8 @@ def seeded(spec: ArchSpec, seed: int) -> ZenNet:
         _tame(net)
         height, width = (min(length, MAX_CALIBRATION_SIDE) for length in spec.image_size)
         count = min(max(PIXELS // (height * width), MIN_IMAGES), MAX_IMAGES)  # small images end as maps of one pixel
-        calibrate(net, random_images(count, spec.in_channels, (height, width), generator))
+        with torch_threads(1):
+            calibrate(net, random_images(count, spec.in_channels, (height, width), generator))
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise MemoryLimitError(f"{spec.name or spec.id}: does not fit into memory; use a smaller network") from None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ...devices import torch_threads
 from ...net.spec import ArchSpec
 from . import Conditions, Session, WrittenFile
 
@@ -44,14 +45,9 @@ class TorchSession:
     def run(self) -> None:
         import torch
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(self._threads)
-        try:
-            with torch.inference_mode():
-                self._net(self._images)
+        with torch_threads(self._threads), torch.inference_mode():
+            self._net(self._images)
             self._wait()
-        finally:
-            torch.set_num_threads(before)
 
     def times(self, runs: int) -> Mapping[str, list[float]]:
         begun: dict[str, Any] = {}
