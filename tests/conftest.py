@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from zen_cli.exporters.check import Checker
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ  # of pytest-xdist
-
-# Each process would compile all tests again where PYTHONDONTWRITEBYTECODE is set, which takes more than a second.
-sys.dont_write_bytecode = False
 
 # To look for garbage in what is loaded and in the caches of a thousand tests is a tenth of the time of the tests.
 gc.disable()
