@@ -1,19 +1,25 @@
 """Predicted against measured latency of networks that searches found, on this machine, with the noise beside it.
 
-    python benchmarks/latency.py --target laptop.json --count 20
+    python benchmarks/latency.py --target laptop.json                        print tables
+    python benchmarks/latency.py --target laptop.json folded.json --write    ... and keep them in results/latency.md
 
-The target has to be of this machine. Networks come from evolutions under limits of MACs that are spread on a
-logarithmic scale, the spaces by turns; each is measured in four rounds among the others and the references of the
-target, see `zen_cli.profiling.finalists`. Errors are those of predictions as they are, and of predictions times the
-drift of the machine since its profile, as the references say it.
+Targets have to be of this machine. Networks come from evolutions under limits of MACs that are spread on a logarithmic
+scale, the spaces by turns; each is measured in three to five rounds among the others and the references of the target,
+see `zen_cli.profiling.finalists`. Errors are those of predictions as they are, and of predictions times the drift of
+the machine since its profile, as the references say it.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from report import machine, table
+
+from zen_cli.metrics.records import MeasuredTime
 from zen_cli.nas.answer import search
 from zen_cli.nas.request import check_request
 from zen_cli.net.spec import ArchSpec
@@ -22,6 +28,7 @@ from zen_cli.profiling.fitting import quantile, rank_correlation, relative_error
 from zen_cli.profiling.kept import load_target
 from zen_cli.target.latency import latency_ms
 
+RESULTS = Path(__file__).parent / "results" / "latency.md"
 SPACES = ("mobile", "resnet", "regnet")
 
 
@@ -44,37 +51,52 @@ def found(index: int, evaluations: int) -> ArchSpec:
     return search(check_request({**problem(index, evaluations), "max_macs": str(macs)})).candidates[0].spec
 
 
-def main() -> None:
-    """Prints a row a network, and the summary of each space and of all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", default="here")
-    parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--evaluations", type=int, default=4000)
-    options = parser.parse_args()
-    target, line = load_target(options.target)
-    print(line)
-    specs = [found(index, options.evaluations) for index in range(options.count)]
-    times = measure(specs, target, seed=0)
-    guesses = [latency_ms(target, spec) for spec in specs]
-    for index, (spec, guess, time) in enumerate(zip(specs, guesses, times, strict=True)):
-        macs = spec.cost.macs / 1e6
-        print(
-            f"{SPACES[index % 3]:7} {spec.resolution:4} {macs:7.0f}M predicted {guess:7.2f} ms, "
-            f"measured {time.ms:7.2f} ms, spread {time.spread:5.1%}, drift {(time.drift or 1) - 1:+5.1%}"
-        )
+def summary(guesses: Sequence[float], times: Sequence[MeasuredTime]) -> str:
+    """The errors in each space and in all, with the noise."""
+    rows = []
     for name in (*SPACES, "all"):
-        rows = [row for row in range(len(specs)) if name in ("all", SPACES[row % 3])]
-        theirs = [times[row].ms for row in rows]
+        chosen = [row for row in range(len(times)) if name in ("all", SPACES[row % len(SPACES)])]
+        theirs = [times[row].ms for row in chosen]
         for words, ours in (
-            ("as predicted", [guesses[row] for row in rows]),
-            ("times drift", [guesses[row] * (times[row].drift or 1.0) for row in rows]),
+            ("as predicted", [guesses[row] for row in chosen]),
+            ("times drift", [guesses[row] * (times[row].drift or 1.0) for row in chosen]),
         ):
             errors = relative_errors(ours, theirs)
-            print(
-                f"{name:7} n {len(rows)}, {words:12}: error median {median(errors):.1%}, "
-                f"nine in ten {quantile(errors, 0.9):.1%}, rank correlation {rank_correlation(ours, theirs):.3f}, "
-                f"spread {median(times[row].spread for row in rows):.1%}"
-            )
+            middle, most = f"{median(errors):.1%}", f"{quantile(errors, 0.9):.1%}"
+            noise = f"{median(times[row].spread for row in chosen):.1%}"
+            rows.append([name, words, len(chosen), middle, most, f"{rank_correlation(ours, theirs):.3f}", noise])
+    return table(["space", "prediction", "n", "median error", "nine in ten", "rank correlation", "spread"], rows)
+
+
+def each(specs: Sequence[ArchSpec], guesses: Sequence[float], times: Sequence[MeasuredTime]) -> str:
+    """A row a network."""
+    rows = []
+    for index, (spec, guess, time) in enumerate(zip(specs, guesses, times, strict=True)):
+        network = [SPACES[index % len(SPACES)], spec.resolution, f"{spec.cost.macs / 1e6:.0f}M"]
+        rows.append([*network, f"{guess:.2f}", f"{time.ms:.2f}", f"{time.spread:.1%}", f"{(time.drift or 1) - 1:+.1%}"])
+    return table(["space", "side", "MACs", "predicted, ms", "measured, ms", "spread", "drift"], rows)
+
+
+def main() -> None:
+    """Prints the summary of each target, and a row a network."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", nargs="+", default=["here"])
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--evaluations", type=int, default=4000)
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
+    options = parser.parse_args()
+    specs = [found(index, options.evaluations) for index in range(options.count)]
+    parts = ["# Latency: predicted and measured", f"`python benchmarks/latency.py --write`, {machine()}"]
+    parts.append("What the columns mean is in its docstring; `spread` is half the range of the rounds of a network.")
+    for word in options.target:
+        target, line = load_target(word)
+        times = measure(specs, target, seed=0)
+        guesses = [latency_ms(target, spec) for spec in specs]
+        parts += [f"## {target.backend}", f"{line[0].upper()}{line[1:]}.", summary(guesses, times)]
+        parts.append(each(specs, guesses, times))
+        print("\n\n".join(parts[-4:]), flush=True)
+    if options.write:
+        RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
