@@ -115,12 +115,10 @@ class ClosedFormScorer:
     def rate(self, genomes: Sequence[Any], is_over: Callable[[], bool]) -> tuple[list[Rating | None], bool]:
         """One rating a genome, in order, of all of them."""
         rows: list[Rating | None] = []
+        terms_of, limits, score, stages = self._evaluator.terms, self._limits, self._score, self._stages
         for genome in genomes:
-            terms = self._evaluator.terms(genome, self._limits, stages=self._stages)
-            if terms is None:
-                rows.append(None)
-            else:
-                rows.append(Rating(self._score(terms), terms.total.params, terms.total.macs))
+            terms = terms_of(genome, limits, stages=stages)
+            rows.append(None if terms is None else Rating(score(terms), terms.total.params, terms.total.macs))
         return rows, True
 
 

@@ -119,7 +119,9 @@ class Evolution:
     @property
     def population(self) -> list[Member]:
         """The best networks so far, and the best one of each shape, best first, no two alike."""
-        others = (row for row, identity in self._shapes.values() if identity not in self._known)
+        # None of those below the worst of a full heap is in it; to look for an identity takes much longer.
+        worst = self._heap[0].score if len(self._heap) == self._capacity else -math.inf
+        others = (row for row, key in self._shapes.values() if row.score < worst or key not in self._known)
         return sorted([*self._heap, *others], reverse=True)
 
     @property
