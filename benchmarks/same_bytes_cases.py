@@ -113,4 +113,4 @@ def _measured() -> Iterator[tuple[str, str]]:
     yield "", f"search --preset cifar-1m --budget 2kevals --algorithm evolution --verify 4 --draws 2 {QUIET[11:]}"
     yield "", f"search --preset cifar-0.5m --resolution 16 --estimator monte-carlo --budget 150evals {QUIET}"
     yield "out/*.py", "export mobilenet_v2 --resolution 64 --to torch -o out/ --quiet"
-    yield "out/*", "export mobilenet_v2 --resolution 64 --to onnx,safetensors --weights seed -o out/ --quiet"
+    yield "out/*", "export mobilenet_v2 --resolution 128 --to onnx,safetensors --weights seed -o out/ --quiet"
