@@ -98,6 +98,7 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         import_module(name)
     gc.freeze()  # to collect what is loaded takes most of the time of a short command
+    gc.set_threshold(100_000, 50, 1000)  # as in conftest.py
     gc.enable()
     for finalizer in weakref.finalize._registry:  # type: ignore[attr-defined]
         finalizer.atexit = False  # those of torch take down its operations at the end of each fork

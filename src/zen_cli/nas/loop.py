@@ -295,5 +295,8 @@ def _garbage_collection(*, rare: bool) -> Iterator[Callable[[], None]]:
     try:
         yield tidy
     finally:
+        if rare and gc.get_freeze_count() == 0:  # makes all objects old, or the next collection would look at each
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()
