@@ -345,8 +345,9 @@ def test_patience_ends_the_search(zen: Zen) -> None:
         "15k",
         "--max-sublayers",
         "6",
+        "--lineages",
+        "2",
     ]
-    tiny += ["--lineages", "2"]
     done = zen("search", *tiny, "--patience", "1", "--budget", "2Mevals", "--verify", "0", "--top", "1", "--quiet")
     assert done.rows[0]["search"]["stopped"] == "patience"
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import RunError, ZenError
 from .algorithms.proposer import Member, Proposer
 from .budget import Budget
+from .garbage import garbage_collection
 from .rundir import RunDirectory
 from .scorers import Scorer
 
 CHECKPOINT_SECONDS = 2.0
 SPARK_POINTS = 512
 HISTORY_ROWS = 512
-GENERATIONS_PER_COLLECTION = 1000
 
 
 class Snapshot(NamedTuple):
@@ -171,7 +168,7 @@ class Loop:
         if self._run is not None:
             self._run.open_history(self._history_bytes)
         saved = self._clock()
-        with _garbage_collection(rare=not self._scorer.is_slow) as tidy:
+        with garbage_collection(rare=not self._scorer.is_slow) as tidy:
             while (reason := self._reason_to_stop(should_stop)) is None:
                 whole = self._advance(should_stop)
                 if whole is not None:  # the clock ended the step: a resumed run takes it again
@@ -275,28 +272,3 @@ def _history_step(generations: int) -> int:
     So it grows with the logarithm of a search's length.
     """
     return 1 << max(0, (generations // HISTORY_ROWS).bit_length() - 1)
-
-
-@contextmanager
-def _garbage_collection(*, rare: bool) -> Iterator[Callable[[], None]]:
-    """Yields what to call after every generation; where collections are rare, that is what collects, nothing else.
-
-    Genomes and terms are tuples without cycles, and to look for some after every few hundred of them takes a third of
-    the time.
-    """
-    enabled, generations = gc.isenabled(), count(1)
-
-    def tidy() -> None:
-        if rare and next(generations) % GENERATIONS_PER_COLLECTION == 0:
-            gc.collect()
-
-    if rare:
-        gc.disable()
-    try:
-        yield tidy
-    finally:
-        if rare and gc.get_freeze_count() == 0:  # makes all objects old, or the next collection would look at each
-            gc.freeze()
-            gc.unfreeze()
-        if enabled:
-            gc.enable()

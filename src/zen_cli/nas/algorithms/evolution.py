@@ -212,8 +212,7 @@ class Evolution:
             return
         self._shapes[shape] = member, identity
         if len(self._shapes) > 2 * SHAPES:
-            best = sorted(self._shapes.items(), key=lambda item: item[1][0], reverse=True)[:SHAPES]
-            self._shapes = dict(best)
+            self._shapes = dict(sorted(self._shapes.items(), key=lambda item: item[1][0], reverse=True)[:SHAPES])
 
     def _next_round(self) -> None:
         self.idle_rounds = 0 if self.best.score > self._best_before else self.idle_rounds + 1
@@ -259,8 +258,7 @@ class Evolution:
         self._lineages = [member(row) for row in known.lineages]
         self._heap = [member(row) for row in known.population]
         heapq.heapify(self._heap)
-        rows = [member(row) for row in known.shapes]
-        self._shapes = {self._shape(row.genome): (row, self._identity(row.genome)) for row in rows}
+        self._shapes = {self._shape(one.genome): (one, self._identity(one.genome)) for one in map(member, known.shapes)}
         self._known = {self._identity(row.genome) for row in self._heap}
         self.best = member(known.best)
         self.proposals, self.round = known.proposals, known.round
