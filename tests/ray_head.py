@@ -44,13 +44,14 @@ class Head(NamedTuple):
 
 @contextmanager
 def head(**variables: str) -> Iterator[Head]:
-    """Starts one with a core, and ends it."""
+    """Starts one with a core, and ends it. Its client server forks safely, unless a variable says otherwise."""
     folder = Path(tempfile.mkdtemp(prefix="zr", dir="/tmp"))  # its sockets need a short path
     port, client_port = _free_port(), _free_port()
     words = [f"--port={port}", f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
     words += ["--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=80000000"]
     words += ["--include-dashboard=false", "--disable-usage-stats"]
-    variables = {**ENVIRONMENT, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **variables}
+    here = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    variables = {**ENVIRONMENT, **here, **variables}
     log = folder / "start.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

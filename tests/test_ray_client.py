@@ -61,6 +61,31 @@ def test_what_is_wrong_with_an_address_or_a_token_is_one_line(zen: Zen, guarded:
     fails("ray", "is not the port of the head of a cluster", RAY_ADDRESS=elsewhere, **TOKENS)
 
 
+CRASH = """
+import os, signal, sys
+from pathlib import Path
+left = Path(__file__).with_name("crashes")
+if "--mode=specific-server" in sys.orig_argv and int(left.read_text()):
+    left.write_text(str(int(left.read_text()) - 1))
+    os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def test_a_client_server_whose_process_for_a_client_crashes_is_asked_again(zen: Zen, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(CRASH)
+    crashes = tmp_path / "crashes"
+    crashes.write_text("0")
+    words = ["score", "-q", "--draws", "1", "--resolution", "32", NET]
+    with head(PYTHONPATH=str(tmp_path), RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S="1", **TOKENS) as one:
+        crashes.write_text("1")
+        assert zen(*words, "--workers", address(one), **TOKENS) == zen(*words)
+        assert crashes.read_text() == "0"
+        crashes.write_text("99")
+        found = zen(*words, "--workers", address(one), **TOKENS)
+        found.fails("fails to start a process for this run", "GRPC_ENABLE_FORK_SUPPORT=0", code=1)
+        assert crashes.read_text() == "94"
+
+
 def test_a_device_that_no_node_has_is_one_line(zen: Zen, guarded: Head) -> None:
     words = ["score", "-q", "--device", "cuda", "--workers", address(guarded), NET]
     zen(*words, **TOKENS).fails("--device: no node of the cluster has a GPU; use cpu, or add one")

@@ -5,24 +5,22 @@ Nothing here listens beyond this machine: a cluster of several machines is start
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from ...devices import free_cores
 from ...errors import RunError, UsageError
 from .address import check_workers
+from .client import join_client
 from .crew import Crew
 from .ray_fleet import GROUP, RayFleet
-from .reach import check_client_server, check_head, check_port, refused
+from .reach import check_head, check_port, within
 from .workers import Cluster
 
 JOIN_SECONDS = 12.0  # until a cluster at a port that listens answers
-OPEN_SECONDS = 40.0  # until a client server that answers has started its side of this run
 STORE_BYTES = 200 * 2**20  # for objects of a cluster of this machine; batches are small
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 _QUIET = {
@@ -74,10 +72,12 @@ def _join(workers: str) -> bool:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     if workers != "ray":
-        return _join_through_client(workers, quiet)
+        join_client(workers, quiet)
+        return False
     address = os.environ.get("RAY_ADDRESS", "")
     if address.startswith("ray://"):
-        return _join_through_client(address, quiet)
+        join_client(address, quiet)
+        return False
     if address:
         check_head(address)
     found = address or _found()
@@ -86,17 +86,7 @@ def _join(workers: str) -> bool:
         return True
     if _is_loopback(found):
         _stay_on_loopback()
-    _within(JOIN_SECONDS, lambda: ray.init(address or "auto", **quiet), address or "the cluster of this machine")
-    return False
-
-
-def _join_through_client(address: str, quiet: Mapping[str, Any]) -> bool:
-    """Joins a cluster elsewhere; False, because it was not started for this process."""
-    import ray
-
-    check_client_server(address.removeprefix("ray://"))
-    logging.getLogger("ray.util.client").setLevel(logging.CRITICAL)
-    _within(OPEN_SECONDS, lambda: ray.init(address, **quiet), address)
+    within(JOIN_SECONDS, lambda: ray.init(address or "auto", **quiet), address or "the cluster of this machine")
     return False
 
 
@@ -141,29 +131,6 @@ def _found() -> str:
                 check_port(address)
                 return str(address)
     return ""
-
-
-def _within(seconds: float, join: Callable[[], object], where: str) -> None:
-    """Joins a cluster, or fails in time.
-
-    Raises:
-        RunError: it does not answer as a cluster of Ray, or refuses.
-    """
-    faults: list[BaseException] = []
-
-    def attempt() -> None:
-        try:
-            join()
-        except BaseException as error:
-            faults.append(error)
-
-    thread = threading.Thread(target=attempt, daemon=True, name="zen-join")
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise RunError(f"workers: {where} does not answer as a cluster of Ray; check the address and Ray's version")
-    if faults:
-        raise refused(where, str(faults[0])) from None
 
 
 def _kind(device: str) -> str:

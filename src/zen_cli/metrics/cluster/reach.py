@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -13,6 +15,7 @@ from .address import EXAMPLES
 
 CONNECT_SECONDS = 5.0  # until a port answers
 PING_SECONDS = 3.0  # until a client server does
+_LOOK_SECONDS = 0.1  # between two looks at a connection that is being made
 TOKEN = "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
 
 
@@ -92,6 +95,38 @@ def _ping(address: str, ping: Callable[[Any], None], what: str) -> None:
         raise RunError(f"workers: {address} does not answer as a part of Ray; check the address") from None
     except Exception as error:  # of Ray about a token that it cannot find
         raise refused(address, str(error)) from None
+
+
+def within(seconds: float, join: Callable[[], object], where: str, look: Callable[[], object] = lambda: None) -> None:
+    """Joins a cluster, or fails in time.
+
+    Args:
+        seconds: in which it has to answer.
+        join: joins it.
+        where: its address, for a message.
+        look: called again and again while it is joined.
+
+    Raises:
+        RunError: it does not answer as a cluster of Ray, or refuses; then what Ray raised is its cause.
+    """
+    faults: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            join()
+        except BaseException as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True, name="zen-join")
+    thread.start()
+    deadline = time.monotonic() + seconds
+    while thread.is_alive() and time.monotonic() < deadline:
+        look()
+        thread.join(_LOOK_SECONDS)
+    if thread.is_alive():
+        raise RunError(f"workers: {where} does not answer as a cluster of Ray; check the address and Ray's version")
+    if faults:
+        raise refused(where, str(faults[0])) from faults[0]
 
 
 def refused(where: str, text: str = "") -> RunError:
