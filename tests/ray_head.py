@@ -58,7 +58,7 @@ def head(**variables: str) -> Iterator[Head]:
             [*_START, *words], env=variables, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        _wait(process, log)
+        _wait(process, log, client_port)
         yield Head(port, client_port, folder)
     finally:
         process.terminate()
@@ -70,13 +70,18 @@ def head(**variables: str) -> Iterator[Head]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until all of it runs; its client server listens before that, and does not get over a client that is too early."""
+def _wait(process: subprocess.Popen[bytes], log: Path, client_port: int) -> None:
+    """Until all of it runs: its client server may listen half a second before or after it says so."""
     deadline = time.monotonic() + 60
-    while b"Ray runtime started" not in log.read_bytes():
+    while b"Ray runtime started" not in log.read_bytes() or not _listens(client_port):
         if time.monotonic() > deadline or process.poll() is not None:
             pytest.fail(f"ray start did not start: {log.read_text()}")
         time.sleep(0.2)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:
