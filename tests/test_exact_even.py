@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -13,11 +14,14 @@ from zen_cli.metrics.evenness import Evenness, network_evenness
 from zen_cli.metrics.terms import score_spec, spec_terms
 from zen_cli.nas.algorithms import auto
 from zen_cli.nas.algorithms.exact.evenly import Evenly
+from zen_cli.nas.algorithms.exact.problem import read_problem
+from zen_cli.nas.algorithms.exact.relaxation import Relaxation
 from zen_cli.nas.algorithms.exact.solve import solve, upper_bound
 from zen_cli.nas.band import make_band
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.space import to_spec
 from zen_cli.net.spec import ArchSpec
+from zen_cli.target.memory import footprint
 
 SHALLOW = {"kernels": [3], "depth": {"min": 1, "max": 1}, "max_blocks": 5}
 TINY = {
@@ -65,6 +69,31 @@ def test_the_best_evenness_and_the_best_score_in_its_band_are_those_of_the_list(
         assert result.values[0] == pytest.approx(max(inside), abs=1e-9)
         assert result.bound >= max(inside) - 1e-9
         assert upper_bound(space, seed, limits, band=band) >= max(inside) - 1e-9
+
+
+@pytest.mark.parametrize("cost", ["params", "weights"])
+def test_a_limit_on_what_a_network_holds_has_a_price_in_the_band(cost: str) -> None:
+    space, seed = TINY["mbconv"], TINY["mbconv"].seeds[0]
+
+    def held(spec: ArchSpec) -> int:
+        network = spec.genes, spec.in_channels, spec.resolution, spec.classifier
+        return spec.cost.params if cost == "params" else 4 * footprint(*network).weights
+
+    most = sorted(held(spec) for spec, _, _ in listed("mbconv"))[len(listed("mbconv")) // 5]
+    limits = limits_of("mbconv", 0.9).replace(**{cost: most})
+    rows = [row for row in listed("mbconv") if held(row[0]) <= most and row[0].cost.macs <= limits["macs"]]
+    best = max((found for _, found, _ in rows), key=lambda found: found.value)
+    band = make_band(best, 0.3, limits)
+    inside = max(score for spec, _, score in rows if band.admits(spec.genes, (3, seed.resolution)))
+    result = solve(space, seed, limits, band=band, gap=0.0)
+    assert result.values[0] == pytest.approx(inside, abs=1e-9)
+    assert inside - 1e-9 <= result.bound <= inside + 1e-6
+
+    problem = read_problem(space, seed, limits, convention="paper", norm="frobenius", alpha=0.01, is_even=True)
+    relaxation = Relaxation(replace(problem, evenness=Evenly(4, 2, band.floor, 1e4, limits["macs"])))
+    point, _ = relaxation.start()
+    assert relaxation.rates(point).params > 0
+    assert relaxation.point_at(relaxation.coordinates(point)).prices == pytest.approx(point.prices)
 
 
 def test_the_bound_on_evenness_holds_at_any_tangents_and_is_tight_where_they_touch() -> None:

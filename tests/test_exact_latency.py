@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_exact_even as even
 from exact_tools import measure, members, tiny_space, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_target import a_target
 
 from zen_cli.errors import UsageError, ZenError
+from zen_cli.metrics.evenness import network_evenness
 from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.auto import open_exactly
@@ -23,6 +25,7 @@ from zen_cli.nas.algorithms.exact.problem import Stage, make_variants
 from zen_cli.nas.algorithms.exact.solve import solve, upper_bound
 from zen_cli.nas.algorithms.exact.tables import sublayer_tables
 from zen_cli.nas.answer import search
+from zen_cli.nas.band import make_band
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
@@ -134,10 +137,16 @@ def test_the_default_algorithm_begins_with_the_exact_network_and_ends_with_none_
     assert latency_ms(WARM, found.candidates[0].spec) <= limit
 
 
-def test_evenness_and_latency_together_are_the_evolutions_alone() -> None:
-    assert open_exactly(problem(evenness=None), Callbacks(), time.monotonic()) is None
-    with pytest.raises(UsageError, match="max_latency: the exact search cannot limit it together with evenness"):
-        search(problem(evenness=None, algorithm="exact", budget=["1s"], max_sublayers=None))
+def test_in_a_band_of_evenness_too_the_default_algorithm_begins_with_the_exact_network() -> None:
+    wanted = problem(evenness=None, max_sublayers=None, max_macs="60M")
+    found = search(wanted)
+    assert found.band is not None and found.band.bound is not None
+    alone = search(problem(evenness=None, max_sublayers=None, max_macs="60M", algorithm="evolution"))
+    assert alone.band is not None
+    best, other = found.candidates[0], alone.candidates[0]
+    assert alone.band.best <= found.band.best <= found.band.bound
+    assert all(latency_ms(WARM, each.spec) <= wanted.limits.lowered("latency") for each in (best, other))
+    assert found.band.admits(best.spec.genes, (3, 96))
 
 
 def test_a_latency_below_every_network_is_said() -> None:
@@ -147,3 +156,27 @@ def test_a_latency_below_every_network_is_said() -> None:
         solve(space, space.seeds[0], on(TARGET, latency=0.0001))
     with pytest.raises(ZenError, match=r"max_latency: 0\.0001 is below every network of the space"):
         search(problem("0.0001ms"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("name", "part", "share"), [("basic", 0.3, 1.0), ("mbconv", 0.3, 0.7)])
+def test_a_latency_beside_evenness_has_a_price_of_its_own(name: str, part: float, share: float, target: str) -> None:
+    space, device, macs = even.TINY[name], TARGETS[target], even.limits_of(name, share)["macs"]
+    seed = space.seeds[0]
+    rows = [(*row, latency_ms(device, row[0])) for row in even.listed(name) if row[0].cost.macs <= macs]
+    ms = sorted(row[-1] for row in rows)[int(part * len(rows))]
+    limits = Limits(macs=macs, latency=ms * (1 + device.margin))
+    limits = limits.on(ScoreSettings(estimator="mean-field", target=device))
+    rows = [row for row in rows if row[-1] <= limits.lowered("latency")]
+    evenest = solve(space, seed, limits, objective="even", gap=0.0)
+    best = max(found.value for _, found, _, _ in rows)
+    assert evenest.values[0] == pytest.approx(best, abs=1e-9)
+    assert evenest.bound >= best - 1e-9
+    found = network_evenness(evenest.networks[0].genes, 3, seed.resolution)
+    for width in (0.0, 0.3):
+        band = make_band(found, width, limits, evenest.bound)
+        inside = max(score for spec, _, score, _ in rows if band.admits(spec.genes, (3, seed.resolution)))
+        result = solve(space, seed, limits, band=band, gap=0.0)
+        assert result.values[0] == pytest.approx(inside, abs=1e-9)
+        assert result.bound >= inside - 1e-9
+        assert latency_ms(device, result.networks[0]) <= limits.lowered("latency")

@@ -77,13 +77,26 @@ def _open(settings: SearchSettings, limits: Limits, callbacks: Callbacks, began:
     # twice, as of a time the exact search takes one half
     shares = [None if most is None else max(1e-6, 2 * (TIME_SHARE * most - elapsed) / left) for most in times]
     own = budget._replace(seconds=shares[0], device_seconds=shares[1])
-    one = settings.model_copy(update={"limits": limits, "front": (), "top": 1, "verify": 0, "budget": own})
+    one = settings.model_copy(
+        update={"limits": _exact_limits(settings, limits), "front": (), "top": 1, "verify": 0, "budget": own}
+    )
     name = " ".join(f"{cost} {limits[cost]:,.0f}" for cost in settings.front)
 
     def tell(line: str) -> None:
         callbacks.on_progress(f"{name}: {line}")
 
     return open_exactly(one, callbacks._replace(on_progress=tell), time.monotonic(), PART)
+
+
+def _exact_limits(settings: SearchSettings, limits: Limits) -> Limits:
+    """A limit of a front for the exact search, which lowers a latency by the error of predictions.
+
+    As a cost of a front it is what is predicted; the lowered limit of the problem remains.
+    """
+    if "latency" not in settings.front:
+        return limits
+    raised = limits["latency"] ** 2 / limits.lowered("latency")
+    return limits.replace(latency=min(raised, settings.limits["latency"]))
 
 
 class _Rows:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..net.classifier import Classifier
-from ..net.layers import Side, shrink
+from ..net.layers import ConvLayer, Side, shrink
 from ..net.ops import Gene
 from ..net.spec import ArchSpec
-from .graph import Operation, block_operations, head_operations
+from .graph import Operation, block_operations, convolution, head_operations
 from .model import LatencyModel, Law, Target
-from .terms import terms
+from .terms import terms, terms_of_layer
 
 MAX_CACHED_BLOCKS = 65_536
 
@@ -107,6 +107,14 @@ def operation_ms(target: Target, one: Operation) -> float:
         return law_ms(target.model.laws[nearest_kind(target.model.laws, one.kind)], one)
     assert target.clock is not None and target.macs_per_cycle is not None  # or it would not predict
     return 1e3 * one.macs / (target.clock * target.macs_per_cycle)
+
+
+def layer_ms(target: Target, kind: str, layer: ConvLayer) -> Any:
+    """`operation_ms` of a convolution of a kind, for each of its widths and groups, which may be arrays."""
+    if target.model is None:
+        return operation_ms(target, convolution("", layer, kind=kind))
+    law, row = target.model.laws[nearest_kind(target.model.laws, kind)], terms_of_layer(layer)
+    return sum(rate * getattr(row, name) for name, rate in law.items())
 
 
 def nearest_kind(laws: Mapping[str, object], kind: str) -> str:

@@ -54,15 +54,18 @@ class Terms(NamedTuple):
 @lru_cache(maxsize=65_536)
 def terms(one: Operation) -> Terms:
     """The terms of an operation."""
-    layer = one.layer
-    if layer is None:
-        return Terms(reads=one.reads, writes=one.writes)
+    return Terms(reads=one.reads, writes=one.writes) if one.layer is None else terms_of_layer(one.layer)
+
+
+def terms_of_layer(layer: ConvLayer) -> Terms:
+    """The terms of a convolution; its widths and groups may be arrays that broadcast, and then terms are."""
     area, taps = math.prod(layer.out_size), math.prod(layer.kernel)
-    fan_in = layer.fan_in if layer.groups > 1 or layer.fan_in < PAD else round_up(layer.fan_in, PAD)
+    fan_in, groups = layer.fan_in, layer.groups
+    fan_in = fan_in + (round_up(fan_in, PAD) - fan_in) * ((groups == 1) & (fan_in >= PAD))
     width = round_up(layer.out_width, PAD)
     weights = fan_in * width * taps
-    has_groups = layer.groups > 1 and layer.fan_in > 1
-    is_product = layer.groups == 1 and area > 1  # of two matrices
+    has_groups = (groups > 1) & (fan_in > 1)
+    is_product = (groups == 1) & (area > 1)  # of two matrices
     return Terms(
         padded=weights * area,
         wide=fan_in * round_up(layer.out_width, WIDE) * taps * area,
@@ -70,11 +73,11 @@ def terms(one: Operation) -> Terms:
         reads=round_up(layer.in_width, PAD) * math.prod(layer.in_size),
         writes=width * area,
         weights=weights,
-        large=max(0, weights - NEAR),
-        groups=layer.groups if has_groups else 0,
-        gathered=layer.in_width * taps * area if has_groups else 0,
-        unfilled=weights if is_product and area % PAD else 0,
-        few=weights if is_product and area < PAD else 0,
+        large=(weights - NEAR) * (weights > NEAR),
+        groups=groups * has_groups,
+        gathered=layer.in_width * taps * area * has_groups,
+        unfilled=weights * (is_product & (area % PAD > 0)),
+        few=weights * (is_product & (area < PAD)),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .counts import Counts, bounds_by_counts, with_counts
-from .program import Program
+from .program import ROUNDING, Program
 from .reduce import solve_backward
 from .relaxation import Point, Relaxation
 from .tighten import Node, Tightener
@@ -112,15 +112,16 @@ class Divider:
         assert evenness is not None
         if evenness.floor is None:
             return frozenset([ANY])
-        problem = replace(node.problem, evenness=replace(evenness, floor=None))
-        even = Node(problem, node.graph, Point((0.0, 1.0), node.point.tangents), np.inf)
+        problem, floor = replace(node.problem, evenness=replace(evenness, floor=None)), evenness.floor - ROUNDING
+        start, _ = Relaxation(problem).start()
+        even = Node(problem, node.graph, start._replace(tangents=node.point.tangents), np.inf)
         while True:
-            self._tightener.tighten(even, ROUNDS, evenness.floor, polishing=0)
-            if even.bound <= evenness.floor:
+            self._tightener.tighten(even, ROUNDS, floor, polishing=0)
+            if even.bound <= floor:
                 return frozenset()
             node.graph = even.graph
             if even.graph.exact or even.graph.split_size > MAX_SHARED:
-                return frozenset(self._bound_all(even, evenness.floor))
+                return frozenset(self._bound_all(even, floor))
             even = replace(even, graph=even.graph.split(), reach=REACH)
 
     def _bound_all(self, node: Node, least: float, among: Collection[Counts] = ()) -> dict[Counts, float]:

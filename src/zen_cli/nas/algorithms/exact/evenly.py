@@ -42,6 +42,11 @@ class Evenly:
     most_macs: float
 
     @property
+    def is_likely(self) -> bool:
+        """Whether the evenest networks may have about so many units: N* / 2 to 2 N*."""
+        return 0.5 * best_units(self.least_macs) <= self.units <= 2 * best_units(self.most_macs)
+
+    @property
     def least_depth_term(self) -> float:
         """d, the least that the depth term can be."""
         return least_depth_term(self.units, self.least_macs, self.most_macs)

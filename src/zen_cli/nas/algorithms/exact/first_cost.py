@@ -9,9 +9,9 @@ then the least of all between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ from ....net.classifier import Classifier
 from ....net.layers import ConvLayer
 from ....net.ops import Gene
 from ....net.spec import ArchSpec
-from ....target.graph import Operation, convolution, kinds_between
-from ....target.latency import block_part, head_part, operation_ms, predict_ms, start_ms
+from ....target.graph import Operation, kinds_between
+from ....target.latency import block_part, head_part, layer_ms, operation_ms, predict_ms, start_ms
 from ....target.memory import block_footprint
 from ....target.model import Target
 
@@ -74,25 +74,24 @@ class Milliseconds(FirstCost):
 
     target: Target
     classifier: Classifier
-    _known: dict[object, float] = field(default_factory=dict, repr=False)
 
     def conv(self, narrow: ConvLayer, wide: ConvLayer, params: Any, *, reads_image: bool = False) -> Any:
-        fields = (narrow.in_width, narrow.out_width, narrow.groups, wide.in_width, wide.groups)
-        high, across = (int(np.ravel(each)[0]) for each in narrow.in_size)  # alike for all kernels
-        cost = partial(self._conv, (high, across), narrow.stride, reads_image)
-        return _each(cost, *fields, *narrow.kernel, *narrow.padding)
+        height, width = (int(np.ravel(each)[0]) for each in narrow.in_size)  # alike for all kernels
+        rows = []
+        for high, across, above, left in np.broadcast(*narrow.kernel, *narrow.padding):
+            kernel, padding = (int(high), int(across)), (int(above), int(left))
+            less, more = (
+                each._replace(kernel=kernel, padding=padding, in_size=(height, width)) for each in (narrow, wide)
+            )
+            rows.append(self._least(less, more, reads_image))
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
-    def _conv(self, size: tuple[int, int], stride: tuple[int, int], reads_image: bool, *row: int) -> float:
-        key = (size, stride, reads_image, row)
-        known = self._known.get(key)
-        if known is None:
-            in_width, width, groups, widest, most_groups, high, across, above, left = row
-            narrow = ConvLayer(in_width, width, (high, across), size, stride, (above, left), groups=groups)
-            wide = narrow._replace(in_width=widest, groups=most_groups)
-            kinds = ("image",) if reads_image else kinds_between(narrow, wide)
-            known = min(operation_ms(self.target, convolution("", narrow, kind=kind)) for kind in kinds)
-            self._known[key] = known
-        return known
+    def _least(self, narrow: ConvLayer, wide: ConvLayer, reads_image: bool) -> Any:
+        """The least of all kinds that convolutions of one kernel between these two may have."""
+        if reads_image:
+            return layer_ms(self.target, "image", narrow)
+        kinds = _kinds(narrow, wide)
+        return reduce(np.minimum, (np.where(mask, layer_ms(self.target, kind, narrow), np.inf) for kind, mask in kinds))
 
     def addition(self, width: Any, side: int) -> Any:
         def add(channels: int) -> float:
@@ -109,6 +108,21 @@ class Milliseconds(FirstCost):
     def beside(self, genome: Sequence[Gene], seed: ArchSpec, total: float) -> float:
         whole = predict_ms(self.target, genome, seed.in_channels, seed.side, self.classifier)
         return whole - start_ms(self.target) - total
+
+
+def _kinds(narrow: ConvLayer, wide: ConvLayer) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """The kinds of convolutions between these two and where they are; they depend on channels in and groups."""
+    rows = np.broadcast_arrays(narrow.in_width, narrow.groups, wide.in_width, wide.groups)
+    found: dict[str, list[int]] = {}
+    for index, row in enumerate(zip(*(each.ravel().tolist() for each in rows), strict=True)):
+        less, fewer, more, most = map(int, row)
+        ends = narrow._replace(in_width=less, groups=fewer), wide._replace(in_width=more, groups=most)
+        for kind in kinds_between(*ends):
+            found.setdefault(kind, []).append(index)
+    for kind, where in found.items():
+        mask = np.zeros(rows[0].size, dtype=np.bool_)
+        mask[where] = True
+        yield kind, mask.reshape(rows[0].shape)
 
 
 def _each(function: Callable[..., float], *values: Any) -> NDArray[np.float64]:

@@ -220,7 +220,7 @@ class LabelSearch:
             if even.floor is not None:
                 fits &= evenness >= -SLACK
             if self._problem.most_params is not None:
-                fits &= labels.params + params <= self._problem.most_params
+                fits &= labels.params + params <= self._problem.most_params * (1 + SLACK)  # sums in another order
             if limits.macs is not None:
                 fits &= labels.macs + macs <= limits.macs
             for index in np.flatnonzero(fits).tolist():

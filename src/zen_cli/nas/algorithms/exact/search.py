@@ -91,7 +91,7 @@ class Search:
     @property
     def least(self) -> float:
         """What is worth no more does not matter: the best known value, with evenness up to the gap above it."""
-        if self.problems[0].evenness is None:
+        if self.problems[0].evenness is None or not math.isfinite(self.floor):
             return self.floor
         return self.floor + (1 - ROUNDING) * self.target * abs(self.floor)
 
@@ -154,9 +154,10 @@ class Search:
             if not self._must_count_blocks(index, genomes):
                 break
         known = self.floor
-        self.tightener.polish(genomes, 3 if problem.evenness is None else 1)
-        if self.floor <= known:
-            self.tightener.polish(self.smallest, 3)
+        if problem.evenness is None or problem.evenness.is_likely:
+            self.tightener.polish(genomes, 3 if problem.evenness is None else 1)
+            if self.floor <= known:
+                self.tightener.polish(self.smallest, 3)
         return node.point
 
     def _bound_in_cells(self, index: int, point: Point) -> Node:

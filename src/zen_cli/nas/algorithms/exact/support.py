@@ -48,8 +48,6 @@ def unsupported(space: object, limits: Limits, seed: ArchSpec | None = None, *, 
     for name in limits:
         if name not in (*SUMS, *DEVICE):
             return f"max_{name}: is no sum over blocks, which the exact search needs; leave it out or {INSTEAD}"
-    if is_even and "latency" in limits:
-        return f"max_latency: the exact search cannot limit it together with evenness; leave evenness out or {INSTEAD}"
     if reason := _unsupported_depth(space, limits, is_even):
         return reason
     for op in space.ops:

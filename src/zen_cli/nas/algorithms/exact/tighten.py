@@ -89,7 +89,8 @@ class Tightener:
         if node.problem.evenness is not None:
             return self._descend_evenly(node, program, rounds, least)
         relaxation = Relaxation(node.problem)
-        descent = Descent(node.point.prices, relaxation.free, node.radius)
+        first, second = node.point.prices
+        descent = Descent((first, second), relaxation.free, node.radius)
         genomes: dict[Plane, Found] = {}
         for _ in range(rounds):
             prices = descent.ask()
