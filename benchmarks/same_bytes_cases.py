@@ -98,6 +98,7 @@ def _searches() -> Iterator[str]:
     yield "--preset cifar-0.5m --front macs --algorithm exact --top 3 --gap 2%"
     yield "--resolution 64 --seeds 0..2 --budget 3kevals --algorithm evolution"
     yield "--resolution 64 --target @target.json --max-latency 3ms --budget 4kevals --algorithm evolution"
+    yield "--resolution 64 --target @target.json --max-latency 1ms --budget 20kevals"
     yield "--resolution 64 --max-memory 200kB --dtype int8 --budget 4kevals"
     yield "--from mobilenet_v2 --resolution 64 --budget 4kevals"
 

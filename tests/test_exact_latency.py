@@ -26,6 +26,7 @@ from zen_cli.nas.algorithms.exact.solve import solve, upper_bound
 from zen_cli.nas.algorithms.exact.tables import sublayer_tables
 from zen_cli.nas.answer import search
 from zen_cli.nas.band import make_band
+from zen_cli.nas.front_opening import exact_limits
 from zen_cli.nas.limits import Limits
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
@@ -180,3 +181,10 @@ def test_a_latency_beside_evenness_has_a_price_of_its_own(name: str, part: float
         assert result.values[0] == pytest.approx(inside, abs=1e-9)
         assert result.bound >= inside - 1e-9
         assert latency_ms(device, result.networks[0]) <= limits.lowered("latency")
+
+
+def test_a_latency_of_a_front_is_what_is_predicted_and_its_limit_is_lowered() -> None:
+    wanted = problem("2ms", evenness=None, max_sublayers=None, front="latency")
+    for rung in (0.5, 1.9, 2.0):
+        limits = exact_limits(wanted, wanted.limits.replace(latency=rung))
+        assert limits.lowered("latency") == pytest.approx(min(rung, 2.0 / (1 + WARM.margin)))

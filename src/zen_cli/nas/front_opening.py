@@ -78,7 +78,7 @@ def _open(settings: SearchSettings, limits: Limits, callbacks: Callbacks, began:
     shares = [None if most is None else max(1e-6, 2 * (TIME_SHARE * most - elapsed) / left) for most in times]
     own = budget._replace(seconds=shares[0], device_seconds=shares[1])
     one = settings.model_copy(
-        update={"limits": _exact_limits(settings, limits), "front": (), "top": 1, "verify": 0, "budget": own}
+        update={"limits": exact_limits(settings, limits), "front": (), "top": 1, "verify": 0, "budget": own}
     )
     name = " ".join(f"{cost} {limits[cost]:,.0f}" for cost in settings.front)
 
@@ -88,7 +88,7 @@ def _open(settings: SearchSettings, limits: Limits, callbacks: Callbacks, began:
     return open_exactly(one, callbacks._replace(on_progress=tell), time.monotonic(), PART)
 
 
-def _exact_limits(settings: SearchSettings, limits: Limits) -> Limits:
+def exact_limits(settings: SearchSettings, limits: Limits) -> Limits:
     """A limit of a front for the exact search, which lowers a latency by the error of predictions.
 
     As a cost of a front it is what is predicted; the lowered limit of the problem remains.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from .tighten import Node, Tightener
 
 PATH_WORK = 50_000  # of a network whose milliseconds are counted, in numbers computed
 MAX_PAIRS = 4_000_000  # of a label and a block, at one place
+MAX_SLOW = 100  # networks of a list that are looked at for one that keeps a latency
 SLACK = 1e-9
 
 
@@ -48,17 +50,34 @@ def list_by_paths(tightener: Tightener, node: Node, most: int) -> bool:
     return True
 
 
-def list_by_labels(tightener: Tightener, node: Node, least: float) -> bool:
-    """Finds the best network of a part with evenness, if one is worth more than `least`; whether it is certain."""
+def list_by_labels(tightener: Tightener, node: Node, least: float) -> float | None:
+    """Finds the best network of a part with evenness, if one is worth more than `least`.
+
+    Returns:
+        What no network of the part that was not found exceeds, minus infinity where it was found or there is none; None
+        where there are too many labels, or the best one has too many blocks.
+    """
     solution = tightener.solve(Program(node.problem, node.graph, tightener.tables), node)
     labels = LabelSearch(solution, node.point, least)
+    rows = labels.run()
     try:
-        found = next(labels.run(), None)
+        found = next(rows, None)
     except TooManyLabelsError:
-        return False
+        return None
     finally:
         tightener.work += labels.pairs
-    return found is None or tightener.polisher.weigh(found[1]).feasible
+    if found is None or tightener.polisher.weigh(found[1]).feasible:
+        return -math.inf
+    if not isinstance(node.problem.first_cost, Milliseconds):
+        return None
+    for _, genome in islice(
+        rows, MAX_SLOW
+    ):  # weights cost more than in the sum: it may be too slow
+        tightener.check()
+        tightener.count(PATH_WORK)
+        if tightener.polisher.weigh(genome).feasible:
+            break
+    return found[0]
 
 
 class LabelSearch:

@@ -248,7 +248,9 @@ class Search:
             if not node.graph.exact and node.graph.split_size <= MAX_TABLE:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=node.graph.split())))
                 continue
-            if node.graph.exact and self._list(node):
+            left = self._list(node) if node.graph.exact else None
+            if left is not None:
+                rest = max(rest, left)
                 continue
             halves = cut(node.problem, node.graph, genomes)
             if halves is None:
@@ -259,11 +261,11 @@ class Search:
                 heapq.heappush(rows, (-node.bound, next(number), replace(node, graph=graph, radius=1.0)))
         self.bound = min(self.bound, max(self.least, rest))
 
-    def _list(self, node: Node) -> bool:
-        """Lists all that is left of a node, if that is little; whether it was."""
+    def _list(self, node: Node) -> float | None:
+        """Lists all that is left of a node: what no network that it misses exceeds; None where that is too much."""
         if node.problem.evenness is not None:
             return list_by_labels(self.tightener, node, self.least)
-        return list_by_paths(self.tightener, node, FEW)
+        return -math.inf if list_by_paths(self.tightener, node, FEW) else None
 
     def _report(self) -> None:
         """Reports a step; ends the search where the gap is small enough."""
