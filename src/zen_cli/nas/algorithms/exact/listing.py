@@ -70,9 +70,7 @@ def list_by_labels(tightener: Tightener, node: Node, least: float) -> float | No
         return -math.inf
     if not isinstance(node.problem.first_cost, Milliseconds):
         return None
-    for _, genome in islice(
-        rows, MAX_SLOW
-    ):  # weights cost more than in the sum: it may be too slow
+    for _, genome in islice(rows, MAX_SLOW):  # weights cost more than in the sum: it may be too slow
         tightener.check()
         tightener.count(PATH_WORK)
         if tightener.polisher.weigh(genome).feasible:
