@@ -139,15 +139,14 @@ def test_the_default_algorithm_begins_with_the_exact_network_and_ends_with_none_
 
 
 def test_in_a_band_of_evenness_too_the_default_algorithm_begins_with_the_exact_network() -> None:
-    wanted = problem(evenness=None, max_sublayers=None, max_macs="60M")
-    found = search(wanted)
-    assert found.band is not None and found.band.bound is not None
-    alone = search(problem(evenness=None, max_sublayers=None, max_macs="60M", algorithm="evolution"))
-    assert alone.band is not None
-    best, other = found.candidates[0], alone.candidates[0]
-    assert alone.band.best <= found.band.best <= found.band.bound
-    assert all(latency_ms(WARM, each.spec) <= wanted.limits.lowered("latency") for each in (best, other))
-    assert found.band.admits(best.spec.genes, (3, 96))
+    wanted = problem("0.5ms", evenness=None, max_sublayers=None, max_macs="30M", resolution=64, budget=["1000evals"])
+    opening = open_exactly(wanted, Callbacks(), time.monotonic())
+    assert opening is not None and opening.even_bound is not None and opening.evenest is not None
+    specs = [to_spec(each, wanted.seed_network()) for each in (opening.evenest, opening.start, *opening.others)]
+    assert all(latency_ms(WARM, spec) <= wanted.limits.lowered("latency") for spec in specs)
+    band = make_band(network_evenness(specs[0].genes, 3, 64), wanted.evenness, wanted.limits, opening.even_bound)
+    assert band.best <= opening.even_bound
+    assert all(band.admits(spec.genes, (3, 64)) for spec in specs)
 
 
 def test_a_latency_below_every_network_is_said() -> None:

@@ -136,6 +136,7 @@ LESS = {"max_macs": "30M", "resolution": "64"}  # for the exact search that come
 def test_an_evolution_keeps_limits_of_a_device(given_: dict[str, str]) -> None:
     target = a_target()
     request = {"budget": ["1500evals"], "verify": 0, "target": target, "resolution": 96, "max_macs": "100M"}
+    request["algorithm"] = "evolution"
     settings = check_request({**request, **given_})
     answer = finish(settings, search(settings))
     assert answer.records
