@@ -52,7 +52,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         older = Path(folder) / "older"
-        subprocess.run(["git", "-C", ROOT, "worktree", "add", "-q", "--detach", older, options.revision], check=True)
+        checkout = ["git", "-C", ROOT, "worktree", "add", "-q", "--detach", older, options.revision]
+        if subprocess.run(checkout, capture_output=True, check=False).returncode:
+            parser.error(f"{options.revision} is no revision of this repository")
         try:
             rows = [row_of(older, words, folder) for words in SEARCHES]
         finally:

@@ -19,6 +19,7 @@ from typing import Any
 
 from report import machine, table
 
+from zen_cli.errors import ZenError
 from zen_cli.metrics.records import MeasuredTime
 from zen_cli.nas.answer import search
 from zen_cli.nas.request import check_request
@@ -27,6 +28,7 @@ from zen_cli.profiling.finalists import measure
 from zen_cli.profiling.fitting import quantile, rank_correlation, relative_errors
 from zen_cli.profiling.kept import load_target
 from zen_cli.target.latency import latency_ms
+from zen_cli.target.model import Target
 
 RESULTS = Path(__file__).parent / "results" / "latency.md"
 SPACES = ("mobile", "resnet", "regnet")
@@ -77,10 +79,18 @@ def each(specs: Sequence[ArchSpec], guesses: Sequence[float], times: Sequence[Me
     return table(["space", "side", "MACs", "predicted, ms", "measured, ms", "spread", "drift"], rows)
 
 
+def known_target(text: str) -> tuple[Target, str]:
+    """A target and a line about it, as the value of an option."""
+    try:
+        return load_target(text)
+    except ZenError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main() -> None:
     """Prints the summary of each target, and a row a network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", nargs="+", default=["here"])
+    parser.add_argument("--target", nargs="+", type=known_target, metavar="FILE", help="a profile (default: here)")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--evaluations", type=int, default=4000)
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.name}")
@@ -88,8 +98,7 @@ def main() -> None:
     specs = [found(index, options.evaluations) for index in range(options.count)]
     parts = ["# Latency: predicted and measured", f"`python benchmarks/latency.py --write`, {machine()}"]
     parts.append("What the columns mean is in its docstring; `spread` is half the range of the rounds of a network.")
-    for word in options.target:
-        target, line = load_target(word)
+    for target, line in options.target or [known_target("here")]:
         times = measure(specs, target, seed=0)
         guesses = [latency_ms(target, spec) for spec in specs]
         parts += [f"## {target.backend}", f"{line[0].upper()}{line[1:]}.", summary(guesses, times)]

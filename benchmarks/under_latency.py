@@ -20,7 +20,7 @@ from functools import partial
 from math import log
 from typing import Any, NamedTuple
 
-from latency import problem
+from latency import known_target, problem
 
 from zen_cli.nas.answer import search
 from zen_cli.nas.outcome import Outcome
@@ -28,7 +28,6 @@ from zen_cli.nas.request import check_request
 from zen_cli.nas.settings import SearchSettings
 from zen_cli.net.spec import ArchSpec
 from zen_cli.profiling.finalists import measure, measure_until_kept
-from zen_cli.profiling.kept import load_target
 from zen_cli.profiling.machine import usable_cores
 from zen_cli.target.latency import latency_ms
 from zen_cli.target.model import Target
@@ -81,11 +80,11 @@ def score_at(ms: float, rows: list[tuple[float, float]]) -> float | None:
 def main() -> None:
     """Prints a row a search, and the summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", default="here")
+    parser.add_argument("--target", default="here", type=known_target, metavar="FILE")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=6.0)
     options = parser.parse_args()
-    target, line = load_target(options.target)
+    target, line = options.target
     print(line)
     alone = target.model_copy(update={"references": {}})  # their drift plays no part here
     settings = [settings_of(index, alone, options.seconds) for index in range(options.count)]
