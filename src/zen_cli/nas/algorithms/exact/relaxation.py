@@ -100,14 +100,17 @@ class Relaxation:
         if self._has_floor:
             first += 0.25 - math.fsum(macs / tangent for (_, macs), tangent in sides) / (4 * evenness.levels)
         levels = ((macs - tangent) / evenness.most_macs for (_, macs), tangent in sides)
-        most = self.problem.most_params
-        third = (1 - usage[0] / most,) if self._has_third and most is not None else ()
+        third = (self._cost_slope(usage),) if self._has_third else ()
         return (first * self.free[0], second, *third, *levels)
 
     def slope(self, usage: Sequence[float], found: Evenness | None, tangents: Sequence[float]) -> Prices:
         """How the value of a network changes with both prices; negative where it breaks a limit."""
-        params, macs = self.problem.most_params, self.problem.limits.macs
+        macs = self.problem.limits.macs
         second = 0.0 if macs is None else 1 - usage[1] / macs
         if self._has_floor and self._evenness is not None and found is not None:
             return self._evenness.at(found, tangents), second
-        return (0.0 if params is None else 1 - usage[0] / params), second
+        return self._cost_slope(usage), second
+
+    def _cost_slope(self, usage: Sequence[float]) -> float:
+        most = self.problem.most_params
+        return 0.0 if most is None else 1 - usage[0] / most
