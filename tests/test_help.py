@@ -6,14 +6,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-import typer.main
 from cli_here import ZenHere
 
 from zen_cli.cli.help import FIRST_EXAMPLES, PAGES, PANELS, RARE, RARE_PANEL, help_text
-from zen_cli.cli.main import COMMANDS, command, make_app
+from zen_cli.cli.main import COMMANDS, command, command_line
 
 ROOT = Path(__file__).parents[1]
-APP = typer.main.get_command(make_app(*COMMANDS))
+APP = command_line(*COMMANDS)
 
 
 def examples() -> list[str]:

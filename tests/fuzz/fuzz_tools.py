@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import resource
-import subprocess
 import sys
 import time
 import unicodedata
@@ -19,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from cli import ENVIRONMENT
+from cli import MAIN
+from forks import light_server
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -118,16 +117,11 @@ def _streams(stdin: bytes) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
 
 def zen_process(folder: Path, *words: str, stdin: bytes = b"", memory_mib: int = 2048, cpu_s: int = 120) -> Done:
     """A command in a process of its own, which the system ends where it takes too much memory or processor time."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory_mib << 20, memory_mib << 20))
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-
-    command = [sys.executable, "-m", "zen_cli", *words]
-    done = subprocess.run(
-        command, cwd=folder, input=stdin, capture_output=True, env=ENVIRONMENT, preexec_fn=limit, check=False
-    )
-    return Done(done.returncode, done.stdout, done.stderr.decode())
+    limits = {"RLIMIT_AS": memory_mib << 20, "RLIMIT_CPU": cpu_s}
+    lines = [f"resource.setrlimit(resource.{name}, ({most}, {most}))\n" for name, most in limits.items()]
+    process = light_server().start(folder, "".join(["import resource\n", *lines, MAIN]), *words)
+    out, err = process.communicate(stdin)
+    return Done(process.wait(), out, err.decode())
 
 
 # Text that hurts: control and bidi characters, numbers of other scripts, and what is too long, too large or too deep.

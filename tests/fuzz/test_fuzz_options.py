@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from fuzz_tools import Done, fuzz, nasty, zen
 from hypothesis import strategies as st
 
-from zen_cli.cli.main import COMMANDS, make_app
+from zen_cli.cli.main import COMMANDS, command_line
 
 SPEC = b'{"resolution":8,"num_classes":4,"blocks":[{"op":"conv","width":8}]}'
 LEFT_OUT = ("help", "version", "install_completion", "show_completion", "bound")
@@ -21,7 +20,7 @@ LEFT_OUT = ("help", "version", "install_completion", "show_completion", "bound")
 
 def options(name: str) -> st.SearchStrategy[list[str]]:
     """One option of a command with a value, or a flag."""
-    group: Any = typer.main.get_command(make_app(*COMMANDS))
+    group: Any = command_line(*COMMANDS)
     rows: list[st.SearchStrategy[list[str]]] = []
     for parameter in group.commands[name].params:
         if parameter.param_type_name != "option" or parameter.name in LEFT_OUT:

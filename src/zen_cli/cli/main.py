@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from typing import Annotated, Any
@@ -57,6 +58,12 @@ def make_app(*names: str) -> typer.Typer:
         text, examples = help_text(function)
         app.command(name, cls=GroupedCommand, help=text, epilog=epilog(examples, f"docs/{PAGES[name]}"))(function)
     return app
+
+
+@cache
+def command_line(*names: str) -> Callable[..., Any]:
+    """The application with these commands, ready to run."""
+    return typer.main.get_command(make_app(*names))
 
 
 def command(name: str) -> Callable[..., None]:
@@ -108,7 +115,7 @@ def main() -> None:
         words = sys.argv[1:]
         with endings:
             endings.interrupt_at_once()
-            code = make_app(*_wanted(words))(words or ["--help"], standalone_mode=False)
+            code = command_line(*_wanted(words))(words or ["--help"], standalone_mode=False)
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from itertools import count
 
 GENERATIONS_PER_COLLECTION = 1000
+MANY = 100_000  # objects that a collection would look at for a hundredth of a second
 
 
 @contextmanager
@@ -28,8 +29,8 @@ def garbage_collection(*, rare: bool) -> Iterator[Callable[[], None]]:
     try:
         yield tidy
     finally:
-        if rare and gc.get_freeze_count() == 0:  # makes all objects old, or the next collection would look at each
-            gc.freeze()
+        if rare and gc.get_count()[0] > MANY and gc.get_freeze_count() == 0:
+            gc.freeze()  # makes all objects old, or the next collection would look at each
             gc.unfreeze()
         if enabled:
             gc.enable()
