@@ -20,10 +20,11 @@ from zen_cli.metrics.settings import ScoreSettings
 from zen_cli.metrics.terms import score_spec
 from zen_cli.nas.algorithms.auto import open_exactly
 from zen_cli.nas.algorithms.exact.first_cost import Milliseconds
-from zen_cli.nas.algorithms.exact.graph import Cells, make_gene
-from zen_cli.nas.algorithms.exact.problem import Stage, make_variants
+from zen_cli.nas.algorithms.exact.graph import Cells, make_gene, make_graph
+from zen_cli.nas.algorithms.exact.problem import Problem, Stage, make_variants, read_problem
+from zen_cli.nas.algorithms.exact.program import Program, TableCache
 from zen_cli.nas.algorithms.exact.solve import solve, upper_bound
-from zen_cli.nas.algorithms.exact.tables import sublayer_tables
+from zen_cli.nas.algorithms.exact.tables import SubLayer, sublayer_tables
 from zen_cli.nas.answer import search
 from zen_cli.nas.band import make_band
 from zen_cli.nas.front_opening import exact_limits
@@ -85,6 +86,30 @@ def test_the_optimum_within_a_latency_is_that_of_the_list(name: str, target: str
         assert (result.stopped, result.gap) == ("optimal", 0)
         assert upper_bound(space, space.seeds[0], limits) >= admitted - 1e-9
         assert latency_ms(TARGETS[target], result.networks[0]) <= limits.lowered("latency")
+
+
+def test_searches_share_no_tables_but_those_that_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = TINY["mixed"]
+    bounds: list[dict[str, float]] = [{"params": 1e5}, {"macs": 1e5}, {"weights": 1e5}, {"params": 1e5, "memory": 4e3}]
+    rows = [Limits(**each, sublayers=INNER + 2) for each in bounds]
+    rows += [on(target, latency=1.0) for target in TARGETS.values()]
+    problems = [
+        read_problem(space, space.seeds[0], limits, convention=convention, norm="l1", alpha=0.01)
+        for limits in rows
+        for convention in ("paper", "zennas")
+    ]
+
+    def tables(problem: Problem) -> list[SubLayer]:
+        return list(Program(problem, make_graph(problem, 1.25, covering=True)).tables.values())
+
+    found = [tables(problem) for problem in problems]
+    assert all(one is other for one, other in zip(found[0], found[2], strict=True))
+    for problem, beside in zip(problems, found, strict=True):
+        monkeypatch.setattr(TableCache, "_tables", {})
+        for one, other in zip(tables(problem), beside, strict=True):
+            assert one is not other
+            for share, same in zip(one[:4], other[:4], strict=True):
+                assert all(np.array_equal(mine, its) for mine, its in zip(share, same, strict=True))
 
 
 VARIANTS = [variant for name in TINY for variant in make_variants(TINY[name], genome_of(TINY[name].seeds[0])[1])]

@@ -64,6 +64,9 @@ class Weights(FirstCost):
         return block_footprint(gene, in_width, side, first).weights
 
 
+WEIGHTS = Weights()
+
+
 @dataclass(frozen=True, eq=False)
 class Milliseconds(FirstCost):
     """Predicted milliseconds of one batch on a target.
@@ -74,6 +77,12 @@ class Milliseconds(FirstCost):
 
     target: Target
     classifier: Classifier
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Milliseconds) and self.target is other.target and self.classifier == other.classifier
+
+    def __hash__(self) -> int:
+        return hash((id(self.target), self.classifier))
 
     def conv(self, narrow: ConvLayer, wide: ConvLayer, params: Any, *, reads_image: bool = False) -> Any:
         height, width = (int(np.ravel(each)[0]) for each in narrow.in_size)  # alike for all kernels

@@ -44,6 +44,11 @@ class Cells:
         return mask
 
     @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What cells of the same widths have in common."""
+        return self.lo.tobytes(), self.hi.tobytes()
+
+    @property
     def split_count(self) -> int:
         """How many cells there are after `split`."""
         return 2 * self.count - int(np.count_nonzero(self.single))

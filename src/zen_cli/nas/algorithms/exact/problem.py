@@ -18,7 +18,7 @@ from ...limits import Limits
 from ...space import BlockSpace, WidthRange, genome_of
 from .depths import MAX_STATES, Depth, Depths, make_depths
 from .evenly import Evenly
-from .first_cost import PARAMS, FirstCost, Milliseconds, Weights
+from .first_cost import PARAMS, WEIGHTS, FirstCost, Milliseconds, Weights
 from .support import INSTEAD, SUMS, unsupported
 
 MAX_SUBLAYERS = 200
@@ -96,7 +96,7 @@ class Problem:
         target = self.limits.target
         if "latency" in self.limits and target is not None:
             return Milliseconds(target, self.seed.classifier)
-        return Weights() if self.limits.elements("weights") < (self.limits.params or math.inf) else PARAMS
+        return WEIGHTS if self.limits.elements("weights") < (self.limits.params or math.inf) else PARAMS
 
     @property
     def most_params(self) -> float | None:

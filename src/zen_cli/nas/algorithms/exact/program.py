@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from functools import partial
+from typing import ClassVar, NamedTuple, cast
 
 import numpy as np
 
 from .gains import GainCost, Rates, Spread
-from .graph import Floats, Graph, Ints, Slot, slots
+from .graph import Cells, Floats, Graph, Ints, Slot, slots
 from .problem import Problem
 from .tables import SubLayer, head_table, stem_table, sublayer_tables
 
@@ -31,53 +32,52 @@ MAX_CACHE = 100_000_000  # bytes of the largest tables in a cache
 
 
 class TableCache:
-    """Tables of the problems of one search, which differ in limits and units: cuts leave most cells as they are.
+    """Tables, which all searches of a process share: the problems of one, and those of a front, differ in limits and
+    units, and cuts leave most cells as they are.
 
     `check` is called before one is made, and may end the search.
     """
 
+    _tables: ClassVar[dict[tuple[object, ...], SubLayer]] = {}
+    _bytes: ClassVar[int] = 0
+
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
         self._check = check
-        self._tables: dict[tuple[object, ...], SubLayer] = {}
-        self._bytes = 0
 
     def get(self, problem: Problem, graph: Graph, slot: Slot, index: int) -> SubLayer:
         """The tables of a variant in a slot of a graph."""
-        stage, before = problem.stages[slot.stage], slot.stage - slot.enter
+        before, variant = slot.stage - slot.enter, problem.variants[index]
         cells = graph.ins(before), graph.choices[slot, index].mids, graph.widths[slot.stage]
-        after_stem = 0 if before else graph.stem.count
-        key = (
-            slot,
-            index,
-            after_stem,
+        make = partial(
+            sublayer_tables,
+            variant,
+            problem.stages[slot.stage],
+            problem.stages[slot.stage].stride if slot.enter else 1,
+            *cells,
+            problem.convention,
+            problem.space.rules,
+            0 if before else graph.stem.count,
             problem.weight,
-            *(end.tobytes() for each in cells for end in (each.lo, each.hi)),
+            problem.evenness is not None,
+            problem.first_cost,
+            problem.most_live,
         )
+        # an op that is registered anew has the same name and another class
+        key = (variant.gene.kind, *(each.key if isinstance(each, Cells) else each for each in make.args))
         found = self._tables.get(key)
         if found is None:
             self._check()
-            stride = stage.stride if slot.enter else 1
-            variant, is_even = problem.variants[index], problem.evenness is not None
-            found = sublayer_tables(
-                variant,
-                stage,
-                stride,
-                *cells,
-                problem.convention,
-                problem.space.rules,
-                after_stem,
-                problem.weight,
-                is_even,
-                problem.first_cost,
-                problem.most_live,
-            )
-            size = 8 * math.prod(each.count for each in cells) * len(variant.kernels)
-            if self._bytes + size > MAX_CACHE:
-                self._tables.clear()
-                self._bytes = 0
-            self._tables[key] = found
-            self._bytes += size
+            found = make()
+            self._keep(key, found, 8 * math.prod(each.count for each in cells) * len(variant.kernels))
         return found
+
+    @classmethod
+    def _keep(cls, key: tuple[object, ...], tables: SubLayer, size: int) -> None:
+        if cls._bytes + size > MAX_CACHE:
+            cls._tables.clear()
+            cls._bytes = 0
+        cls._tables[key] = tables
+        cls._bytes += size
 
 
 @dataclass

@@ -16,13 +16,13 @@ from ...band import Band
 from ...limits import Limits
 from ...shapes import shape_of
 from ...space import BlockSpace, to_spec
+from .agreement import check_tables
 from .evenly import Evenly
 from .polish import Aim, Polisher
 from .problem import Problem, read_problem
 from .result import ExactResult, Row, result_of
 from .search import Progress, Search
 from .starts import search_evenly
-from .tables import check_tables
 from .tighten import Stop
 
 MAX_UNITS = 200

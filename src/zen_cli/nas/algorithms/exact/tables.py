@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ....metrics.block_terms import block_terms
 from ....metrics.mean_field import LINEAR, RELU, Moments
 from ....net.counting import layer_cost, linear_cost, projection_of
 from ....net.layers import ConvLayer, shrink
@@ -28,7 +27,7 @@ from ....net.ops import Gene, Unit
 from ...space.rules import SLACK, Rules
 from .first_cost import PARAMS, FirstCost
 from .gains import NOTHING, Ends, GainCost, Spread, log_gains, total_of
-from .graph import Bools, Cells, Floats, make_gene, singles
+from .graph import Bools, Cells, Floats
 from .live import FORBIDDEN, forbidden, live_elements
 from .problem import Problem, Stage, Variant
 
@@ -153,22 +152,6 @@ def _without(share: GainCost, live: Sequence[Any], most: float, *axes: int) -> G
     if most == math.inf:
         return share
     return share._replace(gain=np.where(forbidden(live, most, *axes), FORBIDDEN, share.gain))
-
-
-def check_tables(problem: Problem) -> str:
-    """Why the tables of an op are not right, as `field: fault; fix`, by a sample of each variant; empty if they are."""
-    for variant in problem.variants:
-        kernel, width, mid = variant.kernels[-1], problem.space.width.max, variant.mids.min
-        for stage in problem.stages:
-            gene = make_gene(variant, kernel, width, mid, stage.stride, sublayers=3)
-            cells = [singles([each], 1) for each in (problem.space.width.min, gene.mid, width)]
-            rows = sublayer_tables(variant, stage, stage.stride, cells[0], cells[1], cells[2], problem.convention)
-            block = rows.entry.plus(rows.across).plus(rows.first).plus(rows.more, times=2)
-            found = [float(np.ravel(each)[-1]) for each in block[:3]]
-            terms, _ = block_terms(gene, problem.space.width.min, stage.in_side, problem.convention, first=False)
-            if not np.allclose(found, [terms.log_gain, terms.params, terms.macs], rtol=1e-12):
-                return f"algorithm: the exact search and the counts of op {gene.op} differ; use the evolution"
-    return ""
 
 
 def stem_table(problem: Problem, widths: Cells) -> GainCost:
