@@ -185,24 +185,20 @@ def chain_evenness(chain: Chain, units: Iterable[range], residual_units: int) ->
 def block_sums(gene: Gene, in_width: int, side: Side, first: bool) -> BlockSums:
     """What a block on `in_width` channels of this side adds; `first` says that it reads the image."""
     out = shrink(side, gene.stride)
-    total = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, out)
-    is_residual = gene.kind.is_residual
+    units = residual_units = unit_macs = entry_macs = macs = weights = activations = 0
+    log_macs, is_residual = 0.0, gene.kind.is_residual
     for index, (unit, times) in enumerate(repeated_units(gene, in_width)):
-        entry, inside, weights, activations = _unit_sums(unit, side if index == 0 else out, out)
-        is_stem = first and index == 0 and not is_residual
-        counted = times if is_residual or (gene.kernel > 1 and not is_stem) else 0
-        total = BlockSums(
-            total.units + counted,
-            total.residual_units + times * is_residual,
-            total.log_macs + counted * math.log(entry + inside),
-            total.unit_macs + counted * (entry + inside),
-            total.entry_macs + times * entry,
-            total.macs + times * inside,
-            total.weights + times * weights,
-            total.activations + times * activations,
-            out,
-        )
-    return total
+        entry, inside, stored, made = _unit_sums(unit, side if index == 0 else out, out)
+        entry_macs += times * entry
+        macs += times * inside
+        weights += times * stored
+        activations += times * made
+        if is_residual or (gene.kernel > 1 and not (first and index == 0)):
+            units += times
+            residual_units += times * is_residual
+            log_macs += times * math.log(entry + inside)
+            unit_macs += times * (entry + inside)
+    return BlockSums(units, residual_units, log_macs, unit_macs, entry_macs, macs, weights, activations, out)
 
 
 @lru_cache(maxsize=MAX_CACHED_BLOCKS)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ....metrics.block_terms import Terms, block_terms
-from ....metrics.evenness import BlockSums, block_sums
+from ....metrics.evenness import block_sums
 from ....net.counting import linear_cost
 from ....net.layers import shrink
 from ....net.ops import OPS, Gene, Span
-from .graph import Floats
+from .graph import Floats, Ints
 from .problem import Problem, free_fields, kernels_of
 
 WIDER = (0.67, 1.5)  # widths of a block with another op, as shares of its width
@@ -31,6 +31,35 @@ class Moves(NamedTuple):
 
     genes: tuple[Gene, ...]
     effects: Floats
+
+
+class _Share(NamedTuple):
+    """What a block, or the classifier, adds to the columns of `Moves` before the last three; for these its MACs at the
+    side that it reads and at that of its own maps, which follows.
+    """
+
+    columns: tuple[float, ...]
+    entry_macs: int = 0
+    macs: int = 0
+    side: int = 0
+
+
+class _Choices(NamedTuple):
+    """A block and those that can take its place, whatever follows them.
+
+    Attributes:
+        genes: all of them, the block itself first, J.
+        columns: of their shares, [J, 5] or [J, 7].
+        macs: the other numbers of these, [J, 3].
+        ends: the different (width, side) of what they give to the next one.
+        which: of these, [J].
+    """
+
+    genes: tuple[Gene, ...]
+    columns: Floats
+    macs: Floats
+    ends: tuple[tuple[int, int], ...]
+    which: Ints
 
 
 @lru_cache(maxsize=262_144)
@@ -51,55 +80,61 @@ class Neighbours:
         self._problem = problem
         self._is_even = is_even
         self.moves = lru_cache(maxsize=1024)(self._find_moves)
+        self.others = lru_cache(maxsize=4096)(self._find_others)
+        self._choices = lru_cache(maxsize=1024)(self._find_choices)
 
     def _find_moves(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> Moves:
         """The moves of a block with these channels and side in, before another one (None: the last block)."""
-        genes = tuple(self.others(gene, is_stem, after is None))
-        now = self._effect(gene, after, width, side, is_stem)
-        rows = [self._effect(each, after, width, side, is_stem) for each in genes]
-        return Moves(genes, np.array(rows).reshape(-1, len(now)) - now)
+        choices = self._choices(gene, width, side, is_stem, after is None)
+        shares = [self._follow(after, *end) for end in choices.ends]
+        effects = choices.columns + np.array([one.columns for one in shares])[choices.which]
+        if self._is_even:
+            next_entry, next_macs, next_side = np.array([one[1:] for one in shares], dtype=np.float64)[choices.which].T
+            entry, macs, own_side = choices.macs.T
+            levels = np.array([entry, macs + next_entry, next_macs])
+            for place, same in ((1, next_side == own_side), (0, own_side == side)):
+                levels[place] += np.where(same, levels[place + 1], 0)
+                levels[place + 1, same] = 0
+            effects = np.concatenate([effects, levels.T], axis=1)
+        return Moves(choices.genes[1:], effects[1:] - effects[0])
 
-    def _effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
-        """What the columns of `Moves` are of a block and what comes after it, without log Delta of the depth."""
-        if not self._is_even:
-            return self._score_effect(gene, after, width, side, is_stem)
-        one = block_sums(gene, width, side, is_stem)
-        two = BlockSums(0, 0, 0.0, 0, 0, 0, 0, 0, 0)
+    def _find_choices(self, gene: Gene, width: int, side: int, is_stem: bool, is_head: bool) -> _Choices:
+        genes = gene, *self.others(gene, is_stem, is_head)
+        shares = [self._share(each, width, side, is_stem) for each in genes]
+        ends: dict[tuple[int, int], int] = {}
+        which = [
+            ends.setdefault((each.width, share.side), len(ends)) for each, share in zip(genes, shares, strict=True)
+        ]
+        columns = np.array([share.columns for share in shares])
+        macs = np.array([share[1:] for share in shares], dtype=np.float64)
+        return _Choices(genes, columns, macs, tuple(ends), np.array(which))
+
+    def _follow(self, after: Gene | None, width: int, side: int) -> _Share:
+        """What follows a block of this width with maps of this side: another block, or the classifier (None)."""
         if after is not None:
-            two = block_sums(after, gene.width, one.side, False)
-        levels = {side: 0, one.side: 0, two.side: 0}
-        for place, macs in ((side, one.entry_macs), (one.side, one.macs + two.entry_macs), (two.side, two.macs)):
-            levels[place] += macs
-        at_sides = [levels.pop(place, 0) for place in (side, one.side, two.side)]
-        units, logs = one.units + two.units, one.log_macs + two.log_macs
-        return *self._score_effect(gene, after, width, side, is_stem), units, logs, *at_sides
-
-    def _score_effect(self, gene: Gene, after: Gene | None, width: int, side: int, is_stem: bool) -> tuple[float, ...]:
-        """(score, first cost, MACs, layers, sub-layers) of a block and what comes after it."""
+            return self._share(after, width, side, False)
         problem = self._problem
-        cost, before = problem.first_cost, side
-        one, side = block_terms_of(gene, width, side, problem.convention, is_stem)
-        first = cost.block(gene, width, before, one.params, first=is_stem)
-        if after is None:
-            head = linear_cost(gene.width, problem.seed.num_classes)
-            maps = problem.log_map_factor * math.log(gene.width * side * side)
-            ends = cost.head(gene.width, side, head.params)
-            return one.log_gain + maps, first + float(ends), one.macs + head.macs, one.layers, one.sublayers
-        two, _ = block_terms_of(after, gene.width, side, problem.convention, False)
-        return (
-            one.log_gain + two.log_gain,
-            first + cost.block(after, gene.width, side, two.params, first=False),
-            one.macs + two.macs,
-            one.layers + two.layers,
-            one.sublayers + two.sublayers,
-        )
+        head = linear_cost(width, problem.seed.num_classes)
+        maps = problem.log_map_factor * math.log(width * side * side)
+        columns = maps, float(problem.first_cost.head(width, side, head.params)), head.macs, 0, 0
+        return _Share((*columns, 0, 0.0) if self._is_even else columns)
 
-    def others(self, gene: Gene, is_stem: bool, is_head: bool) -> Iterator[Gene]:
+    def _share(self, gene: Gene, width: int, side: int, first: bool) -> _Share:
+        terms, after = block_terms_of(gene, width, side, self._problem.convention, first)
+        cost = self._problem.first_cost.block(gene, width, side, terms.params, first=first)
+        columns = terms.log_gain, cost, terms.macs, terms.layers, terms.sublayers
+        if not self._is_even:
+            return _Share(columns, side=after)
+        sums = block_sums(gene, width, side, first)
+        return _Share((*columns, sums.units, sums.log_macs), sums.entry_macs, sums.macs, after)
+
+    def _find_others(self, gene: Gene, is_stem: bool, is_head: bool) -> tuple[Gene, ...]:
         """Other blocks that can take the place of one, by the space and its rules for blocks."""
-        space = self._problem.space
-        for other in self._changed_blocks(gene, is_stem, is_head):
-            if not (space.rules and other.kind.is_searchable and space.rules.broken_by_block(other, space.kernels)):
-                yield other
+        rules, kernels = self._problem.space.rules, self._problem.space.kernels
+        rows = self._changed_blocks(gene, is_stem, is_head)
+        return tuple(
+            one for one in rows if not (rules and one.kind.is_searchable and rules.broken_by_block(one, kernels))
+        )
 
     def _changed_blocks(self, gene: Gene, is_stem: bool, is_head: bool) -> Iterator[Gene]:
         space = self._problem.space
