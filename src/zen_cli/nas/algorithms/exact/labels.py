@@ -79,11 +79,14 @@ class Labels:
         for width in np.unique(self.widths).tolist():
             here = np.flatnonzero(self.widths == width)
             here = here[np.argsort(-merits[here], kind="stable")]
+            rows = columns[:, here]
             position = 0
             while position < min(RIVALS, len(here)):
-                rival, others = columns[:, here[position]], here[position + 1 :]
-                worse = (columns[:, others] <= rival[:, None] + ROUNDING).all(axis=0)
-                here = np.concatenate([here[: position + 1], others[~worse]])
+                worse = np.arange(position + 1, len(here))
+                for row in rows:  # few are left after the first ones
+                    worse = worse[row[worse] <= row[position] + ROUNDING]
+                if worse.size:
+                    here, rows = np.delete(here, worse), np.delete(rows, worse, axis=1)
                 position += 1
             kept.append(here)
         return self.take(np.concatenate(kept))

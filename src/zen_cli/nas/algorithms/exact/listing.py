@@ -33,6 +33,7 @@ PATH_WORK = 50_000  # of a network whose milliseconds are counted, in numbers co
 MAX_PAIRS = 4_000_000  # of a label and a block, at one place
 MAX_SLOW = 100  # networks of a list that are looked at for one that keeps a latency
 SLACK = 1e-9
+FIRST_SLACK = 1e-6  # of the value, where sums are made in another order
 
 
 def list_by_paths(tightener: Tightener, node: Node, most: int) -> bool:
@@ -169,13 +170,12 @@ class LabelSearch:
             raise TooManyLabelsError
         if not total:
             return
-        which = np.repeat(np.arange(len(counts)), counts)
-        block = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts) + options.starts[labels.widths][which]
-        after = np.stack(self._solution.depths.next)[options.kinds[block], state, options.rows[block, 3]]
-        fits = after < len(self._solution.depths.states)
-        which, block, after = which[fits], block[fits], after[fits]
+        after_of = np.stack(self._solution.depths.next)[options.kinds, state, options.rows[:, 3]]
         stage += enters
         offset = 0 if stage else self._solution.first
+        ends = self._backward[stage][after_of, options.outs + offset]
+        which, block = self._likely(labels, options, stage, ends, enters=enters)
+        after = after_of[block]
         gain, params, macs, units, read, made = options.amounts[block].T
         level, even = labels.level[which], labels.even[which] + 0.75 * units / self._even.units
         if enters:
@@ -201,11 +201,42 @@ class LabelSearch:
         for depth in np.unique(after).tolist():
             places.setdefault(depth, []).append(longer.take(np.flatnonzero(after == depth)))
 
+    def _likely(self, labels: Labels, options: Options, stage: int, ends: Floats, *, enters: bool) -> tuple[Ints, Ints]:
+        """Pairs of labels and blocks, [P] each, without most of those whose bound is too low: what is read at a level
+        that is left counts as the most of any block, so that the bound is a sum.
+        """
+        level = self._solution.rates.level(stage)
+        gain, params, macs, units, read, made = options.amounts.T
+        adds = self._worth(gain, params, macs, 0.75 * units / self._even.units) + ends
+        worth = self._worth(labels.values, labels.params, labels.macs, labels.even)
+        if enters:
+            worth = worth + self._price * np.log(labels.level + read.max()) / (4 * self._even.levels)
+            adds = adds + level * made
+        else:
+            worth = worth + level * labels.level
+            adds = adds + level * (read + made)
+        least = self._least - self._constants[stage] - FIRST_SLACK * (1 + abs(self._least))
+        found = []
+        for width in np.unique(labels.widths).tolist():
+            here, first = np.flatnonzero(labels.widths == width), options.starts[width]
+            one, two = np.nonzero(worth[here, None] + adds[first : options.starts[width + 1]] > least)
+            found.append((here[one], first + two))
+        which, block = (np.concatenate(column) for column in zip(*found, strict=True))
+        order = np.lexsort((block, which))
+        return which[order], block[order]
+
+    def _worth(self, values: Floats, params: Floats, macs: Floats, even: Floats) -> Floats:
+        """What these are worth at the prices."""
+        rates = self._solution.rates
+        worth: Floats = values - rates.params * params - rates.macs * macs + self._price * even
+        return worth
+
     def _bound(self, labels: Labels, stage: int, ends: Floats) -> Floats:
         """What no network that begins so exceeds, with the best ends at the prices."""
-        rates = self._solution.rates
-        worth = labels.values - rates.params * labels.params - rates.macs * labels.macs + self._price * labels.even
-        bound: Floats = worth + rates.level(stage) * labels.level + ends + (self._constants[stage] + SLACK)
+        worth = self._worth(labels.values, labels.params, labels.macs, labels.even)
+        bound: Floats = (
+            worth + self._solution.rates.level(stage) * labels.level + ends + (self._constants[stage] + SLACK)
+        )
         return bound
 
     def _reduced(self, parts: list[Labels]) -> Labels | None:
