@@ -111,5 +111,5 @@ def test_a_limit_that_nothing_keeps_says_what_the_smallest_network_needs() -> No
     space = TINY["basic"]
     for bounds in ({"memory": 100}, {"weights": 100}):
         (name,) = bounds
-        with pytest.raises(UsageError, match=f"max_{name}: 100 is less than the smallest network of the space needs"):
+        with pytest.raises(UsageError, match=f"max_{name}: 100B is below every network of the space"):
             solve(space, space.seeds[0], Limits(**bounds, sublayers=5))

@@ -28,7 +28,7 @@ from zen_cli.nas.algorithms.exact.tables import SubLayer, sublayer_tables
 from zen_cli.nas.answer import search
 from zen_cli.nas.band import make_band
 from zen_cli.nas.front_opening import exact_limits
-from zen_cli.nas.limits import Limits
+from zen_cli.nas.limits import Limits, write_least
 from zen_cli.nas.outcome import Callbacks
 from zen_cli.nas.request import check_request
 from zen_cli.nas.space import genome_of, to_spec
@@ -177,9 +177,11 @@ def test_in_a_band_of_evenness_too_the_default_algorithm_begins_with_the_exact_n
 def test_a_latency_below_every_network_is_said() -> None:
     space = TINY["mixed"]
     least = (1 + TARGET.margin) * min(row[4] for row in listed("mixed", "cold"))
-    with pytest.raises(UsageError, match=f"max_latency: 0.0001 is less than the smallest .* needs, {least:.4g}"):
+    with pytest.raises(
+        UsageError, match=f"max_latency: 0.0001ms is below every .* found is {write_least('latency', least)}"
+    ):
         solve(space, space.seeds[0], on(TARGET, latency=0.0001))
-    with pytest.raises(ZenError, match=r"max_latency: 0\.0001 is below every network of the space"):
+    with pytest.raises(ZenError, match=r"max_latency: 0\.0001ms is below every network of the space"):
         search(problem("0.0001ms"))
 
 

@@ -56,7 +56,7 @@ BAD: list[tuple[list[str], list[str]]] = [
     (["--max-sublayers", "-3"], ["--max-sublayers"]),
     (["--max-depth-width-ratio", "0"], ["--max-depth-width-ratio: '0' is out of range"]),
     (["--max-depth-width-ratio", "nan"], ["--max-depth-width-ratio"]),
-    (["--max-params", "1k"], ["--max-params", "1000", "smallest value found"]),
+    (["--max-params", "1k"], ["--max-params", "1k", "smallest value found"]),
     (["--preset", "cifar1m"], ["--preset", 'did you mean "cifar-1m"']),
     (["--space", "moblie"], ["--space", 'did you mean "mobile"']),
     (["--space", "missing.json"], ["missing.json", "cannot be read"]),

@@ -53,6 +53,6 @@ def test_where_none_is_found_the_nearest_is_named_and_nothing_is_claimed_of_all(
     message = str(caught.value)
     assert "no network was found that keeps all at once" in message
     assert (
-        "max_depth_width_ratio 0.5 (found 0.5707" in message
+        "max_depth_width_ratio 0.5 (found 0.5708)" in message
     )  # not that of a dead end, 0.585 with too many parameters
     assert "max_params" not in message

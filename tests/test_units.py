@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zen_cli.errors import UsageError
 from zen_cli.nas.budget import Budget, parse_budget
-from zen_cli.nas.limits import Limits, LimitsField
+from zen_cli.nas.limits import Limits, LimitsField, limit_names, parse_limit, write_least, write_limit
 from zen_cli.units import LARGEST, parse_count, parse_real, parse_share, split_number
 
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "b": 10**9, "T": 10**12}
@@ -32,6 +32,19 @@ def test_a_count_is_the_exact_product_of_number_and_suffix(number: Decimal, suff
         return
     with pytest.raises(UsageError, match=r"too small; use at least 1|not a whole number"):
         parse_count(f"{number}{suffix}")
+
+
+@given(st.sampled_from(limit_names()), st.integers(1, 10**10))
+def test_a_bound_reads_back_and_the_least_one_is_kept(name: str, bound: int) -> None:
+    assert parse_limit(name, write_limit(name, bound), "x") == bound
+    least = parse_limit(name, write_least(name, bound), "x")
+    assert bound <= least <= 1.001 * bound
+
+
+def test_bounds_are_written_as_options_take_them() -> None:
+    rows = ("params", 1.05e6), ("memory", 320e3), ("memory", 1 << 20), ("latency", 0.5), ("depth_width_ratio", 0.25)
+    assert [write_limit(*row) for row in rows] == ["1.05M", "320kB", "1.048576MB", "0.5ms", "0.25"]
+    assert [write_least(*row) for row in (("macs", 10936525), ("latency", 0.886718))] == ["10.94M", "0.8868ms"]
 
 
 @given(st.text(max_size=12) | st.text(alphabet="0123456789.eE+-_kMGT% \x1c٣", max_size=12))

@@ -138,6 +138,7 @@ def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Out
     if settings.score.target is None or "latency" not in settings.limits:
         return outcome
     from ..nas.answer import search
+    from ..nas.limits import write_limit
     from ..profiling.finalists import can_measure, measure_until_kept
     from ..ui.progress import Progress
     from ..ui.terminal import say
@@ -147,16 +148,16 @@ def _measured(settings: SearchSettings, outcome: Outcome, *, quiet: bool) -> Out
 
     def search_again(changed: SearchSettings, factor: float) -> Outcome:
         if not quiet:
-            say(f"none keeps {limit:g} ms, they took {factor - 1:.0%} longer than predicted; searching again")
+            say(f"none keeps {limit}, they took {factor - 1:.0%} longer than predicted; searching again")
         return search(changed)
 
-    limit = settings.limits["latency"]
+    limit = write_limit("latency", settings.limits["latency"])
     with Progress("measuring", quiet=quiet, unit="visits") as progress:
         found, rejected, _ = measure_until_kept(settings, outcome, search_again, progress.update)
     if not quiet:
         kept = len(found.measured)
         words = drift_words(list(found.measured.values()))
-        say(f"measured here: {kept} networks keep {limit:g} ms, {rejected} took longer and are left out{words}")
+        say(f"measured here: {kept} networks keep {limit}, {rejected} took longer and are left out{words}")
     return found
 
 

@@ -22,6 +22,7 @@ from ..units import LARGEST, parse_bytes, parse_count, parse_milliseconds, parse
 # Metrics that grow with depth; a limit on one of them keeps a search from going ever deeper.
 DEPTH = ("layers", "sublayers", "depth_width_ratio")
 _NO_SETTINGS = ScoreSettings(estimator="mean-field")
+_DECIMALS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
 
 
 class Limits(Mapping[str, float]):
@@ -171,6 +172,26 @@ def parse_limit(name: str, text: str | float, field: str) -> float:
     if name in Terms._fields[3:]:
         return parse_count(str(text), field)
     return parse_real(str(text), field, least=1e-12, most=float(LARGEST))
+
+
+def write_limit(name: str, bound: float) -> str:
+    """A bound as `parse_limit` reads it, to ten digits: `1M` for a sum, `320kB`, `5ms`, `0.5`."""
+    unit = find(name).unit
+    scales = _DECIMALS if unit == "bytes" or name in Terms._fields[3:] else {"": 1.0}
+    suffix = next((suffix for suffix, scale in scales.items() if bound >= scale), "")
+    return f"{bound / scales[suffix]:.10g}{suffix}{ {'bytes': 'B', 'ms': 'ms'}.get(unit, '') }"
+
+
+def write_least(name: str, value: float) -> str:
+    """A value as the least bound of four digits that it keeps."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return write_limit(name, step * math.ceil(value / step * (1 - 1e-12)))
+
+
+def too_low(name: str, bound: float, least: float) -> str:
+    """A bound that no network keeps, and the least that was found."""
+    found = f"the smallest value found is {write_least(name, least)}"
+    return f"max_{name}: {write_limit(name, bound)} is below every network of the space; {found}"
 
 
 def _is_number(value: object) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import SpecError
 from ..metrics.terms import NetworkTerms
-from .limits import Limits
+from .limits import Limits, too_low, write_least, write_limit
 from .scorers import Evaluator
 
 # Three walks share the tries. The first never steps further from the limits; where it ends in a dead end, such as a
@@ -69,12 +69,15 @@ def find_start(evaluator: Evaluator, limits: Limits, neighbour: Callable[[Any], 
 
 
 def _too_tight(limits: Limits, least: dict[str, float], nearest: NetworkTerms | None) -> str:
-    for name, limit in limits.items():
-        if least[name] > limit:
-            found = f"the smallest value found is {least[name]:g}"
-            return f"max_{name}: {limit:g} is below every network of the space; {found}"
+    for name, bound in limits.items():
+        needed = least[name] * (bound / limits.lowered(name))
+        if needed > bound:
+            return too_low(name, bound, needed)
     assert nearest is not None
     broken = [row for row in limits.usage(nearest) if row[1] > row[2]]
-    parts = " and ".join(f"max_{name} {limit:g} (found {value:g})" for name, value, limit in broken)
+    parts = " and ".join(
+        f"max_{name} {write_limit(name, limits[name])} (found {write_least(name, value * limits[name] / lowered)})"
+        for name, value, lowered in broken
+    )
     which = "it" if len(broken) == 1 else "one of them"
     return f"limits: no network was found that keeps all at once; the nearest one breaks {parts}; raise {which}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ....errors import UsageError
 from ....metrics.terms import spec_terms
 from ....net.spec import ArchSpec
-from ...limits import DEPTH
+from ...limits import DEPTH, too_low
 from ...space import Genome, genome_of, to_spec
 from .depths import MAX_STATES
 from .divide import Divided, Divider
@@ -283,8 +283,7 @@ class Search:
             name, found, limit = min(usages, key=lambda usage: usage[1])
             if found > limit:
                 given = problem.limits[name]  # above what is kept, by the error of predictions
-                words = [f"{each:,.0f}" if each >= 100 else f"{each:.4g}" for each in (given, found * given / limit)]
-                return f"max_{name}: {words[0]} is less than the smallest network of the space needs, {words[1]}"
+                return too_low(name, given, found * (given / limit))
         names = " or ".join(f"max_{name}" for name in problem.limits if name not in DEPTH)
         return f"limits: no network was found that keeps all of them at once; raise {names or 'them'}"
 
