@@ -254,7 +254,7 @@ def test_what_cannot_be_solved_is_refused_with_the_reason(monkeypatch: pytest.Mo
         solve(load_space("regnet"), space.seeds[0], Limits(sublayers=9))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"max_sublayers: 2 is less than the 3"):
         solve(space, space.seeds[0], Limits(params=10_000, sublayers=2))
-    with pytest.raises(UsageError, match=r"max_params: 100 is less than the smallest"):
+    with pytest.raises(UsageError, match=r"max_params: 100 is below every network of the space"):
         solve(space, space.seeds[0], Limits(params=100, sublayers=9))
     assert unsupported(space, Limits(sublayers=9)) == ""
     monkeypatch.setattr(OPS["basic"], "free_fields", lambda space: ("mid", "dilation"))
