@@ -131,7 +131,10 @@ def main() -> None:
             lines.append(run(task, options.seconds))
             print(lines[-1], flush=True)
     if options.write:
-        where = f"One thread, {platform.machine()}, Python {platform.python_version()}; CPU seconds."
+        where = (
+            f"One thread, {platform.machine()}, Python {platform.python_version()}; "
+            f"CPU seconds, of each stage at most {options.seconds:g}."
+        )
         RESULTS.write_text("\n".join(["# The default problem, proven", "", where, "", *lines, ""]))
 
 
