@@ -179,7 +179,7 @@ def write_limit(name: str, bound: float) -> str:
     unit = find(name).unit
     scales = _DECIMALS if unit == "bytes" or name in Terms._fields[3:] else {"": 1.0}
     suffix = next((suffix for suffix, scale in scales.items() if bound >= scale), "")
-    return f"{bound / scales[suffix]:.10g}{suffix}{ {'bytes': 'B', 'ms': 'ms'}.get(unit, '') }"
+    return f"{bound / scales[suffix]:.10g}{suffix}" + {"bytes": "B", "ms": "ms"}.get(unit, "")
 
 
 def write_least(name: str, value: float) -> str:
